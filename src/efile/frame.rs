@@ -1,0 +1,418 @@
+//! The frame: the unit in which events are written, checked and read.
+//!
+//! ```text
+//!   header, 128 bytes                body
+//!  ┌───────────────────────────────┬───────┬──────┬─────┬─────────┬──────────────────────┐
+//!  │ magic, checksums, bounds, ... │ times │ seqs │ ids │ lengths │ data, event by event │
+//!  └───────────────────────────────┴───────┴──────┴─────┴─────────┴──────────────────────┘
+//! ```
+//!
+//! The events of a frame are sorted by `(time, seq)`. Each of the four columns holds one number per event: the distance from the smallest
+//! of its kind, in as few bytes as the largest distance needs (0 to 8; 0 if all are equal). A column of seqs of width 0 means that they
+//! rise by one from event to event. So 1,000 events of one batch with ids at random take some 10 bytes each besides their data.
+//!
+//! The header has a checksum of its own, so that a scan can step over a damaged body; and it names the log ([`Header::instance`]) and its
+//! own place in it ([`Header::offset`]), so that a whole frame in the wrong place is not believed. The layout byte by byte is in
+//! [`crate::format`].
+
+use crate::event::{EventRef, Key};
+
+/// Length of an encoded header.
+pub(crate) const HEADER_LEN: usize = 128;
+/// A frame is cut before its body would grow beyond this, unless a single event does.
+pub(crate) const TARGET_BODY_LEN: usize = 64 << 10;
+/// No frame holds more events.
+const MAX_COUNT: usize = TARGET_BODY_LEN;
+/// The most that an event can take in a body besides its data.
+pub(crate) const MAX_EVENT_OVERHEAD: usize = 8 + 8 + 4 + 4;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"eFrm");
+
+/// The frame holds late events: those that the recon file takes over.
+pub(crate) const LATE: u16 = 1;
+/// The last frame of its batch in this log.
+pub(crate) const LAST: u16 = 2;
+/// The last frame of its batch in the last log that the batch touched: the whole batch is written.
+pub(crate) const END: u16 = 4;
+/// One event far ahead of the others: never described together with its neighbours, whose bounds it would widen.
+pub(crate) const ALONE: u16 = 8;
+/// The frame stands in a recon file and is a copy.
+pub(crate) const RECON: u16 = 16;
+const KNOWN_FLAGS: u16 = LATE | LAST | END | ALONE | RECON;
+
+/// The body is stored as it is.
+const CODEC_PLAIN: u8 = 0;
+
+/// What a frame says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// The log (or recon file) that the frame belongs to: a random number made with the file.
+    pub(crate) instance: u64,
+    /// Where in the file the header starts.
+    pub(crate) offset: u64,
+    pub(crate) flags: u16,
+    /// Bytes per event in the columns of times, seqs, ids and lengths.
+    widths: [u8; 4],
+    pub(crate) count: u32,
+    /// How many of its events were late by the definition; not all that are in a late frame need be.
+    pub(crate) late: u32,
+    pub(crate) body_len: u32,
+    body_crc: u32,
+    id_base: u32,
+    len_base: u32,
+    /// Keys of the first and the last event: the bounds of the frame.
+    pub(crate) first: Key,
+    pub(crate) last: Key,
+    /// Smallest and largest seq.
+    pub(crate) seq_low: u64,
+    pub(crate) seq_high: u64,
+    /// The largest seq of the frame's batch: what is visible once the batch's END is written.
+    pub(crate) batch: u64,
+    /// Everything up to this seq was known to survive loss of power when the frame was written.
+    pub(crate) durable: u64,
+    /// The checksum over this header; with instance, offset and seqs in it, a name for the frame.
+    pub(crate) crc: u32,
+}
+
+/// What all frames of one batch in one file have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) instance: u64,
+    pub(crate) batch: u64,
+    pub(crate) durable: u64,
+}
+
+/// An event decoded from a frame; its data lies at `start..start + len` of the block that the frame was read into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) time: u64,
+    pub(crate) seq: u64,
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+    pub(crate) id: u32,
+}
+
+impl Slot {
+    pub(crate) fn key(&self) -> Key {
+        Key::new(self.time, self.seq)
+    }
+}
+
+/// Why bytes are no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not what was written there.
+    Damaged(&'static str),
+    /// Whole, but of a newer format.
+    Newer(&'static str),
+}
+
+impl Header {
+    /// Length of the whole frame in its file.
+    pub(crate) fn frame_len(&self) -> u64 {
+        HEADER_LEN as u64 + u64::from(self.body_len)
+    }
+
+    /// Where the next frame starts.
+    pub(crate) fn end(&self) -> u64 {
+        self.offset.saturating_add(self.frame_len())
+    }
+
+    pub(crate) fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn encode(&mut self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        let mut at = 8;
+        let mut put = |field: &[u8]| {
+            if let Some(place) = bytes.get_mut(at..at + field.len()) {
+                place.copy_from_slice(field);
+            }
+            at += field.len();
+        };
+        put(&self.instance.to_le_bytes());
+        put(&self.offset.to_le_bytes());
+        put(&self.flags.to_le_bytes());
+        put(&[CODEC_PLAIN]);
+        put(&self.widths);
+        put(&[0]);
+        put(&self.count.to_le_bytes());
+        put(&self.late.to_le_bytes());
+        put(&self.body_len.to_le_bytes());
+        put(&self.body_len.to_le_bytes());
+        put(&self.body_crc.to_le_bytes());
+        put(&self.id_base.to_le_bytes());
+        put(&self.len_base.to_le_bytes());
+        put(&[0; 4]);
+        for key in [self.first, self.last] {
+            put(&key.time.to_le_bytes());
+            put(&key.seq.to_le_bytes());
+        }
+        put(&self.seq_low.to_le_bytes());
+        put(&self.seq_high.to_le_bytes());
+        put(&self.batch.to_le_bytes());
+        put(&self.durable.to_le_bytes());
+        self.crc = crc32fast::hash(&bytes[8..]);
+        bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header that must stand at `offset` of the file `instance`.
+    pub(crate) fn decode(bytes: &[u8; HEADER_LEN], instance: u64, offset: u64) -> Result<Header, Refusal> {
+        let u32_at = |at: usize| crate::bytes::u32_at(bytes, at);
+        let u64_at = |at: usize| crate::bytes::u64_at(bytes, at);
+        if u32_at(0) != MAGIC {
+            return Err(Refusal::Damaged("no frame starts here"));
+        }
+        let crc = u32_at(4);
+        if crc != crc32fast::hash(&bytes[8..]) {
+            return Err(Refusal::Damaged("the checksum of the frame's header does not fit"));
+        }
+        let header = Header {
+            instance: u64_at(8),
+            offset: u64_at(16),
+            flags: crate::bytes::u16_at(bytes, 24),
+            widths: [bytes[27], bytes[28], bytes[29], bytes[30]],
+            count: u32_at(32),
+            late: u32_at(36),
+            body_len: u32_at(40),
+            body_crc: u32_at(48),
+            id_base: u32_at(52),
+            len_base: u32_at(56),
+            first: Key::new(u64_at(64), u64_at(72)),
+            last: Key::new(u64_at(80), u64_at(88)),
+            seq_low: u64_at(96),
+            seq_high: u64_at(104),
+            batch: u64_at(112),
+            durable: u64_at(120),
+            crc,
+        };
+        if header.instance != instance || header.offset != offset {
+            return Err(Refusal::Damaged("the frame belongs to another place or another file"));
+        }
+        if header.flags & !KNOWN_FLAGS != 0 {
+            return Err(Refusal::Newer("a frame has flags that are not known"));
+        }
+        if bytes[26] != CODEC_PLAIN {
+            return Err(Refusal::Newer("a frame is encoded in a way that is not known"));
+        }
+        // Events may take no bytes at all (equal in all but their seqs), so the count has a bound of its own.
+        let sane = header.count > 0
+            && header.count as usize <= MAX_COUNT
+            && header.widths.iter().zip([8, 8, 4, 4]).all(|(&width, most)| width <= most)
+            && header.first <= header.last
+            && header.seq_low <= header.seq_high
+            && header.seq_high <= header.batch;
+        if !sane {
+            return Err(Refusal::Damaged("the fields of the frame's header contradict each other"));
+        }
+        Ok(header)
+    }
+
+    /// Decodes the body, which stands at `buffer[start..]`, and appends its events to `slots`.
+    ///
+    /// Everything that readers rely on is checked: the checksum, the lengths, that keys rise strictly and that the bounds are true.
+    pub(crate) fn decode_body(&self, buffer: &[u8], start: usize, slots: &mut Vec<Slot>) -> Result<(), &'static str> {
+        const CUT: &str = "the frame's body is cut off";
+        const COLUMNS: &str = "the columns of the frame's body do not fit its length";
+        let body = buffer.get(start..start.saturating_add(self.body_len as usize)).ok_or(CUT)?;
+        if crc32fast::hash(body) != self.body_crc {
+            return Err("the checksum of the frame's body does not fit");
+        }
+        let count = self.count as usize;
+        let [times, seqs, ids, lens] = self.widths.map(|width| count.saturating_mul(usize::from(width)));
+        let columns = times.saturating_add(seqs).saturating_add(ids).saturating_add(lens);
+        if columns > body.len() || count.saturating_mul(self.len_base as usize) > body.len() - columns {
+            return Err(COLUMNS);
+        }
+
+        let from = slots.len();
+        let empty = Slot { time: self.first.time, seq: self.seq_low, start: 0, len: self.len_base, id: self.id_base };
+        slots.resize(from + count, empty);
+        let slots = slots.get_mut(from..).unwrap_or_default();
+
+        let (column, rest) = body.split_at(times);
+        each(column, self.widths[0], slots, |slot, distance| slot.time = slot.time.wrapping_add(distance));
+        let (column, rest) = rest.split_at(seqs);
+        if self.widths[1] == 0 {
+            for (slot, distance) in slots.iter_mut().zip(0u64..) {
+                slot.seq = slot.seq.wrapping_add(distance);
+            }
+        } else {
+            each(column, self.widths[1], slots, |slot, distance| slot.seq = slot.seq.wrapping_add(distance));
+        }
+        let (column, rest) = rest.split_at(ids);
+        each(column, self.widths[2], slots, |slot, distance| slot.id = slot.id.wrapping_add(distance as u32));
+        let (column, data) = rest.split_at(lens);
+        each(column, self.widths[3], slots, |slot, distance| slot.len = slot.len.saturating_add(distance as u32));
+
+        let data_start = (start + columns) as u64;
+        let data_end = data_start + data.len() as u64;
+        let mut at = data_start;
+        let mut previous = None;
+        let mut seqs_in_bounds = true;
+        let mut rising = true;
+        for slot in slots.iter_mut() {
+            slot.start = at as u32;
+            at += u64::from(slot.len);
+            let key = Some(slot.key());
+            rising &= previous < key;
+            previous = key;
+            seqs_in_bounds &= self.seq_low <= slot.seq && slot.seq <= self.seq_high;
+        }
+        let bounds = (slots.first().map(Slot::key), slots.last().map(Slot::key)) == (Some(self.first), Some(self.last));
+        if at != data_end || data_end > u64::from(u32::MAX) {
+            return Err("the lengths of the frame's events do not add up");
+        }
+        if !(rising && bounds && seqs_in_bounds) {
+            return Err("the frame's events are not in the order that its header states");
+        }
+        Ok(())
+    }
+
+    /// Whether the body's checksum fits.
+    pub(crate) fn body_is_whole(&self, body: &[u8]) -> bool {
+        body.len() == self.body_len as usize && crc32fast::hash(body) == self.body_crc
+    }
+}
+
+/// Calls `set` for each slot with its number from a column of `width` bytes each.
+fn each(column: &[u8], width: u8, slots: &mut [Slot], set: impl Fn(&mut Slot, u64)) {
+    fn run<const WIDTH: usize>(column: &[u8], slots: &mut [Slot], set: impl Fn(&mut Slot, u64)) {
+        for (slot, bytes) in slots.iter_mut().zip(column.chunks_exact(WIDTH)) {
+            let mut wide = [0; 8];
+            wide[..WIDTH].copy_from_slice(bytes);
+            set(slot, u64::from_le_bytes(wide));
+        }
+    }
+    match width {
+        1 => run::<1>(column, slots, set),
+        2 => run::<2>(column, slots, set),
+        3 => run::<3>(column, slots, set),
+        4 => run::<4>(column, slots, set),
+        5 => run::<5>(column, slots, set),
+        6 => run::<6>(column, slots, set),
+        7 => run::<7>(column, slots, set),
+        8 => run::<8>(column, slots, set),
+        _ => {}
+    }
+}
+
+/// The fewest bytes that hold `distance`.
+fn width(distance: u64) -> u8 {
+    (u64::BITS - distance.leading_zeros()).div_ceil(8) as u8
+}
+
+/// The bytes that every frame starts with.
+pub(crate) fn magic() -> [u8; 4] {
+    MAGIC.to_le_bytes()
+}
+
+/// How many of `events` the next frame takes: at least one, then as many as keep it near the target length.
+pub(crate) fn cut(events: &[EventRef<'_>]) -> usize {
+    let mut len = 0;
+    let mut taken = 0;
+    for event in events {
+        len += event.data.len() + 12;
+        if taken > 0 && len > TARGET_BODY_LEN {
+            break;
+        }
+        taken += 1;
+    }
+    taken
+}
+
+/// Appends one frame to `out`, which will stand at `offset` of its file, and answers its header.
+///
+/// `events` must not be empty and must be sorted by `(time, seq)`; `late` of them were late by the definition.
+pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, flags: u16, late: u32, stamp: &Stamp) -> Header {
+    let first = events.first().map_or(Key::MIN, |e| Key::new(e.time, e.seq));
+    let last = events.last().map_or(Key::MAX, |e| Key::new(e.time, e.seq));
+    let (mut seq_low, mut seq_high) = (u64::MAX, 0);
+    let (mut id_low, mut id_high) = (u32::MAX, 0);
+    let (mut len_low, mut len_high) = (u32::MAX, 0);
+    let mut data_len = 0;
+    let mut consecutive = true;
+    for (event, seq) in events.iter().zip(first.seq..) {
+        consecutive &= event.seq == seq;
+        seq_low = seq_low.min(event.seq);
+        seq_high = seq_high.max(event.seq);
+        id_low = id_low.min(event.id);
+        id_high = id_high.max(event.id);
+        let len = event.data.len() as u32;
+        len_low = len_low.min(len);
+        len_high = len_high.max(len);
+        data_len += event.data.len();
+    }
+    let widths = [
+        width(last.time - first.time),
+        if consecutive { 0 } else { width(seq_high - seq_low) },
+        width(u64::from(id_high - id_low)),
+        width(u64::from(len_high - len_low)),
+    ];
+    let columns_len = events.len() * widths.iter().map(|&width| usize::from(width)).sum::<usize>();
+    let body_len = columns_len + data_len;
+
+    // The columns are written as overlapping 8-byte stores, hence the slack behind them.
+    const SLACK: usize = 8;
+    let start = out.len();
+    let body = start + HEADER_LEN;
+    out.reserve(HEADER_LEN + body_len + SLACK);
+    out.resize(body + columns_len + SLACK, 0);
+    let at = put_column(out, body, widths[0], events.iter().map(|event| event.time - first.time));
+    let at = put_column(out, at, widths[1], events.iter().map(|event| event.seq - seq_low));
+    let at = put_column(out, at, widths[2], events.iter().map(|event| u64::from(event.id - id_low)));
+    put_column(out, at, widths[3], events.iter().map(|event| u64::from(event.data.len() as u32 - len_low)));
+    out.truncate(body + columns_len);
+    for event in events {
+        out.extend_from_slice(event.data);
+    }
+
+    let mut header = Header {
+        instance: stamp.instance,
+        offset,
+        flags,
+        widths,
+        count: events.len() as u32,
+        late,
+        body_len: body_len as u32,
+        body_crc: crc32fast::hash(out.get(body..).unwrap_or_default()),
+        id_base: id_low,
+        len_base: len_low,
+        first,
+        last,
+        seq_low,
+        seq_high,
+        batch: stamp.batch,
+        durable: stamp.durable,
+        crc: 0,
+    };
+    let encoded = header.encode();
+    if let Some(place) = out.get_mut(start..body) {
+        place.copy_from_slice(&encoded);
+    }
+    header
+}
+
+/// Writes one column from `at` on, each number with an 8-byte store of which the next one overwrites what is too much; answers its end.
+fn put_column(out: &mut [u8], mut at: usize, width: u8, numbers: impl Iterator<Item = u64>) -> usize {
+    if width > 0 {
+        for number in numbers {
+            if let Some(place) = out.get_mut(at..at + 8) {
+                place.copy_from_slice(&number.to_le_bytes());
+            }
+            at += usize::from(width);
+        }
+    }
+    at
+}
+
+/// An upper bound of the bytes that `events` take in one file.
+pub(crate) fn room_for(events: &[EventRef<'_>]) -> u64 {
+    let data: u64 = events.iter().map(|event| (event.data.len() + MAX_EVENT_OVERHEAD) as u64).sum();
+    // Late events, the others and a lone one each begin a frame; and each full frame holds at least half of its target, or is followed by
+    // an event that is larger than that half.
+    data + (3 + data / (TARGET_BODY_LEN as u64 / 4)) * HEADER_LEN as u64
+}

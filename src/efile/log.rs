@@ -1,0 +1,250 @@
+//! The log: one append-only file of frames, the only truth about the events of its chunk.
+//!
+//! ```text
+//!   N-G.estore:  ┌────────────────┬───────┬───────┬───────┬ ─ ─ ─ ─ ─ ─ ┐
+//!                │ log header, 64 │ frame │ frame │ frame │  room ahead
+//!                └────────────────┴───────┴───────┴───────┴ ─ ─ ─ ─ ─ ─ ┘
+//! ```
+//!
+//! `N` is the chunk's number, `G` the generation: 0 at first, one more each time that the chunk goes on in a new log. This module knows the
+//! names of files, the log header, and how to walk over frames, whole or damaged. Bytes are laid out in [`crate::format`].
+
+use crate::bytes::{put, u32_at, u64_at};
+use crate::disk::Handle;
+use crate::error::{Error, Result};
+
+use super::frame::{self, Header, Refusal};
+
+/// Length of the log header.
+pub(crate) const LOG_HEADER_LEN: usize = 64;
+/// The version of the format that this crate writes and the newest that it reads.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: [u8; 8] = *b"estorlog";
+
+/// Which log of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LogId {
+    pub(crate) chunk: u64,
+    pub(crate) generation: u32,
+}
+
+impl LogId {
+    /// The name of the log file.
+    pub(crate) fn log_name(self) -> String {
+        self.name("estore")
+    }
+
+    /// The name of the file with sorted copies of its late events.
+    pub(crate) fn recon_name(self) -> String {
+        self.name("recon")
+    }
+
+    /// The name of its index file.
+    pub(crate) fn index_name(self) -> String {
+        self.name("idx")
+    }
+
+    /// The name of the file that takes bytes which recovery cuts off the log.
+    pub(crate) fn cut_name(self) -> String {
+        self.name("cut")
+    }
+
+    fn name(self, suffix: &str) -> String {
+        format!("{}-{}.{suffix}", self.chunk, self.generation)
+    }
+
+    /// The log that a file name belongs to, with the file's suffix; `None` for names that are not of a log's files.
+    pub(crate) fn of_name(name: &str) -> Option<(LogId, &str)> {
+        let (stem, suffix) = name.split_once('.')?;
+        let (chunk, generation) = stem.split_once('-')?;
+        let id = LogId { chunk: chunk.parse().ok()?, generation: generation.parse().ok()? };
+        let ours = matches!(suffix, "estore" | "recon" | "recon.new" | "idx" | "cut");
+        // The canonical spelling only: "+1-0.estore" and "01-0.estore" are not ours.
+        (ours && name == id.name(suffix)).then_some((id, suffix))
+    }
+}
+
+/// The first bytes of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogHeader {
+    /// The store that the log belongs to.
+    pub(crate) store: u128,
+    pub(crate) id: LogId,
+    /// A random number, new with each log: what tells its frames from those of any other log that had the same name.
+    pub(crate) instance: u64,
+    /// The log holds the events of the generations from this one up to the one before its own, and takes their place. Its own generation if
+    /// it replaces none.
+    pub(crate) replaces: u32,
+}
+
+impl LogHeader {
+    pub(crate) fn encode(&self) -> [u8; LOG_HEADER_LEN] {
+        let mut bytes = [0; LOG_HEADER_LEN];
+        put(&mut bytes, 0, &MAGIC);
+        put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
+        put(&mut bytes, 16, &self.store.to_le_bytes());
+        put(&mut bytes, 32, &self.id.chunk.to_le_bytes());
+        put(&mut bytes, 40, &self.instance.to_le_bytes());
+        put(&mut bytes, 48, &self.id.generation.to_le_bytes());
+        put(&mut bytes, 52, &self.replaces.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..60]);
+        put(&mut bytes, 60, &crc.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8; LOG_HEADER_LEN]) -> Result<LogHeader, Refusal> {
+        if bytes[..8] != MAGIC {
+            return Err(Refusal::Damaged("this is no log"));
+        }
+        if u32_at(bytes, 60) != crc32fast::hash(&bytes[..60]) {
+            return Err(Refusal::Damaged("the checksum of the log header does not fit"));
+        }
+        if u32_at(bytes, 8) > FORMAT_VERSION || u32_at(bytes, 12) != 0 {
+            return Err(Refusal::Newer("the log has a newer format"));
+        }
+        Ok(LogHeader {
+            store: u128::from(u64_at(bytes, 16)) | u128::from(u64_at(bytes, 24)) << 64,
+            id: LogId { chunk: u64_at(bytes, 32), generation: u32_at(bytes, 48) },
+            instance: u64_at(bytes, 40),
+            replaces: u32_at(bytes, 52),
+        })
+    }
+
+    /// Reads the log header of an open file.
+    pub(crate) fn read(file: &Handle) -> Result<LogHeader> {
+        let mut bytes = [0; LOG_HEADER_LEN];
+        file.read_exact(&mut bytes, 0)?;
+        LogHeader::decode(&bytes).map_err(|refusal| refusal.at(file, 0))
+    }
+}
+
+impl Refusal {
+    /// The refusal as an error about `offset` of a file.
+    pub(crate) fn at(self, file: &Handle, offset: u64) -> Error {
+        match self {
+            Refusal::Damaged(what) => Error::corrupt(file.path(), offset, what),
+            Refusal::Newer(what) => Error::NewerFormat { path: file.path().to_owned(), what: what.to_owned() },
+        }
+    }
+}
+
+/// One stretch of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stretch {
+    /// A frame whose header is whole. Its body was looked at only if the walk was asked to.
+    Frame(Header),
+    /// A frame with a whole header and a damaged body, or one that goes past the end.
+    DamagedBody(Header),
+    /// Bytes up to the next frame, or to the end, that are no frame.
+    Damage { offset: u64, len: u64, what: &'static str },
+    /// Nothing but zeros from here to the end: room set aside.
+    Zeros { offset: u64, len: u64 },
+}
+
+/// Walks over the frames of a log, or of any file of frames, from one offset to another.
+///
+/// Reads in windows: large ones where frames are small, only the headers where they are large (unless bodies are wanted). After damage it
+/// searches for the next whole header that names this file and its own place, at any byte.
+pub(crate) struct Walk<'a> {
+    file: &'a Handle,
+    instance: u64,
+    at: u64,
+    end: u64,
+    check_bodies: bool,
+    window: Vec<u8>,
+    window_start: u64,
+}
+
+const WINDOW_LEN: usize = 256 << 10;
+
+impl<'a> Walk<'a> {
+    /// A walk over `from..end`, where `from` is the start of a frame.
+    pub(crate) fn new(file: &'a Handle, instance: u64, from: u64, end: u64, check_bodies: bool) -> Walk<'a> {
+        Walk { file, instance, at: from, end, check_bodies, window: Vec::new(), window_start: 0 }
+    }
+
+    /// The next stretch; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Stretch>> {
+        if self.at >= self.end {
+            return Ok(None);
+        }
+        let offset = self.at;
+        let what = match self.header_at(offset)? {
+            Ok(header) => {
+                self.at = header.end().min(self.end);
+                let whole = header.end() <= self.end && (!self.check_bodies || self.body_is_whole(&header)?);
+                return Ok(Some(if whole { Stretch::Frame(header) } else { Stretch::DamagedBody(header) }));
+            }
+            Err(Refusal::Newer(what)) => return Err(Refusal::Newer(what).at(self.file, offset)),
+            Err(Refusal::Damaged(what)) => what,
+        };
+        let (next, all_zeros) = self.search(offset)?;
+        self.at = next;
+        let len = next - offset;
+        Ok(Some(if all_zeros && next == self.end { Stretch::Zeros { offset, len } } else { Stretch::Damage { offset, len, what } }))
+    }
+
+    fn header_at(&mut self, offset: u64) -> Result<Result<Header, Refusal>> {
+        let (instance, path_end) = (self.instance, self.end);
+        if path_end - offset < frame::HEADER_LEN as u64 {
+            return Ok(Err(Refusal::Damaged("the file ends within a frame's header")));
+        }
+        let bytes = self.bytes_at(offset, frame::HEADER_LEN)?;
+        let mut header = [0; frame::HEADER_LEN];
+        header.copy_from_slice(bytes.get(..frame::HEADER_LEN).unwrap_or(&[0; frame::HEADER_LEN]));
+        Ok(Header::decode(&header, instance, offset))
+    }
+
+    fn body_is_whole(&mut self, header: &Header) -> Result<bool> {
+        // A body has the length that its checked header states, and lies within the file; so this allocates no more than the file holds.
+        let bytes = self.bytes_at(header.offset + frame::HEADER_LEN as u64, header.body_len as usize)?;
+        Ok(header.body_is_whole(bytes))
+    }
+
+    /// The place of the next whole header after `offset`, or the end; and whether all bytes before it are zeros.
+    fn search(&mut self, offset: u64) -> Result<(u64, bool)> {
+        let magic = frame::magic();
+        let mut all_zeros = true;
+        let mut at = offset + 1;
+        all_zeros &= self.bytes_at(offset, 1)?.first() == Some(&0);
+        while at < self.end {
+            let len = usize::try_from(self.end - at).unwrap_or(WINDOW_LEN).min(WINDOW_LEN / 4);
+            let bytes = self.bytes_at(at, len)?;
+            let found = bytes.windows(magic.len()).position(|window| window == magic);
+            let before = bytes.get(..found.unwrap_or(bytes.len())).unwrap_or_default();
+            all_zeros &= before.iter().all(|&byte| byte == 0);
+            match found {
+                Some(place) => {
+                    let place = at + place as u64;
+                    if self.header_at(place)?.is_ok() {
+                        return Ok((place, all_zeros));
+                    }
+                    all_zeros = false;
+                    at = place + 1;
+                }
+                // The magic may begin in the last bytes of this piece.
+                None => at += (len.saturating_sub(magic.len() - 1)).max(1) as u64,
+            }
+        }
+        Ok((self.end, all_zeros))
+    }
+
+    /// Bytes of the file, through the window. Zeros stand for bytes that the file no longer has.
+    fn bytes_at(&mut self, offset: u64, len: usize) -> Result<&[u8]> {
+        let inside = offset >= self.window_start && offset + len as u64 <= self.window_start + self.window.len() as u64;
+        if !inside {
+            // Small pieces next to the last ones are read ahead; jumps over large bodies are not.
+            let near = offset <= self.window_start + self.window.len() as u64 + WINDOW_LEN as u64 / 8;
+            let ahead = if near || self.check_bodies { WINDOW_LEN } else { 4 << 10 };
+            let wanted = len.max(ahead) as u64;
+            let within = wanted.min(self.end.saturating_sub(offset)).max(len as u64);
+            self.window.clear();
+            self.window.resize(within as usize, 0);
+            self.window_start = offset;
+            self.file.read_up_to(&mut self.window, offset)?;
+        }
+        let start = (offset - self.window_start) as usize;
+        Ok(self.window.get(start..start + len).unwrap_or_default())
+    }
+}

@@ -1,0 +1,921 @@
+//! One chunk: a log, and what is derived from it to read it fast.
+//!
+//! ```text
+//!   Chunk ── Log (generation 0) ── N-0.estore  the truth: frames in arrival order        log, frame
+//!     │        │                   N-0.idx     where in the log which times lie          index
+//!     │        └                   N-0.recon   late events, sorted                       recon
+//!     └───── Log (generation 1) ── ...         later events, once generation 0 takes no more
+//! ```
+//!
+//! A chunk does not know of other chunks, of batches that span several, or of the journal; that is [`crate::store`]'s. What it
+//! must be told when it is opened, it is told by a [`LogSummary`].
+//!
+//! One writer appends ([`Chunk::prepare`], [`Chunk::write`]) while any number of threads read. A reader filters by seq, so it may look at a
+//! chunk that has grown since its snapshot.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::disk::{Access, Folder, Handle};
+use crate::error::{Error, Result};
+use crate::event::{EventRef, Key};
+use crate::options::{Level, LogFn};
+
+pub(crate) mod frame;
+pub(crate) mod index;
+pub(crate) mod log;
+pub(crate) mod read;
+pub(crate) mod recon;
+pub(crate) mod recover;
+mod watermark;
+
+use frame::{ALONE, END, LAST, LATE, Stamp};
+use index::{Damage, Entry, LogIndex};
+use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
+use read::{Block, Class, Merge, Scope};
+use recon::{PENDING_BYTES, PENDING_ENTRIES, Pending, Recon};
+use recover::{Settled, Survey, Totals};
+pub(crate) use watermark::Watermark;
+
+/// A batch is written in pieces of about this size.
+const WRITE_LEN: usize = 1 << 20;
+/// The index file is brought up to date whenever it lacks this many entries (some 4 MiB of log).
+const INDEX_ENTRIES: usize = 64;
+/// Room set aside ahead of a log: at first and at most.
+const ROOM_MIN: u64 = 64 << 10;
+const ROOM_MAX: u64 = 8 << 20;
+
+/// What all chunks of a store have in common.
+pub(crate) struct Shared {
+    pub(crate) folder: Folder,
+    /// What tells the folder from others, whatever its path.
+    pub(crate) identity: (u64, u64),
+    /// The store's id, which its logs name.
+    pub(crate) store: u128,
+    pub(crate) grace: u64,
+    pub(crate) no_index: bool,
+    /// Derived files may be written.
+    pub(crate) writable: bool,
+    pub(crate) log: Option<Arc<LogFn>>,
+}
+
+impl Shared {
+    pub(crate) fn say(&self, level: Level, message: &str) {
+        if let Some(log) = &self.log {
+            log(level, message);
+        }
+    }
+}
+
+/// What the journal knows of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogSummary {
+    pub(crate) id: LogId,
+    /// The log's instance; 0 if it is not known, the log header being damaged. Such a log can't be read.
+    pub(crate) instance: u64,
+    /// Its length in bytes.
+    pub(crate) len: u64,
+    pub(crate) totals: Totals,
+    pub(crate) watermark: Option<u64>,
+}
+
+/// The chunk's state. See the module's documentation.
+pub(crate) struct Chunk {
+    pub(crate) number: u64,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// Its files go with the last reference.
+    doomed: AtomicBool,
+}
+
+struct State {
+    /// By generation, rising. Empty for a chunk that was never written to.
+    logs: Vec<Log>,
+    watermark: Watermark,
+    /// Everything in memory was found in the logs alone, without derived files.
+    distrustful: bool,
+}
+
+struct Log {
+    summary: LogSummary,
+    /// The file, once opened; for writing as well if the log is open for appending.
+    file: Option<Handle>,
+    appendable: bool,
+    /// Bytes were written that no sync covers yet.
+    dirty: bool,
+    /// Room is set aside up to here.
+    room: u64,
+    index: Option<LogIndex>,
+    recon: Option<Recon>,
+    /// The journal says that the log may grow.
+    active: bool,
+    /// What it says: the log was durable up to there.
+    noted: LogSummary,
+    /// Late events in the log beyond the recon file, in bytes.
+    pending: u64,
+    /// After a failed attempt to put them into a run: not again before there are so many.
+    absorb_after: u64,
+    /// Takes no more events, since bytes of it are damaged.
+    closed: bool,
+    /// Where recent main frames ended in time, one for each 64 KiB of them.
+    slack: Slack,
+}
+
+impl Log {
+    fn new(summary: LogSummary) -> Log {
+        Log {
+            summary,
+            file: None,
+            appendable: false,
+            dirty: false,
+            room: 0,
+            index: None,
+            recon: None,
+            active: false,
+            noted: summary,
+            pending: 0,
+            absorb_after: 0,
+            closed: summary.instance == 0,
+            slack: Slack::default(),
+        }
+    }
+
+    fn id(&self) -> LogId {
+        self.summary.id
+    }
+}
+
+/// Decides which stragglers within the grace go through recon all the same: those that would make a main frame overlap with more than a
+/// few of its predecessors, since every read of the times between would have to open that frame.
+///
+/// How many is a matter of the stream: 2 pieces of 64 KiB to begin with; where disorder is so wide that many events would be rerouted,
+/// up to 8.
+struct Slack {
+    /// The newest main time at the end of each of the last pieces.
+    pieces: VecDeque<u64>,
+    newest: u64,
+    bytes: u64,
+    overlap: usize,
+    events: u64,
+    rerouted: u64,
+}
+
+const SLACK_PIECE_LEN: u64 = 64 << 10;
+const SLACK_OVERLAP_MIN: usize = 2;
+const SLACK_OVERLAP_MAX: usize = 8;
+
+impl Default for Slack {
+    fn default() -> Slack {
+        Slack { pieces: VecDeque::new(), newest: 0, bytes: 0, overlap: SLACK_OVERLAP_MIN, events: 0, rerouted: 0 }
+    }
+}
+
+impl Slack {
+    /// Main events must not be older than this.
+    fn floor(&self) -> u64 {
+        let back = self.pieces.len().checked_sub(self.overlap);
+        back.and_then(|at| self.pieces.get(at)).copied().unwrap_or(0)
+    }
+
+    fn wrote_main(&mut self, newest: u64, len: u64) {
+        self.newest = self.newest.max(newest);
+        self.bytes += len;
+        while self.bytes >= SLACK_PIECE_LEN {
+            self.bytes -= SLACK_PIECE_LEN;
+            self.pieces.push_back(self.newest);
+            if self.pieces.len() > SLACK_OVERLAP_MAX {
+                self.pieces.pop_front();
+            }
+        }
+    }
+
+    /// Counts what was routed, and adapts once in a while.
+    fn routed(&mut self, events: u64, rerouted: u64) {
+        self.events += events;
+        self.rerouted += rerouted;
+        if self.events >= 16 * 1024 {
+            if self.rerouted > self.events / 16 {
+                self.overlap = (self.overlap * 2).min(SLACK_OVERLAP_MAX);
+            } else if self.rerouted < self.events / 256 {
+                self.overlap = (self.overlap / 2).max(SLACK_OVERLAP_MIN);
+            }
+            (self.events, self.rerouted) = (0, 0);
+        }
+    }
+}
+
+/// The part of a batch that goes to one chunk: sorted by `(time, seq)`, not empty.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) events: &'a [EventRef<'a>],
+    /// The last seq of the whole batch.
+    pub(crate) batch: u64,
+    /// The durable seq so far.
+    pub(crate) durable: u64,
+    /// Whether this is the last part of the batch.
+    pub(crate) end: bool,
+}
+
+impl Chunk {
+    /// A chunk without any log yet, or as the journal knows it.
+    pub(crate) fn new(number: u64, shared: Arc<Shared>, logs: Vec<LogSummary>) -> Chunk {
+        let watermark = Watermark::at(logs.iter().filter_map(|summary| summary.watermark).max());
+        let logs = logs.into_iter().map(Log::new).collect();
+        let state = State { logs, watermark, distrustful: false };
+        Chunk { number, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the chunk's files as soon as nobody uses it any more.
+    pub(crate) fn doom(&self) {
+        let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+        doomed.extend(self.summaries().into_iter().map(|summary| (self.shared.identity, summary)));
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+
+    /// What the journal should know of each of its logs.
+    pub(crate) fn summaries(&self) -> Vec<LogSummary> {
+        self.lock().logs.iter().map(|log| log.summary).collect()
+    }
+
+    /// What the journal should say of each of its logs, and which of them may grow.
+    pub(crate) fn facts(&self) -> Vec<(LogSummary, bool)> {
+        self.lock().logs.iter().map(|log| if log.active { (log.noted, true) } else { (log.summary, false) }).collect()
+    }
+
+    /// What it all adds up to, without the order.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut sum = Totals::default();
+        for log in &self.lock().logs {
+            let totals = log.summary.totals;
+            sum.count += totals.count;
+            sum.late += totals.late;
+            sum.recon += totals.recon;
+            sum.oldest = sum.oldest.min(totals.oldest);
+            sum.newest = sum.newest.max(totals.newest);
+            sum.last_seq = sum.last_seq.max(totals.last_seq);
+        }
+        sum
+    }
+
+    /// Lengths of its logs, recon files and index files.
+    pub(crate) fn file_lens(&self) -> [u64; 3] {
+        let mut lens = [0; 3];
+        for log in &self.lock().logs {
+            let len_of = |name: String| -> u64 {
+                let file = self.shared.folder.open_if_there(&name, Access::Read);
+                file.ok().flatten().and_then(|file| file.len().ok()).unwrap_or(0)
+            };
+            lens[0] += log.summary.len;
+            lens[1] += len_of(log.id().recon_name());
+            lens[2] += len_of(log.id().index_name());
+        }
+        lens
+    }
+
+    // Appending. All of this is called by one thread at a time, the one that holds the writer.
+
+    /// Makes sure that a log is open for appending with room for `events`; makes the log if there is none that takes events. On failure
+    /// nothing has changed but for room set aside and, at most, an empty file.
+    ///
+    /// Answers the log's summary if the journal doesn't know it as active yet: it must, by [`Chunk::mark_active`], before
+    /// [`Chunk::write`].
+    pub(crate) fn prepare(&self, events: &[EventRef<'_>]) -> Result<Option<LogSummary>> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && !log.closed) {
+            match self.make_appendable(log) {
+                // Its damage is reported to whoever reads it; events go on in a new log.
+                Err(Error::Corrupt { .. } | Error::Gone { .. }) => log.closed = true,
+                other => other?,
+            }
+        }
+        if state.logs.last().is_none_or(|log| log.closed) {
+            let generation = state.logs.last().map_or(Some(0), |log| log.summary.id.generation.checked_add(1));
+            let generation = generation.ok_or_else(|| Error::invalid("a chunk has no more generations"))?;
+            let log = self.create(LogId { chunk: self.number, generation }, state.watermark.time())?;
+            state.logs.push(log);
+        }
+        let Some(log) = state.logs.last_mut() else { return Ok(None) };
+        let start = log.summary.len;
+        let needed = start + frame::room_for(events) + LOG_HEADER_LEN as u64;
+        if needed > log.room {
+            let ahead = (needed - start).max(start.clamp(ROOM_MIN, ROOM_MAX));
+            self.file_of(log)?.reserve(start, ahead)?;
+            log.room = start + ahead;
+        }
+        Ok((!log.active).then_some(log.summary))
+    }
+
+    /// The journal now says that the log may grow.
+    pub(crate) fn mark_active(&self) {
+        if let Some(log) = self.lock().logs.last_mut() {
+            log.active = true;
+            log.noted = log.summary;
+        }
+    }
+
+    /// Whether the journal says that the log may grow.
+    pub(crate) fn is_active(&self) -> bool {
+        self.lock().logs.last().is_some_and(|log| log.active)
+    }
+
+    /// The journal is about to say that the log was durable as `summary` tells; `false` if it must not, the log being idle by now.
+    pub(crate) fn note(&self, summary: &LogSummary) -> bool {
+        let mut state = self.lock();
+        let log = state.logs.last_mut().filter(|log| log.active && log.summary.id == summary.id);
+        log.is_some_and(|log| {
+            log.noted = *summary;
+            true
+        })
+    }
+
+    /// The open file of a log; opens it if it isn't.
+    fn file_of(&self, log: &mut Log) -> Result<Handle> {
+        if let Some(file) = &log.file {
+            return Ok(file.clone());
+        }
+        let access = if log.appendable { Access::Write } else { Access::Read };
+        let name = log.id().log_name();
+        let path = self.shared.folder.file_path(&name);
+        let file = match self.shared.folder.open_if_there(&name, access)? {
+            Some(file) => file,
+            None => return Err(Error::Gone { path }),
+        };
+        // A log that nothing was written to yet has no header.
+        if log.summary.len > LOG_HEADER_LEN as u64 {
+            self.check_header(&file, &log.summary)?;
+        }
+        log.file = Some(file.clone());
+        Ok(file)
+    }
+
+    fn create(&self, id: LogId, watermark: Option<u64>) -> Result<Log> {
+        let folder = &self.shared.folder;
+        let name = id.log_name();
+        let instance = folder.random()?;
+        let file = match folder.open(&name, Access::CreateNew) {
+            Err(e) if e.os_error() == Some(libc::EEXIST) => {
+                // Left by a crash before the journal knew of it: whatever is in there was never promised. Keep it aside.
+                let file = folder.open(&name, Access::Write)?;
+                let len = file.len()?;
+                if len > 0 {
+                    self.shared.say(Level::Warning, &format!("{name}: {len} bytes that the journal knows nothing of were kept aside"));
+                }
+                recover::cut(folder, id, &file, 0, len)?;
+                file
+            }
+            other => other?,
+        };
+        // Derived files of a log of the same name that is gone.
+        for name in [id.index_name(), id.recon_name()] {
+            folder.remove_if_there(&name)?;
+        }
+        // The length is that of a log without frames; the header itself is written along with the first of them.
+        let summary = LogSummary { id, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark };
+        Ok(Log { file: Some(file), appendable: true, index: Some(LogIndex::new()), ..Log::new(summary) })
+    }
+
+    fn make_appendable(&self, log: &mut Log) -> Result<()> {
+        let file = self.shared.folder.open(&log.id().log_name(), Access::Write)?;
+        self.check_header(&file, &log.summary)?;
+        let excess = file.len()?.saturating_sub(log.summary.len);
+        if excess > 0 {
+            // Frames of a session whose journal records a loss of power took: never promised, never read.
+            let survey = recover::survey(&file, log.summary.instance, log.summary.len)?;
+            let cut = survey.settle(0, 0).cut;
+            recover::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
+            if cut > 0 {
+                let name = log.id().log_name();
+                self.shared.say(Level::Warning, &format!("{name}: {cut} bytes that the journal knows nothing of were kept aside"));
+            }
+        }
+        log.file = Some(file);
+        log.room = log.summary.len;
+        self.load(log, false)?;
+        log.appendable = !log.closed;
+        Ok(())
+    }
+
+    fn check_header(&self, file: &Handle, summary: &LogSummary) -> Result<()> {
+        let header = LogHeader::read(file)?;
+        if (header.store, header.id, header.instance) != (self.shared.store, summary.id, summary.instance) {
+            return Err(Error::corrupt(file.path(), 0, "this log belongs to another store or another place"));
+        }
+        Ok(())
+    }
+
+    /// Writes a part of a batch. [`Chunk::prepare`] must have been called for the same events. `buffer` is scratch.
+    ///
+    /// On failure it is unknown what reached the log.
+    pub(crate) fn write(&self, part: &Part<'_>, buffer: &mut Vec<u8>) -> Result<()> {
+        let (file, summary, cutoffs) = {
+            let mut state = self.lock();
+            let cutoffs = self.cut_by_lateness(&state, part.events);
+            let Some(log) = state.logs.last_mut() else { return Ok(()) };
+            let file = self.file_of(log)?;
+            log.dirty = true;
+            (file, log.summary, cutoffs)
+        };
+
+        buffer.clear();
+        let mut written = summary.len;
+        if written == LOG_HEADER_LEN as u64 {
+            let header =
+                LogHeader { store: self.shared.store, id: summary.id, instance: summary.instance, replaces: summary.id.generation };
+            buffer.extend_from_slice(&header.encode());
+            written = 0;
+        }
+        let stamp = Stamp { instance: summary.instance, batch: part.batch, durable: part.durable };
+        let (late, rest) = part.events.split_at(cutoffs.routed_late);
+        let (main, alone) = rest.split_at(rest.len() - usize::from(cutoffs.alone));
+        let mut late_left = cutoffs.late as u32;
+        let mut headers = Vec::new();
+        for (class, mut rest) in [(LATE, late), (0, main), (ALONE, alone)] {
+            let mut after_class = match class {
+                LATE => main.len() + alone.len(),
+                ALONE => 0,
+                _ => alone.len(),
+            };
+            after_class += rest.len();
+            while !rest.is_empty() {
+                let (events, after) = rest.split_at(frame::cut(rest));
+                after_class -= events.len();
+                let mut flags = class;
+                if after_class == 0 {
+                    flags |= if part.end { LAST | END } else { LAST };
+                }
+                let late = late_left.min(events.len() as u32);
+                late_left -= late;
+                let offset = written + buffer.len() as u64;
+                headers.push(frame::encode(buffer, events, offset, flags, late, &stamp));
+                rest = after;
+                if buffer.len() >= WRITE_LEN {
+                    file.write_all(buffer, written)?;
+                    written += buffer.len() as u64;
+                    buffer.clear();
+                }
+            }
+        }
+        file.write_all(buffer, written)?;
+
+        let mut state = self.lock();
+        let state = &mut *state;
+        state.watermark = cutoffs.watermark;
+        let Some(log) = state.logs.last_mut() else { return Ok(()) };
+        for header in &headers {
+            log.summary.totals.add(header);
+            log.summary.len = header.end();
+            if let Some(index) = &mut log.index {
+                index.add(header);
+            }
+            if header.has(LATE) {
+                log.pending += header.frame_len();
+            } else if !header.has(ALONE) {
+                log.slack.wrote_main(header.last.time, header.frame_len());
+            }
+        }
+        log.summary.watermark = state.watermark.time();
+        log.slack.routed(part.events.len() as u64, (cutoffs.routed_late - cutoffs.late) as u64);
+        self.maintain(log);
+        Ok(())
+    }
+
+    /// Where the sorted events of a part divide.
+    fn cut_by_lateness(&self, state: &State, events: &[EventRef<'_>]) -> Cutoffs {
+        let watermark = state.watermark;
+        let late = events.partition_point(|event| watermark.is_late(event.time, self.shared.grace));
+        let floor = state.logs.last().map_or(0, |log| log.slack.floor());
+        let routed_late = late.max(events.partition_point(|event| event.time < floor));
+        let mut after = watermark;
+        after.observe(events.iter().map(|event| event.time), self.shared.grace);
+        let last = events.last().filter(|_| routed_late < events.len());
+        let alone = last.is_some_and(|last| after.is_alone(last.time));
+        Cutoffs { late, routed_late, alone, watermark: after }
+    }
+
+    /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so.
+    fn maintain(&self, log: &mut Log) {
+        let pieces = log.index.as_ref().map_or(0, |index| index.late.len());
+        if (log.pending > PENDING_BYTES || pieces > PENDING_ENTRIES) && log.pending >= log.absorb_after {
+            log.absorb_after = 0;
+            if let Err(e) = self.absorb(log) {
+                log.absorb_after = log.pending * 2;
+                self.shared.say(Level::Warning, &format!("late events stay in the log for now: {e}"));
+            }
+        }
+        if log.index.as_ref().is_some_and(|index| index.unwritten() >= INDEX_ENTRIES) {
+            self.write_index(log);
+        }
+    }
+
+    fn absorb(&self, log: &mut Log) -> Result<()> {
+        let (Some(file), Some(index)) = (&log.file, &mut log.index) else { return Ok(()) };
+        let pending = Pending {
+            log: file,
+            log_instance: log.summary.instance,
+            late: &index.late,
+            bytes: log.pending,
+            covered: index.covered,
+            tail: index.tail(),
+        };
+        let merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
+        log.recon = Some(recon::absorb(&self.shared.folder, log.summary.id, log.recon.as_ref(), &pending, merge)?);
+        index.absorb_late();
+        log.pending = 0;
+        Ok(())
+    }
+
+    fn write_index(&self, log: &mut Log) {
+        if self.shared.no_index || !self.shared.writable {
+            return;
+        }
+        if let Some(index) = &mut log.index
+            && let Err(e) = index.write(&self.shared.folder, log.summary.id, log.summary.instance)
+        {
+            self.shared.say(Level::Warning, &format!("the index was not written: {e}"));
+        }
+    }
+
+    /// The log that is open for appending, if it has bytes that no sync covers; from now on they count as covered.
+    pub(crate) fn take_dirty(&self) -> Option<Dirty> {
+        let mut state = self.lock();
+        let log = state.logs.last_mut().filter(|log| log.dirty)?;
+        let file = log.file.clone()?;
+        log.dirty = false;
+        Some(Dirty { file, summary: log.summary, noted_len: log.noted.len })
+    }
+
+    /// Closes the file of the log that is open for appending, synced; it is opened again when it is needed.
+    pub(crate) fn park(&self) -> Result<()> {
+        let mut state = self.lock();
+        let Some(log) = state.logs.last_mut().filter(|log| log.appendable) else { return Ok(()) };
+        if let Some(file) = log.file.take().filter(|_| log.dirty) {
+            file.sync()?;
+            log.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Syncs and closes the log that is open for appending; answers what the journal should know of it. Room set aside is given back.
+    pub(crate) fn retire(&self) -> Result<Option<LogSummary>> {
+        let mut state = self.lock();
+        let Some(log) = state.logs.last_mut().filter(|log| log.appendable) else { return Ok(None) };
+        let started = log.summary.len > LOG_HEADER_LEN as u64;
+        if !started && !log.active {
+            // Made for a batch that then failed. Nothing knows of it.
+            let name = log.id().log_name();
+            state.logs.pop();
+            self.shared.folder.remove_if_there(&name)?;
+            return Ok(None);
+        }
+        let file = self.file_of(log)?;
+        file.truncate(log.summary.len)?;
+        if log.dirty {
+            file.sync()?;
+            log.dirty = false;
+        }
+        self.write_index(log);
+        log.appendable = false;
+        log.active = false;
+        log.file = None;
+        log.room = 0;
+        Ok(Some(log.summary))
+    }
+
+    // Recovery.
+
+    /// Looks at the logs that `from` names; see [`recover`].
+    pub(crate) fn survey(&self, summary: &LogSummary) -> Result<Survey> {
+        let file = match self.shared.folder.open_if_there(&summary.id.log_name(), Access::Read)? {
+            Some(file) => file,
+            None if summary.totals.count == 0 => return Ok(Survey::nothing()),
+            None => return Ok(Survey::missing(summary.len)),
+        };
+        if summary.totals.count == 0 && file.len()? < LOG_HEADER_LEN as u64 {
+            return Ok(Survey::nothing());
+        }
+        let header_is_whole = match self.check_header(&file, summary) {
+            Err(Error::Corrupt { .. }) => false,
+            other => other.map(|()| true)?,
+        };
+        let mut survey = recover::survey(&file, summary.instance, summary.len)?;
+        if !header_is_whole {
+            survey.header_is_damaged(summary.totals.count > 0);
+        }
+        Ok(survey)
+    }
+
+    /// Takes over what recovery decided about a log: totals, and on a store open for writing the cut. Answers the summary that then is
+    /// true, or `None` if there is no log left.
+    pub(crate) fn settle(&self, id: LogId, settled: &Settled) -> Result<Option<LogSummary>> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some(place) = state.logs.iter().position(|log| log.id() == id) else { return Ok(None) };
+        let Some(log) = state.logs.get_mut(place) else { return Ok(None) };
+        let start = log.summary.len;
+        let empty = log.summary.totals.count == 0 && settled.len <= LOG_HEADER_LEN as u64;
+        let access = if self.shared.writable { Access::Write } else { Access::Read };
+        let Some(file) = self.shared.folder.open_if_there(&id.log_name(), access)? else {
+            if log.summary.totals.count > 0 {
+                // Events were in it that are damage now, for whoever reads them.
+                log.closed = true;
+                return Ok(Some(log.summary));
+            }
+            state.logs.remove(place);
+            return Ok(None);
+        };
+        if empty {
+            if self.shared.writable {
+                recover::cut(&self.shared.folder, id, &file, 0, settled.cut)?;
+                self.shared.folder.remove_if_there(&id.log_name())?;
+            }
+            state.logs.remove(place);
+            return Ok(None);
+        }
+        let mut walk = Walk::new(&file, log.summary.instance, start, settled.len, false);
+        while let Some(stretch) = walk.next()? {
+            if let Stretch::Frame(header) | Stretch::DamagedBody(header) = stretch {
+                log.summary.totals.add(&header);
+                let times = [header.first.time, header.last.time];
+                state.watermark.observe(times, self.shared.grace);
+            }
+        }
+        log.summary.watermark = state.watermark.time();
+        log.summary.len = settled.len;
+        log.closed = !settled.damage.is_empty();
+        if self.shared.writable {
+            recover::cut(&self.shared.folder, id, &file, settled.len, settled.cut)?;
+            file.sync()?;
+        }
+        Ok(Some(log.summary))
+    }
+
+    // Reading.
+
+    /// Makes sure that the chunk's logs are open with all that is known of their frames.
+    fn load_all(&self, state: &mut State) -> Result<()> {
+        let distrustful = state.distrustful;
+        for log in &mut state.logs {
+            self.load(log, distrustful)?;
+        }
+        Ok(())
+    }
+
+    fn load(&self, log: &mut Log, distrustful: bool) -> Result<()> {
+        let file = self.file_of(log)?;
+        if log.index.is_some() {
+            return Ok(());
+        }
+        let folder = &self.shared.folder;
+        let LogSummary { id, instance, len, .. } = log.summary;
+        let recon = if distrustful { None } else { Recon::read(folder, id, instance, &file, len) };
+        let in_runs = recon.as_ref().map_or(0, Recon::covered);
+        let believe = !self.shared.no_index && !distrustful;
+        let mut index = if believe { LogIndex::read(folder, id, instance, &file, len) } else { LogIndex::new() };
+        if index.late.iter().any(|entry| entry.offset < in_runs && in_runs < entry.end()) {
+            // Written beside another recon file: which frames of the entry are in a run can't be told from it.
+            index = LogIndex::new();
+        }
+        let mut walk = Walk::new(&file, instance, index.covered, len, false);
+        while let Some(stretch) = walk.next()? {
+            if index.covered == in_runs {
+                index.late.close_last();
+            }
+            match stretch {
+                Stretch::Frame(header) => index.add(&header),
+                Stretch::DamagedBody(header) => {
+                    index.add_damage(Damage { offset: header.offset, len: len - header.offset, what: "the log ends within a frame" });
+                }
+                Stretch::Damage { offset, len, what } => index.add_damage(Damage { offset, len, what }),
+                Stretch::Zeros { offset, len } => index.add_damage(Damage { offset, len, what: "zeros where frames were" }),
+            }
+        }
+        index.absorb_late_before(in_runs);
+        log.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
+        log.closed |= !index.damage.is_empty();
+        log.recon = recon;
+        log.index = Some(index);
+        Ok(())
+    }
+
+    /// Forgets what is derived and finds it anew in the logs, if that was not done yet.
+    pub(crate) fn distrust(&self) {
+        let mut state = self.lock();
+        if !state.distrustful {
+            state.distrustful = true;
+            for log in &mut state.logs {
+                log.index = None;
+                log.recon = None;
+            }
+            self.shared.say(Level::Warning, &format!("chunk {}: derived files are not believed; its logs are read instead", self.number));
+        }
+    }
+
+    /// Whether everything in memory was found in the logs alone.
+    pub(crate) fn is_distrustful(&self) -> bool {
+        self.lock().distrustful
+    }
+
+    /// Calls `read`, and if it meets damage that may be in a derived file only, once more without derived files.
+    pub(crate) fn mending<T>(&self, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+        let distrustful = self.is_distrustful();
+        match read() {
+            Err(Error::Corrupt { .. }) if !distrustful => {
+                self.distrust();
+                read()
+            }
+            other => other,
+        }
+    }
+
+    /// Adds everything in the merge's scope to the merge.
+    pub(crate) fn add_to(&self, merge: &mut Merge) -> Result<()> {
+        let scope = merge.scope();
+        let mut state = self.lock();
+        let overlaps = state.logs.iter().any(|log| {
+            let (oldest, newest) = log.summary.totals.bounds();
+            oldest <= scope.last && scope.first <= newest || log.closed
+        });
+        if !overlaps {
+            return Ok(());
+        }
+        self.load_all(&mut state)?;
+        for log in &state.logs {
+            let (Some(file), Some(index)) = (&log.file, &log.index) else { continue };
+            let instance = log.summary.instance;
+            merge.add(file, instance, Class::Main, &index.main);
+            merge.add(file, instance, Class::Late, &index.late);
+            merge.add_damage(file, instance, &index.damage);
+            if let Some(recon) = &log.recon {
+                for run in &recon.runs {
+                    merge.add(&recon.file, recon.instance, Class::Run, &run.list);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the events with keys in `first..=last` and a seq up to `seq`.
+    pub(crate) fn count(&self, first: Key, last: Key, seq: u64) -> Result<u64> {
+        let mut merge = Merge::new(Scope { first, last, seq, reverse: false });
+        let mut sum = {
+            let mut state = self.lock();
+            let inside = state.logs.iter().all(|log| {
+                let (oldest, newest) = log.summary.totals.bounds();
+                first <= oldest && newest <= last && log.summary.totals.last_seq <= seq && !log.closed
+            });
+            if inside {
+                return Ok(state.logs.iter().map(|log| log.summary.totals.count).sum());
+            }
+            self.load_all(&mut state)?;
+            let mut sum = 0;
+            for log in &state.logs {
+                let (Some(file), Some(index)) = (&log.file, &log.index) else { continue };
+                let mut border: Vec<Entry> = Vec::new();
+                sum += index.main.count(first, last, seq, |entry| border.push(*entry));
+                merge.add_entries(file, log.summary.instance, Class::Main, &border);
+                border.clear();
+                sum += index.late.count(first, last, seq, |entry| border.push(*entry));
+                merge.add_entries(file, log.summary.instance, Class::Late, &border);
+                merge.add_damage(file, log.summary.instance, &index.damage);
+                for (recon, run) in log.recon.iter().flat_map(|recon| recon.runs.iter().map(move |run| (recon, run))) {
+                    border.clear();
+                    sum += run.list.count(first, last, seq, |entry| border.push(*entry));
+                    merge.add_entries(&recon.file, recon.instance, Class::Run, &border);
+                }
+            }
+            sum
+        };
+        loop {
+            let n = merge.next_batch(usize::MAX)?.len() as u64;
+            if n == 0 {
+                return Ok(sum);
+            }
+            sum += n;
+        }
+    }
+
+    /// Visits every stored event whose piece of the chunk has one of the sorted `times` within its bounds.
+    pub(crate) fn visit_near(&self, times: &[u64], mut visit: impl FnMut(EventRef<'_>)) -> Result<()> {
+        let mut pieces: Vec<(Handle, u64, Class, Entry)> = Vec::new();
+        {
+            let mut state = self.lock();
+            let newest = state.logs.iter().map(|log| log.summary.totals.newest).max().unwrap_or(0);
+            let oldest = state.logs.iter().map(|log| log.summary.totals.oldest).min().unwrap_or(u64::MAX);
+            let is_near = |first: Key, last: Key| {
+                let next = times.partition_point(|time| *time < first.time);
+                times.get(next).is_some_and(|time| *time <= last.time)
+            };
+            if !is_near(Key::new(oldest, 0), Key::new(newest, 0)) {
+                return Ok(());
+            }
+            self.load_all(&mut state)?;
+            for log in &state.logs {
+                let (Some(file), Some(index)) = (&log.file, &log.index) else { continue };
+                if let Some(damage) = index.damage.first() {
+                    return Err(Error::corrupt(file.path(), damage.offset, damage.what));
+                }
+                let runs = log
+                    .recon
+                    .iter()
+                    .flat_map(|recon| recon.runs.iter().map(move |run| (&recon.file, recon.instance, Class::Run, &run.list)));
+                let instance = log.summary.instance;
+                let lists = [(file, instance, Class::Main, &index.main), (file, instance, Class::Late, &index.late)];
+                for (file, instance, class, list) in lists.into_iter().chain(runs) {
+                    for segment in list.segments().iter().filter(|segment| is_near(segment.first(), segment.last())) {
+                        for entry in segment.entries.iter().filter(|entry| is_near(entry.first, entry.last)) {
+                            pieces.push((file.clone(), instance, class, *entry));
+                        }
+                    }
+                }
+            }
+        }
+        let mut block = Block::default();
+        for (file, instance, class, entry) in &pieces {
+            read::visit_entry(file, *instance, *class, entry, &mut block, &mut visit)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the memory and the files of a chunk that is only read; one that is open for appending keeps them.
+    pub(crate) fn unload(&self) {
+        for log in self.lock().logs.iter_mut().filter(|log| !log.appendable) {
+            log.index = None;
+            log.recon = None;
+            log.file = None;
+        }
+    }
+
+    /// Whether it holds anything that [`Chunk::unload`] would give back.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.lock().logs.iter().any(|log| log.index.is_some())
+    }
+
+    /// What the loaded indexes take in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.lock().logs.iter().filter_map(|log| log.index.as_ref()).map(LogIndex::memory).sum()
+    }
+
+    /// How many stretches of its loaded logs are damaged.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.lock().logs.iter().filter_map(|log| log.index.as_ref()).map(|index| index.damage.len() as u64).sum()
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        if !*self.doomed.get_mut() {
+            return;
+        }
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for log in &state.logs {
+            remove_files(&self.shared.folder, log.summary.id);
+        }
+        let instances: Vec<u64> = state.logs.iter().map(|log| log.summary.instance).collect();
+        let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+        doomed.retain(|(folder, summary)| *folder != self.shared.identity || !instances.contains(&summary.instance));
+    }
+}
+
+/// Deleted logs that readers of this process still have open, with their folders. A reader outlives its handle, so the next handle on the
+/// same folder must know.
+static DOOMED: Mutex<Vec<((u64, u64), LogSummary)>> = Mutex::new(Vec::new());
+
+/// The deleted logs of a folder whose files still wait for readers of this process.
+pub(crate) fn doomed(folder: (u64, u64)) -> Vec<LogSummary> {
+    let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+    doomed.iter().filter(|(other, _)| *other == folder).map(|(_, summary)| *summary).collect()
+}
+
+/// Removes the files of a log. What can't be removed now is removed when the store is opened next.
+pub(crate) fn remove_files(folder: &Folder, id: LogId) {
+    // The log goes first: derived files without it mean nothing.
+    for name in [id.log_name(), id.index_name(), id.recon_name(), id.recon_name() + ".new", id.cut_name()] {
+        let _ = folder.remove_if_there(&name);
+    }
+}
+
+/// A log with bytes that no sync covers.
+pub(crate) struct Dirty {
+    pub(crate) file: Handle,
+    /// What is durable once the file is synced.
+    pub(crate) summary: LogSummary,
+    /// The length that the journal knows.
+    pub(crate) noted_len: u64,
+}
+
+struct Cutoffs {
+    /// So many of the first events are late by the definition.
+    late: usize,
+    /// So many go to late frames: those and stragglers.
+    routed_late: usize,
+    /// The last event gets a frame of its own, being far ahead.
+    alone: bool,
+    /// The watermark once the events are written.
+    watermark: Watermark,
+}

@@ -1,0 +1,516 @@
+//! Reading in order: one k-way merge over pieces of files, by `(time, seq)`, forwards or backwards.
+//!
+//! ```text
+//!   heap, by the smallest key that each node can still give
+//!  ┌─────────┐  its turn: its entries become nodes
+//!  │ Segment │ ──────────┐
+//!  ├─────────┤           v
+//!  │ Entry   │  its turn: read, checked, decoded to a Block      a block gives a run of events as long as no other node
+//!  ├─────────┤ ──────────┐                                       can come before; where neighbours don't overlap that is
+//!  │ Block   │ <─────────┘                                       the whole block
+//!  └─────────┘
+//! ```
+//!
+//! Nothing is read before its turn and a block is dropped after its last event, so memory is that of the blocks which overlap the
+//! front of the merge. Nothing is assumed about the order of pieces. A merge over a snapshot drops whatever is newer than the snapshot's
+//! seq, so it may run over lists that have grown since.
+//!
+//! Backwards is the same merge with every key complemented: the largest key comes first.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use crate::disk::Handle;
+use crate::error::{Error, Result};
+use crate::event::{EventRef, Key};
+
+use super::frame::{HEADER_LEN, Header, LATE, Slot};
+use super::index::{Damage, Entry, EntryList, Segment};
+
+/// A batch ends early when the blocks behind it hold this many bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// Buffers larger than this are not kept for reuse.
+const REUSE_BYTES: usize = 1 << 20;
+
+/// Which frames of a file a source is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The frames of a log that are not late.
+    Main,
+    /// The late frames of a log.
+    Late,
+    /// All frames: those of a recon file.
+    Run,
+}
+
+/// Which events, in which direction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    pub(crate) first: Key,
+    pub(crate) last: Key,
+    /// Events with a larger seq are left out.
+    pub(crate) seq: u64,
+    pub(crate) reverse: bool,
+}
+
+impl Scope {
+    /// Maps keys so that smaller comes first in the direction of reading.
+    fn turn(&self, key: Key) -> Key {
+        if self.reverse { Key::new(!key.time, !key.seq) } else { key }
+    }
+
+    fn overlaps(&self, first: Key, last: Key) -> bool {
+        first <= self.last && self.first <= last
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    file: Handle,
+    instance: u64,
+    class: Class,
+}
+
+#[derive(Debug)]
+enum What {
+    Segment(usize, Arc<Segment>),
+    Entry(usize, Entry),
+    Block(usize),
+    Damage(usize, Damage),
+}
+
+#[derive(Debug)]
+struct Node {
+    /// No event of this node comes before this key, turned.
+    key: Key,
+    what: What,
+}
+
+// The heap gives its greatest first; the smallest key is wanted.
+impl Ord for Node {
+    fn cmp(&self, other: &Node) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
+impl PartialOrd for Node {
+    fn partial_cmp(&self, other: &Node) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Node {}
+
+/// Decoded events and the bytes that their data lie in.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+    /// The slots still to be given.
+    from: usize,
+    to: usize,
+}
+
+/// Consecutive events of one block, as planned for a batch.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    block: usize,
+    from: usize,
+    to: usize,
+}
+
+/// A running merge.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    scope: Scope,
+    sources: Vec<Source>,
+    heap: BinaryHeap<Node>,
+    blocks: Vec<Block>,
+    /// Places in `blocks` that are free, with buffers to use again.
+    free: Vec<usize>,
+    /// Places whose last events are in the current batch.
+    retired: Vec<usize>,
+    plan: Vec<Run>,
+    /// Events in the plan.
+    planned: usize,
+    /// Met after the first events of a batch: reported by the next call.
+    failure: Option<Error>,
+}
+
+impl Merge {
+    pub(crate) fn new(scope: Scope) -> Merge {
+        Merge {
+            scope,
+            sources: Vec::new(),
+            heap: BinaryHeap::new(),
+            blocks: Vec::new(),
+            free: Vec::new(),
+            retired: Vec::new(),
+            plan: Vec::new(),
+            planned: 0,
+            failure: None,
+        }
+    }
+
+    /// Starts again with other sources, keeping the buffers. The batch lent last ends.
+    pub(crate) fn reset(&mut self, scope: Scope) {
+        self.scope = scope;
+        self.sources.clear();
+        self.heap.clear();
+        self.plan.clear();
+        self.planned = 0;
+        self.failure = None;
+        self.retired.clear();
+        self.free.clear();
+        self.free.extend(0..self.blocks.len());
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Adds frames of `class` of a file, described by `list`.
+    pub(crate) fn add(&mut self, file: &Handle, instance: u64, class: Class, list: &EntryList) {
+        let source = self.add_source(file, instance, class);
+        for segment in list.segments() {
+            if self.scope.overlaps(segment.first(), segment.last()) {
+                let key = self.front(segment.first(), segment.last());
+                self.heap.push(Node { key, what: What::Segment(source, Arc::clone(segment)) });
+            }
+        }
+    }
+
+    /// Adds single entries.
+    pub(crate) fn add_entries<'a>(&mut self, file: &Handle, instance: u64, class: Class, entries: impl IntoIterator<Item = &'a Entry>) {
+        let source = self.add_source(file, instance, class);
+        for entry in entries {
+            if self.scope.overlaps(entry.first, entry.last) {
+                let key = self.front(entry.first, entry.last);
+                self.heap.push(Node { key, what: What::Entry(source, *entry) });
+            }
+        }
+    }
+
+    /// Adds damage of a log. Its times are unknown, so it is met before the first event.
+    pub(crate) fn add_damage(&mut self, file: &Handle, instance: u64, damage: &[Damage]) {
+        if damage.is_empty() {
+            return;
+        }
+        let source = self.add_source(file, instance, Class::Main);
+        let key = self.front(self.scope.first, self.scope.last);
+        self.heap.extend(damage.iter().map(|damage| Node { key, what: What::Damage(source, *damage) }));
+    }
+
+    fn add_source(&mut self, file: &Handle, instance: u64, class: Class) -> usize {
+        self.sources.push(Source { file: file.clone(), instance, class });
+        self.sources.len() - 1
+    }
+
+    /// The turned key that something with these bounds can first give.
+    fn front(&self, first: Key, last: Key) -> Key {
+        if self.scope.reverse { self.scope.turn(last.min(self.scope.last)) } else { first.max(self.scope.first) }
+    }
+
+    /// Plans the next batch of at most `max` events and lends it. Empty only at the end.
+    pub(crate) fn next_batch(&mut self, max: usize) -> Result<Batch<'_>> {
+        self.plan(max)?;
+        Ok(self.planned())
+    }
+
+    /// The batch that was planned last.
+    pub(crate) fn planned(&self) -> Batch<'_> {
+        Batch { runs: &self.plan, blocks: &self.blocks, len: self.planned, reverse: self.scope.reverse }
+    }
+
+    /// Plans the next batch of at most `max` events; answers how many it has. The batch before it ends.
+    pub(crate) fn plan(&mut self, max: usize) -> Result<usize> {
+        self.plan.clear();
+        self.planned = 0;
+        self.free.append(&mut self.retired);
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let mut planned = 0;
+        let mut retired_bytes = 0;
+        while planned < max && retired_bytes < BATCH_BYTES {
+            let Some(node) = self.heap.pop() else { break };
+            match node.what {
+                What::Segment(source, segment) => {
+                    for entry in &segment.entries {
+                        if self.scope.overlaps(entry.first, entry.last) {
+                            let key = self.front(entry.first, entry.last);
+                            self.heap.push(Node { key, what: What::Entry(source, *entry) });
+                        }
+                    }
+                }
+                What::Entry(source, entry) => match self.open(source, &entry) {
+                    Ok(block) => self.put_back(block),
+                    Err(failure) => return self.fail(planned, failure),
+                },
+                What::Damage(source, damage) => {
+                    let path = self.sources.get(source).map(|source| source.file.path().to_owned()).unwrap_or_default();
+                    let what = format!("{} bytes: {}", damage.len, damage.what);
+                    return self.fail(planned, Error::Corrupt { path, offset: damage.offset, what });
+                }
+                What::Block(place) => {
+                    let limit = self.heap.peek().map(|next| next.key);
+                    let Some(block) = self.blocks.get_mut(place) else { continue };
+                    let run = block.take(max - planned, limit, &self.scope);
+                    planned += run.len();
+                    if !run.is_empty() {
+                        self.plan.push(Run { block: place, from: run.start, to: run.end });
+                    }
+                    if block.from == block.to {
+                        retired_bytes += block.bytes.len();
+                    }
+                    self.put_back(place);
+                }
+            }
+        }
+        self.planned = planned;
+        Ok(planned)
+    }
+
+    /// What is whole comes first, the failure with the next call.
+    fn fail(&mut self, planned: usize, failure: Error) -> Result<usize> {
+        if planned == 0 {
+            return Err(failure);
+        }
+        self.failure = Some(failure);
+        self.planned = planned;
+        Ok(planned)
+    }
+
+    /// Puts a block into the heap if it has more to give.
+    fn put_back(&mut self, place: usize) {
+        let Some(block) = self.blocks.get(place) else { return };
+        let next = if self.scope.reverse { block.slots.get(..block.to) } else { block.slots.get(block.from..) };
+        let next = next.and_then(|slots| if self.scope.reverse { slots.last() } else { slots.first() });
+        match next {
+            Some(slot) if block.from < block.to => {
+                self.heap.push(Node { key: self.scope.turn(slot.key()), what: What::Block(place) });
+            }
+            _ => self.retired.push(place),
+        }
+    }
+
+    /// Reads, checks and decodes an entry; answers its place among the blocks.
+    fn open(&mut self, source: usize, entry: &Entry) -> Result<usize> {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.blocks.push(Block::default());
+            self.blocks.len() - 1
+        });
+        let (Some(source), Some(block)) = (self.sources.get(source), self.blocks.get_mut(place)) else {
+            return Ok(place);
+        };
+        match block.fill(source, entry) {
+            Ok(()) => block.narrow(&self.scope, entry),
+            Err(failure) => {
+                self.free.push(place);
+                return Err(failure);
+            }
+        }
+        Ok(place)
+    }
+}
+
+impl Block {
+    fn fill(&mut self, source: &Source, entry: &Entry) -> Result<()> {
+        self.slots.clear();
+        (self.from, self.to) = (0, 0);
+        read_entry(source, entry, &mut self.bytes, &mut self.slots)
+    }
+
+    /// Leaves out what the scope does not want.
+    fn narrow(&mut self, scope: &Scope, entry: &Entry) {
+        if entry.seq_high > scope.seq {
+            self.slots.retain(|slot| slot.seq <= scope.seq);
+        }
+        self.from = self.slots.partition_point(|slot| slot.key() < scope.first);
+        self.to = self.slots.partition_point(|slot| slot.key() <= scope.last).max(self.from);
+    }
+
+    /// Takes up to `max` slots from the front (from the back when reading backwards) whose turned keys come before `limit`.
+    fn take(&mut self, max: usize, limit: Option<Key>, scope: &Scope) -> std::ops::Range<usize> {
+        let left = self.to - self.from;
+        let (from, to, reverse) = (self.from, self.to, scope.reverse);
+        let slots = &self.slots;
+        let before_limit = |n: usize| {
+            let slot = if reverse { slots.get(to - 1 - n) } else { slots.get(from + n) };
+            limit.is_none_or(|limit| slot.is_some_and(|slot| scope.turn(slot.key()) < limit))
+        };
+        let most = left.min(max);
+        let taken = if most > 0 && before_limit(most - 1) { most } else { gallop(most, before_limit) };
+        // The front of the heap is never behind its own next event; taking none would make no progress.
+        let taken = taken.max(most.min(1));
+        if reverse {
+            self.to -= taken;
+            self.to..self.to + taken
+        } else {
+            self.from += taken;
+            self.from - taken..self.from
+        }
+    }
+}
+
+/// How many of the first `most` numbers satisfy `holds`, which turns false once: searched in doubling steps, since the answer is mostly
+/// small.
+fn gallop(most: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let mut low = 0;
+    let mut step = 1;
+    while low + step <= most && holds(low + step - 1) {
+        low += step;
+        step *= 2;
+    }
+    let mut high = (low + step).min(most);
+    while low < high {
+        let middle = (low + high) / 2;
+        if holds(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// Reads the frames of an entry that belong to the source's class and decodes their events in order.
+fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut Vec<Slot>) -> Result<()> {
+    let file = &source.file;
+    let damaged = |offset: u64, what: &str| Error::corrupt(file.path(), offset, what);
+    // The file may be shorter than a lying index says: find out before making room.
+    if entry.len as usize > REUSE_BYTES && file.len()? < entry.end() {
+        return Err(damaged(entry.offset, "the index names bytes that the file does not have"));
+    }
+    if bytes.capacity() > REUSE_BYTES && (entry.len as usize) < REUSE_BYTES {
+        *bytes = Vec::new();
+    }
+    bytes.resize(entry.len as usize, 0);
+    let found = file.read_up_to(bytes, entry.offset)?;
+    let mut at = 0;
+    let mut sorted = true;
+    let mut count: u64 = 0;
+    while at < entry.len as usize {
+        let offset = entry.offset + at as u64;
+        let Some(header) = bytes.get(at..found.max(at)).and_then(|rest| rest.first_chunk::<HEADER_LEN>()) else {
+            return Err(damaged(offset, "the file ends within a frame"));
+        };
+        let header = Header::decode(header, source.instance, offset).map_err(|refusal| refusal.at(file, offset))?;
+        let wanted = match source.class {
+            Class::Main => !header.has(LATE),
+            Class::Late => header.has(LATE),
+            Class::Run => true,
+        };
+        if wanted {
+            let before = slots.last().map(Slot::key);
+            header.decode_body(bytes, at + HEADER_LEN, slots).map_err(|what| damaged(offset, what))?;
+            sorted &= before.is_none_or(|before| before < header.first);
+            count += u64::from(header.count);
+        }
+        at = at.saturating_add(HEADER_LEN + header.body_len as usize);
+    }
+    if !sorted {
+        slots.sort_unstable_by_key(Slot::key);
+    }
+    let (first, last) = (slots.first().map(Slot::key), slots.last().map(Slot::key));
+    if at != entry.len as usize || count != u64::from(entry.count) || first != Some(entry.first) || last != Some(entry.last) {
+        return Err(damaged(entry.offset, "the index does not agree with the log"));
+    }
+    Ok(())
+}
+
+/// Calls `visit` for every event of an entry, in order. For work that needs no merge.
+pub(crate) fn visit_entry(
+    file: &Handle,
+    instance: u64,
+    class: Class,
+    entry: &Entry,
+    block: &mut Block,
+    mut visit: impl FnMut(EventRef<'_>),
+) -> Result<()> {
+    block.fill(&Source { file: file.clone(), instance, class }, entry)?;
+    for slot in &block.slots {
+        visit(event(slot, &block.bytes));
+    }
+    Ok(())
+}
+
+fn event<'a>(slot: &Slot, bytes: &'a [u8]) -> EventRef<'a> {
+    let data = bytes.get(slot.start as usize..slot.start as usize + slot.len as usize).unwrap_or_default();
+    EventRef { time: slot.time, seq: slot.seq, id: slot.id, data }
+}
+
+/// Events lent from a reader's buffers, in order. They stay where they are until the reader is used again or dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    runs: &'a [Run],
+    blocks: &'a [Block],
+    len: usize,
+    reverse: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// A batch of nothing.
+    pub(crate) const EMPTY: Batch<'static> = Batch { runs: &[], blocks: &[], len: 0, reverse: false };
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it holds none: the end.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The key of its last event.
+    pub(crate) fn last_key(&self) -> Option<Key> {
+        let run = self.runs.last()?;
+        let slots = self.blocks.get(run.block)?.slots.get(run.from..run.to)?;
+        if self.reverse { slots.first() } else { slots.last() }.map(Slot::key)
+    }
+
+    /// The events.
+    pub fn iter(&self) -> BatchIter<'a> {
+        BatchIter { batch: *self, bytes: &[], slots: [].iter(), next_run: 0 }
+    }
+}
+
+impl<'a> IntoIterator for Batch<'a> {
+    type Item = EventRef<'a>;
+    type IntoIter = BatchIter<'a>;
+
+    fn into_iter(self) -> BatchIter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterates over a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct BatchIter<'a> {
+    batch: Batch<'a>,
+    bytes: &'a [u8],
+    slots: std::slice::Iter<'a, Slot>,
+    next_run: usize,
+}
+
+impl<'a> Iterator for BatchIter<'a> {
+    type Item = EventRef<'a>;
+
+    fn next(&mut self) -> Option<EventRef<'a>> {
+        loop {
+            let slot = if self.batch.reverse { self.slots.next_back() } else { self.slots.next() };
+            if let Some(slot) = slot {
+                return Some(event(slot, self.bytes));
+            }
+            let run = self.batch.runs.get(self.next_run)?;
+            self.next_run += 1;
+            let block = self.batch.blocks.get(run.block)?;
+            self.bytes = &block.bytes;
+            self.slots = block.slots.get(run.from..run.to).unwrap_or_default().iter();
+        }
+    }
+}

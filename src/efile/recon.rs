@@ -1,0 +1,259 @@
+//! The recon file: late events, sorted, so that late data is not punished when it is read.
+//!
+//! ```text
+//!   log    ─────[late]──────[late]───────[late][late]─────[late]───>   arrival order
+//!                  └───────────┴────────────┘     └─ not in a run yet: at most some 256 KiB, read from the log
+//!                               v
+//!   recon  ┌────────┬──────────────────────────────────────┐
+//!          │ header │ run: header, sorted frames, directory │ run ...   at most 8 runs, each over a stretch of the log
+//!          └────────┴──────────────────────────────────────┘
+//! ```
+//!
+//! A run is a sorted copy of the late events in a stretch of the log. A new run takes in its predecessors that are not at least twice
+//! as large, so sizes fall off by halves, there are few runs, and each event is copied a few times at most; when nothing is left of the old
+//! runs, or most of the file is superseded, a new file takes the place of the old one. Everything here is a copy: if it is lost or
+//! damaged, the late frames in the log are read instead and runs are made anew.
+
+use crate::bytes::{put, u32_at, u64_at};
+use crate::disk::{Access, Folder, Handle};
+use crate::error::Result;
+use crate::event::EventRef;
+
+use super::frame::{self, RECON, Stamp};
+use super::index::{EntryList, Tail, decode_entries, encode_entries, entries_len, tail_fits};
+use super::log::{FORMAT_VERSION, LOG_HEADER_LEN, LogId};
+use super::read::{Class, Merge};
+
+/// Late events in the log beyond this many bytes are put into a run.
+pub(crate) const PENDING_BYTES: u64 = 256 << 10;
+/// So are late events in more than this many pieces.
+pub(crate) const PENDING_ENTRIES: usize = 1024;
+/// No more runs than this.
+const MAX_RUNS: usize = 8;
+/// A run is written in pieces of this size.
+const WRITE_LEN: usize = 1 << 20;
+
+const FILE_MAGIC: [u8; 8] = *b"estrecon";
+const FILE_HEADER_LEN: usize = 64;
+const RUN_MAGIC: u32 = u32::from_le_bytes(*b"eRun");
+const RUN_HEADER_LEN: usize = 64;
+
+/// A recon file and its runs, oldest first; they cover the log without gaps.
+#[derive(Clone, Debug)]
+pub(crate) struct Recon {
+    pub(crate) file: Handle,
+    pub(crate) instance: u64,
+    pub(crate) runs: Vec<Run>,
+    /// Where the next run goes.
+    end: u64,
+}
+
+/// A sorted run.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// Its frames.
+    pub(crate) list: EntryList,
+    /// The stretch of the log whose late events it holds.
+    from: u64,
+    to: u64,
+    /// Length in the file, all included.
+    len: u64,
+}
+
+impl Recon {
+    /// Reads the recon file of a log, as far as it can be believed; `None` if that is not at all.
+    pub(crate) fn read(folder: &Folder, id: LogId, log_instance: u64, log: &Handle, log_len: u64) -> Option<Recon> {
+        let file = folder.open_if_there(&id.recon_name(), Access::Read).ok()??;
+        let file_len = file.len().ok()?;
+        let mut header = [0; FILE_HEADER_LEN];
+        file.read_exact(&mut header, 0).ok()?;
+        let ours = header[..8] == FILE_MAGIC
+            && u32_at(&header, 60) == crc32fast::hash(&header[..60])
+            && u32_at(&header, 8) == FORMAT_VERSION
+            && u64_at(&header, 16) == log_instance;
+        if !ours {
+            return None;
+        }
+        let mut recon = Recon { file, instance: u64_at(&header, 24), runs: Vec::new(), end: FILE_HEADER_LEN as u64 };
+        let mut tail = Tail::default();
+        while let Some((run, run_tail)) = recon.read_run(file_len) {
+            recon.runs.retain(|earlier| earlier.from < run.from);
+            if recon.covered() != run.from {
+                return None;
+            }
+            tail = run_tail;
+            recon.end += run.len;
+            recon.runs.push(run);
+        }
+        let fits = !recon.runs.is_empty() && recon.covered() <= log_len && tail_fits(log, log_instance, tail, recon.covered());
+        fits.then_some(recon)
+    }
+
+    fn read_run(&self, file_len: u64) -> Option<(Run, Tail)> {
+        let mut header = [0; RUN_HEADER_LEN];
+        self.file.read_exact(&mut header, self.end).ok()?;
+        let (from, to) = (u64_at(&header, 8), u64_at(&header, 16));
+        let tail = Tail { offset: u64_at(&header, 24), crc: u32_at(&header, 32) };
+        let (frames_len, entries) = (u64_at(&header, 40), u32_at(&header, 36) as usize);
+        // The checksum includes the file's instance and the run's place, so that no other run is taken for this one.
+        let ours = u32_at(&header, 0) == RUN_MAGIC && u32_at(&header, 4) == run_crc(&header, self.instance, self.end) && from < to;
+        let frames_start = self.end + RUN_HEADER_LEN as u64;
+        let frames_end = frames_start.checked_add(frames_len)?;
+        let end = frames_end.checked_add(entries_len(entries) as u64)?;
+        if !ours || end > file_len {
+            return None;
+        }
+        let mut directory = vec![0; entries_len(entries)];
+        self.file.read_exact(&mut directory, frames_end).ok()?;
+        if u32_at(&header, 48) != crc32fast::hash(&directory) {
+            return None;
+        }
+        let list = decode_entries(&directory, frames_start, frames_end)?;
+        Some((Run { list, from, to, len: end - self.end }, tail))
+    }
+
+    /// The end of the stretch of the log whose late events are in here.
+    pub(crate) fn covered(&self) -> u64 {
+        self.runs.last().map_or(LOG_HEADER_LEN as u64, |run| run.to)
+    }
+
+    /// Length of the file.
+    pub(crate) fn len(&self) -> u64 {
+        self.end
+    }
+
+    fn live_len(&self) -> u64 {
+        self.runs.iter().map(|run| run.len).sum()
+    }
+}
+
+fn run_crc(header: &[u8], instance: u64, place: u64) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(header.get(8..).unwrap_or_default());
+    crc.update(&instance.to_le_bytes());
+    crc.update(&place.to_le_bytes());
+    crc.finalize()
+}
+
+/// The late events of a log up to an offset that no run holds yet.
+pub(crate) struct Pending<'a> {
+    pub(crate) log: &'a Handle,
+    pub(crate) log_instance: u64,
+    pub(crate) late: &'a EntryList,
+    /// About how many bytes they take.
+    pub(crate) bytes: u64,
+    /// Up to where the log is covered with them.
+    pub(crate) covered: u64,
+    /// The log's last frame before that.
+    pub(crate) tail: Tail,
+}
+
+/// Puts the pending late events into a run; answers the recon that then is. What was there before stays valid for whoever reads it.
+///
+/// `scope` is that of a merge over everything.
+pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending: &Pending<'_>, mut merge: Merge) -> Result<Recon> {
+    let runs = recon.map_or(&[][..], |recon| &recon.runs);
+    let mut kept = runs.len();
+    let mut len = pending.bytes;
+    while let Some(last) = kept.checked_sub(1).and_then(|last| runs.get(last)) {
+        if kept < MAX_RUNS && last.len >= 2 * len {
+            break;
+        }
+        len += last.len;
+        kept -= 1;
+    }
+    // Half of the file superseded: begin a new one.
+    if recon.is_some_and(|recon| recon.len() > 2 * recon.live_len() + (1 << 20)) {
+        kept = 0;
+    }
+    merge.add(pending.log, pending.log_instance, Class::Late, pending.late);
+    if let Some(recon) = recon {
+        for run in runs.iter().skip(kept) {
+            merge.add(&recon.file, recon.instance, Class::Run, &run.list);
+        }
+    }
+    let from = runs.get(kept).map_or(recon.map_or(LOG_HEADER_LEN as u64, Recon::covered), |run| run.from);
+
+    match recon.filter(|_| kept > 0) {
+        Some(recon) => {
+            let file = folder.open(&id.recon_name(), Access::Write)?;
+            let run = write_run(&file, recon.instance, recon.end, from, pending, merge)?;
+            let end = recon.end + run.len;
+            let runs = runs.iter().take(kept).cloned().chain([run]).collect();
+            Ok(Recon { file, instance: recon.instance, runs, end })
+        }
+        None => {
+            let name = id.recon_name() + ".new";
+            let file = folder.create_anew(&name)?;
+            let instance = folder.random()?;
+            let start = FILE_HEADER_LEN as u64;
+            let run = write_run(&file, instance, start, from, pending, merge)?;
+            file.write_all(&encode_file_header(pending.log_instance, instance), 0)?;
+            folder.rename(&name, &id.recon_name())?;
+            let end = start + run.len;
+            let file = folder.open(&id.recon_name(), Access::Read)?;
+            Ok(Recon { file, instance, runs: vec![run], end })
+        }
+    }
+}
+
+fn encode_file_header(log_instance: u64, instance: u64) -> [u8; FILE_HEADER_LEN] {
+    let mut bytes = [0; FILE_HEADER_LEN];
+    put(&mut bytes, 0, &FILE_MAGIC);
+    put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
+    put(&mut bytes, 16, &log_instance.to_le_bytes());
+    put(&mut bytes, 24, &instance.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..60]);
+    put(&mut bytes, 60, &crc.to_le_bytes());
+    bytes
+}
+
+/// Writes one run at `place`: frames, directory, and at last the header that makes them count.
+fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pending<'_>, mut merge: Merge) -> Result<Run> {
+    let frames_start = place + RUN_HEADER_LEN as u64;
+    let mut list = EntryList::default();
+    let mut buffer = Vec::new();
+    let mut written = frames_start;
+    loop {
+        let batch = merge.next_batch(4096)?;
+        if batch.is_empty() {
+            break;
+        }
+        let events: Vec<EventRef<'_>> = batch.iter().collect();
+        let batch_seq = events.iter().map(|event| event.seq).max().unwrap_or_default();
+        let stamp = Stamp { instance, batch: batch_seq, durable: 0 };
+        let mut rest = events.as_slice();
+        while !rest.is_empty() {
+            let (events, after) = rest.split_at(frame::cut(rest));
+            let offset = written + buffer.len() as u64;
+            let header = frame::encode(&mut buffer, events, offset, RECON, 0, &stamp);
+            list.add(&header);
+            rest = after;
+            if buffer.len() >= WRITE_LEN {
+                file.write_all(&buffer, written)?;
+                written += buffer.len() as u64;
+                buffer.clear();
+            }
+        }
+    }
+    let frames_len = written + buffer.len() as u64 - frames_start;
+    let directory_start = buffer.len();
+    encode_entries(&list, &mut buffer);
+    let directory_crc = crc32fast::hash(buffer.get(directory_start..).unwrap_or_default());
+    file.write_all(&buffer, written)?;
+    let end = written + buffer.len() as u64;
+
+    let mut header = [0; RUN_HEADER_LEN];
+    put(&mut header, 0, &RUN_MAGIC.to_le_bytes());
+    put(&mut header, 8, &from.to_le_bytes());
+    put(&mut header, 16, &pending.covered.to_le_bytes());
+    put(&mut header, 24, &pending.tail.offset.to_le_bytes());
+    put(&mut header, 32, &pending.tail.crc.to_le_bytes());
+    put(&mut header, 36, &(list.len() as u32).to_le_bytes());
+    put(&mut header, 40, &frames_len.to_le_bytes());
+    put(&mut header, 48, &directory_crc.to_le_bytes());
+    let crc = run_crc(&header, instance, place);
+    put(&mut header, 4, &crc.to_le_bytes());
+    file.write_all(&header, place)?;
+    Ok(Run { list, from, to: pending.covered, len: end - place })
+}

@@ -1,0 +1,198 @@
+//! The files of a store, byte by byte: format version 1.
+//!
+//! Numbers are little endian. A checksum is CRC-32 as of IEEE 802.3 (the one of zlib). *Key* means a time (u64) and a seq (u64), 16 bytes.
+//! Reserved bytes are 0. Every file names the version that wrote it; a reader refuses a newer version, unknown frame flags, unknown codecs and
+//! unknown journal records with an error that says so, and never guesses.
+//!
+//! # The folder
+//!
+//! | name | what |
+//! | --- | --- |
+//! | `estore` | the settings, written once |
+//! | `lock` | locked by the writer; holds its process number as text, for messages only |
+//! | `journal` | facts about the store as a whole |
+//! | `N-G.estore` | the log of chunk `N`, generation `G`: the truth |
+//! | `N-G.idx` | the index of that log; derived |
+//! | `N-G.recon` | its late events, sorted; derived |
+//! | `N-G.cut` | bytes that recovery cut off it, kept for a person to look at |
+//! | `estore.new`, `journal.new`, `N-G.recon.new` | being written, to be renamed |
+//!
+//! `N` and `G` are decimal without leading zeros. An efile has the single chunk 0. Other files are not looked at.
+//!
+//! # Settings
+//!
+//! 128 bytes.
+//!
+//! | at | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estore\r\n` |
+//! | 8 | 4 | format version |
+//! | 12 | 4 | kind: 0 estore, 1 efile |
+//! | 16 | 4 | flags that an older version may ignore |
+//! | 20 | 4 | flags that a version must know to open the store |
+//! | 24 | 16 | store id, random |
+//! | 40 | 8 | `file_size`; 0 for an efile |
+//! | 48 | 8 | `grace` |
+//! | 56 | 8 | wall clock at creation, nanoseconds since 1970 |
+//! | 64 | 60 | reserved |
+//! | 124 | 4 | checksum of bytes 0 to 123 |
+//!
+//! # Logs
+//!
+//! A log header of 64 bytes, then frames without gaps. Behind them there may be zeros: room set aside.
+//!
+//! | at | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estorlog` |
+//! | 8 | 4 | format version |
+//! | 12 | 4 | flags that a version must know |
+//! | 16 | 16 | store id |
+//! | 32 | 8 | chunk `N` |
+//! | 40 | 8 | instance: random, new with each log |
+//! | 48 | 4 | generation `G` |
+//! | 52 | 4 | first generation that this log takes the place of; `G` if it takes the place of none |
+//! | 56 | 4 | reserved |
+//! | 60 | 4 | checksum of bytes 0 to 59 |
+//!
+//! ## Frames
+//!
+//! A header of 128 bytes:
+//!
+//! | at | bytes | what |
+//! | --- | --- | --- |
+//! | 0 | 4 | `eFrm` |
+//! | 4 | 4 | checksum of bytes 8 to 127 |
+//! | 8 | 8 | instance of the file |
+//! | 16 | 8 | offset of this header in the file |
+//! | 24 | 2 | flags: 1 late, 2 last of its batch in this log, 4 end of its batch, 8 alone, 16 in a recon file |
+//! | 26 | 1 | codec of the body: 0 plain |
+//! | 27 | 4 | bytes per event in the columns of times, seqs, ids, lengths |
+//! | 31 | 1 | reserved |
+//! | 32 | 4 | events, 1 to 65536 |
+//! | 36 | 4 | how many of them were late by the definition |
+//! | 40 | 4 | length of the body as stored |
+//! | 44 | 4 | length of the body as decoded |
+//! | 48 | 4 | checksum of the body as stored |
+//! | 52 | 4 | smallest id |
+//! | 56 | 4 | smallest length |
+//! | 60 | 4 | reserved |
+//! | 64 | 16 | key of the first event |
+//! | 80 | 16 | key of the last event |
+//! | 96 | 8 | smallest seq |
+//! | 104 | 8 | largest seq |
+//! | 112 | 8 | largest seq of the batch |
+//! | 120 | 8 | everything up to this seq was known to be durable |
+//!
+//! The body: four columns, then the data of all events one after the other. Events are sorted by key. A column holds for each event the distance
+//! from a base in the stated number of bytes (0 to 8; at most 4 for ids and lengths): times from the first key's time, seqs from the smallest
+//! seq, ids from the smallest id, lengths from the smallest length. A column of width 0 has no bytes and all distances 0, except that a
+//! column of seqs of width 0 means that seqs rise by one.
+//!
+//! Frames of one batch lie in its logs next to each other. The last one in each log carries *last*; the last one in the last log that the
+//! batch touches also carries *end*. A batch counts once its *end* is there.
+//!
+//! # Journal
+//!
+//! A header of 64 bytes, then records of 128. Behind them there may be zeros.
+//!
+//! | at | bytes | header |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estorjnl` |
+//! | 8 | 4 | format version |
+//! | 12 | 4 | reserved |
+//! | 16 | 16 | store id |
+//! | 32 | 8 | instance: random, new with each journal file |
+//! | 40 | 8 | how many records it had when it was made: no fewer may be there |
+//! | 48 | 12 | reserved |
+//! | 60 | 4 | checksum of bytes 0 to 59 |
+//!
+//! | at | bytes | record |
+//! | --- | --- | --- |
+//! | 0 | 4 | checksum of bytes 4 to 127, then the instance, then the record's offset (8 bytes each) |
+//! | 4 | 2 | kind: 1 session, 2 active, 3 idle, 4 horizon, 5 drop, 6 close, 7 switch |
+//! | 6 | 2 | flags: 1 there is a watermark |
+//! | 8 | 4 | generation |
+//! | 12 | 4 | reserved; for *switch* the first generation that the new log replaces |
+//! | 16 | 8 | session: the first seq that must not be given out; horizon: its time; close: the next seq |
+//! | 24 | 8 | batches up to this seq are whole |
+//! | 32 | 8 | everything up to this seq is durable |
+//! | 40 | 8 | chunk |
+//! | 48 | 8 | instance of the log |
+//! | 56 | 8 | length of the log |
+//! | 64 | 8 | events in it |
+//! | 72 | 8 | late events |
+//! | 80 | 8 | events in late frames |
+//! | 88 | 8 | smallest time, all ones if there is none |
+//! | 96 | 8 | largest time |
+//! | 104 | 8 | largest seq |
+//! | 112 | 8 | watermark of the chunk |
+//! | 120 | 8 | up to this offset the journal was known to be durable; 0 in records that it was made with |
+//!
+//! Bytes from 40 on belong to *active*, *idle*, *drop* (chunk and generation only) and *switch*. *Switch* says that the log of this generation
+//! takes the place of those from the stated first generation up to the one before it. It belongs to compaction: this version reads it and
+//! never writes it.
+//!
+//! # Index
+//!
+//! Parts, one after the other; each describes the frames of a stretch of the log and begins where the one before it ends (the first one at 64).
+//!
+//! | at | bytes | part |
+//! | --- | --- | --- |
+//! | 0 | 4 | `eIdx` |
+//! | 4 | 4 | checksum of bytes 8 to 55 |
+//! | 8 | 8 | instance of the log |
+//! | 16 | 8 | start of the stretch |
+//! | 24 | 8 | its end |
+//! | 32 | 8 | offset of its last frame |
+//! | 40 | 4 | header checksum of that frame |
+//! | 44 | 4 | entries |
+//! | 48 | 4 | checksum of the entries |
+//! | 52 | 4 | reserved |
+//! | 56 | 64 each | entries |
+//!
+//! | at | bytes | entry |
+//! | --- | --- | --- |
+//! | 0 | 8 | offset of the first frame |
+//! | 8 | 4 | bytes from there to the end of the last frame |
+//! | 12 | 4 | events |
+//! | 16 | 16 | smallest key |
+//! | 32 | 16 | largest key |
+//! | 48 | 8 | largest seq |
+//! | 56 | 4 | bytes of its own frames, those of the other class between them not counted |
+//! | 60 | 4 | class: 0 main frames, 1 late frames |
+//!
+//! # Recon
+//!
+//! A header of 64 bytes, then runs.
+//!
+//! | at | bytes | header |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estrecon` |
+//! | 8 | 4 | format version |
+//! | 12 | 4 | reserved |
+//! | 16 | 8 | instance of the log |
+//! | 24 | 8 | instance of this file |
+//! | 32 | 28 | reserved |
+//! | 60 | 4 | checksum of bytes 0 to 59 |
+//!
+//! A run: this header, frames sorted by key and not overlapping (with the instance and offsets of this file), then index entries for them.
+//!
+//! | at | bytes | run |
+//! | --- | --- | --- |
+//! | 0 | 4 | `eRun` |
+//! | 4 | 4 | checksum of bytes 8 to 63, then the instance of this file, then the run's offset (8 bytes each) |
+//! | 8 | 8 | start of the stretch of the log whose late events it holds |
+//! | 16 | 8 | end of the stretch |
+//! | 24 | 8 | offset of the last frame of the log before that end |
+//! | 32 | 4 | header checksum of that frame |
+//! | 36 | 4 | entries |
+//! | 40 | 8 | bytes of frames |
+//! | 48 | 4 | checksum of the entries |
+//! | 52 | 12 | reserved |
+//!
+//! A run replaces the runs before it that start at or behind its own start. Together the runs that are left cover the log from 64 on without gaps.
+//!
+//! # Cut bytes
+//!
+//! Each time that recovery cuts something off a log it appends: `eCut`, a checksum of the 24 bytes that follow, the offset in the log (8), the length
+//! (8), 8 reserved bytes, and the bytes themselves.

@@ -1,0 +1,225 @@
+//! How a store is made and opened.
+//!
+//! Two kinds of options: *settings* (`file_size`, `grace`) belong to the store, are written when it is created and taken from it ever
+//! after; everything else belongs to one open handle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::disk::{Clock, Disk, RealClock, RealDisk};
+use crate::error::{Error, Result};
+
+/// What opening does when there is, or is no, store at the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Open the store, or create it (and its last folder) if there is none.
+    #[default]
+    CreateIfMissing,
+    /// Create it; a store that is there already is an error.
+    CreateNew,
+    /// Open it; a missing store is an error.
+    Existing,
+    /// Open it for reading only: takes no lock, writes nothing, and works beside a writer. Shows the store as it was when opened.
+    ReadOnly,
+}
+
+/// What an append survives once it has returned. Named for exactly that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing yet: events collect in a bounded buffer of this process, handed to the system when it is full, when it is old
+    /// ([`Options::buffer`]), and before any read, count, sync or close.
+    Buffered,
+    /// The death of this process, but not of the machine.
+    Process,
+    /// As `Process`; and at most so many nanoseconds later also loss of power.
+    Interval(u64),
+    /// Loss of power. Appends that run at once share their syncs.
+    Power,
+}
+
+/// How important a message of the log callback is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Level {
+    /// Damage, or an operation that failed.
+    Error = 1,
+    /// Something was repaired, cut or given up.
+    Warning = 2,
+    /// Opening, closing, recovery.
+    Info = 3,
+}
+
+/// Receives messages of one store. May be called from the calling thread or from the store's background thread; must not call back into
+/// the store.
+pub type LogFn = dyn Fn(Level, &str) + Send + Sync;
+
+/// One day: the default [`Options::file_size`].
+pub const DEFAULT_FILE_SIZE_NS: u64 = 86_400_000_000_000;
+/// One minute: the default [`Options::grace`].
+pub const DEFAULT_GRACE_NS: u64 = 60_000_000_000;
+/// 16 MiB: the default [`Options::max_event_len`].
+pub const DEFAULT_MAX_EVENT_LEN: u32 = 16 << 20;
+/// 1 GiB: the largest [`Options::max_event_len`].
+pub const LARGEST_EVENT_LEN: u32 = 1 << 30;
+
+/// How to make or open a store. Start from [`Options::new`]; each setter checks its value when the store is opened.
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) mode: Mode,
+    pub(crate) durability: Durability,
+    pub(crate) file_size: Option<u64>,
+    pub(crate) grace: Option<u64>,
+    pub(crate) max_event_len: u32,
+    pub(crate) max_new_chunks: usize,
+    pub(crate) max_open_logs: usize,
+    pub(crate) buffer_len: usize,
+    pub(crate) buffer_ns: u64,
+    pub(crate) no_index: bool,
+    pub(crate) background: bool,
+    pub(crate) log: Option<Arc<LogFn>>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options::new()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("mode", &self.mode)
+            .field("durability", &self.durability)
+            .field("file_size", &self.file_size)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// Create if missing; `INTERVAL` of one second; one-day files and one minute of grace for a new store.
+    pub fn new() -> Options {
+        Options {
+            mode: Mode::default(),
+            durability: Durability::Interval(1_000_000_000),
+            file_size: None,
+            grace: None,
+            max_event_len: DEFAULT_MAX_EVENT_LEN,
+            max_new_chunks: 1024,
+            max_open_logs: 64,
+            buffer_len: 1 << 20,
+            buffer_ns: 1_000_000_000,
+            no_index: false,
+            background: true,
+            log: None,
+            disk: Arc::new(RealDisk),
+            clock: Arc::new(RealClock),
+        }
+    }
+
+    /// See [`Mode`].
+    pub fn mode(mut self, mode: Mode) -> Options {
+        self.mode = mode;
+        self
+    }
+
+    /// See [`Durability`].
+    pub fn durability(mut self, durability: Durability) -> Options {
+        self.durability = durability;
+        self
+    }
+
+    /// Setting: the time range of one chunk, in nanoseconds (or whatever unit the times have); chunk number = `time / file_size`. At
+    /// least 1. Opening a store that was made with another value is an error. An efile has no chunks and refuses this option.
+    pub fn file_size(mut self, nanoseconds: u64) -> Options {
+        self.file_size = Some(nanoseconds);
+        self
+    }
+
+    /// Setting: an event is late when it lies more than this behind the newest of its chunk. 0 is legal. Opening a store that was made
+    /// with another value is an error.
+    pub fn grace(mut self, nanoseconds: u64) -> Options {
+        self.grace = Some(nanoseconds);
+        self
+    }
+
+    /// The largest event in bytes that this handle appends (reading has no limit): at most [`LARGEST_EVENT_LEN`].
+    pub fn max_event_len(mut self, bytes: u32) -> Options {
+        self.max_event_len = bytes;
+        self
+    }
+
+    /// How many chunks one batch may create; keeps one batch of nonsense times from making a million files. At least 1.
+    pub fn max_new_chunks(mut self, chunks: usize) -> Options {
+        self.max_new_chunks = chunks;
+        self
+    }
+
+    /// How many logs are kept open for appending; the one that was used longest ago is synced and closed. At least 1.
+    pub fn max_open_logs(mut self, logs: usize) -> Options {
+        self.max_open_logs = logs;
+        self
+    }
+
+    /// For [`Durability::Buffered`]: hand the buffer to the system at this many bytes, and at the latest after this many nanoseconds.
+    pub fn buffer(mut self, bytes: usize, nanoseconds: u64) -> Options {
+        self.buffer_len = bytes;
+        self.buffer_ns = nanoseconds;
+        self
+    }
+
+    /// Neither read nor write index files: everything they say is found by scanning the logs.
+    pub fn no_index(mut self, no_index: bool) -> Options {
+        self.no_index = no_index;
+        self
+    }
+
+    /// Whether the store may have a thread of its own for what is due by time (syncs of `Interval`, flushes of `Buffered`); on by
+    /// default. Without it, call [`Store::tick`](crate::Store::tick).
+    pub fn background(mut self, background: bool) -> Options {
+        self.background = background;
+        self
+    }
+
+    /// Receives messages about this store; see [`LogFn`].
+    pub fn log(mut self, log: impl Fn(Level, &str) + Send + Sync + 'static) -> Options {
+        self.log = Some(Arc::new(log));
+        self
+    }
+
+    /// The disk to work on: the real one unless a test says otherwise.
+    pub fn disk(mut self, disk: Arc<dyn Disk>) -> Options {
+        self.disk = disk;
+        self
+    }
+
+    /// The clock to go by: the real one unless a test says otherwise.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
+        self.clock = clock;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.file_size == Some(0) {
+            return Err(Error::invalid("file_size must be at least 1"));
+        }
+        if self.max_event_len > LARGEST_EVENT_LEN {
+            return Err(Error::invalid(format!("max_event_len must be at most {LARGEST_EVENT_LEN}, not {}", self.max_event_len)));
+        }
+        if self.max_new_chunks == 0 {
+            return Err(Error::invalid("max_new_chunks must be at least 1"));
+        }
+        if self.max_open_logs == 0 {
+            return Err(Error::invalid("max_open_logs must be at least 1"));
+        }
+        if self.buffer_len == 0 {
+            return Err(Error::invalid("the buffer must hold at least 1 byte"));
+        }
+        if self.durability == Durability::Interval(0) {
+            return Err(Error::invalid("the interval of syncs must be at least 1 ns; Power syncs every append"));
+        }
+        Ok(())
+    }
+}

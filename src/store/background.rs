@@ -1,0 +1,102 @@
+//! A thread that sleeps until something is due by time: syncs of `INTERVAL`, flushes of `BUFFERED`.
+//!
+//! It sleeps without a timeout while there is nothing to wait for, and blocks all signals. A store of the other levels has none.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::disk::process;
+use crate::error::{Error, Result};
+use crate::options::Level;
+
+use super::{Core, lock};
+
+/// The handle of the thread, if there is one.
+#[derive(Default)]
+pub(super) struct Background {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// There is work that becomes due: lets appends that find it set go on at once.
+    woken: AtomicBool,
+    stop: Mutex<bool>,
+    signal: Condvar,
+}
+
+impl Background {
+    /// Tells the thread that something was written. Costs one load if it knows already.
+    pub(super) fn wake(&self) {
+        if !self.shared.woken.load(Ordering::Acquire) && !self.shared.woken.swap(true, Ordering::AcqRel) {
+            // Under the lock, so that it can't fall between the thread's look at the flag and its sleep.
+            let _guard = lock(&self.shared.stop);
+            self.shared.signal.notify_one();
+        }
+    }
+
+    /// Ends the thread and waits for it.
+    pub(super) fn stop(&self) {
+        let Some(thread) = lock(&self.thread).take() else { return };
+        *lock(&self.shared.stop) = true;
+        self.shared.signal.notify_one();
+        // On the thread itself, which drops the last reference to the store, there is nothing to wait for.
+        if thread.thread().id() != std::thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Core {
+    /// Starts the thread if this store has use for one.
+    pub(super) fn start_background(self: &Arc<Core>) -> Result<()> {
+        let Some(period) = self.options.durability.period(&self.options) else { return Ok(()) };
+        if !self.options.background || !self.chunk_shared.writable {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.background.shared);
+        let core = Arc::downgrade(self);
+        let thread = process::spawn("estore", move || run(&shared, &core, Duration::from_nanos(period)))
+            .map_err(|e| Error::io("start a thread for", self.path(), e))?;
+        *lock(&self.background.thread) = Some(thread);
+        Ok(())
+    }
+}
+
+fn run(shared: &Shared, core: &Weak<Core>, period: Duration) {
+    loop {
+        let stop = lock(&shared.stop);
+        let stop = shared.signal.wait_while(stop, |stop| !*stop && !shared.woken.load(Ordering::Acquire));
+        let stop = stop.unwrap_or_else(PoisonError::into_inner);
+        let stop = shared.signal.wait_timeout_while(stop, period, |stop| !*stop).unwrap_or_else(PoisonError::into_inner).0;
+        if *stop {
+            return;
+        }
+        drop(stop);
+        // What is written from here on asks for another round.
+        shared.woken.store(false, Ordering::Release);
+        let Some(core) = core.upgrade() else { return };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| core.do_due()));
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => core.say(Level::Error, &format!("background work failed: {e}")),
+            Err(_) => core.poison(&Error::invalid("a panic in the background thread")),
+        }
+    }
+}
+
+impl Core {
+    /// What the thread does once its time has come: everything, since it was woken a whole period ago.
+    fn do_due(&self) -> Result<()> {
+        if self.check_writable().is_err() {
+            return Ok(());
+        }
+        match self.options.durability {
+            crate::Durability::Interval(_) => self.sync_up_to(self.visible_seq()),
+            _ => self.flush_buffer(),
+        }
+    }
+}

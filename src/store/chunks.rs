@@ -1,0 +1,79 @@
+//! Which chunks there are, what readers may see of them, and which of them are loaded.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::efile::Chunk;
+
+use super::{Core, lock};
+
+/// The chunks by number.
+pub(super) type ChunkMap = BTreeMap<u64, Arc<Chunk>>;
+
+/// What a reader sees. Cloning it is taking a snapshot: the map is shared until it changes.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) chunks: Arc<ChunkMap>,
+    /// Events up to this seq are visible.
+    pub(super) seq: u64,
+    /// Events before this time are deleted.
+    pub(super) horizon: u64,
+}
+
+/// No more chunks than this are kept loaded for reading.
+const MAX_LOADED: usize = 64;
+/// Nor more than this many bytes of indexes, but for one chunk.
+const MAX_LOADED_BYTES: usize = 12 << 20;
+
+/// The chunks that were read last, latest at the back.
+#[derive(Default)]
+pub(super) struct Loaded {
+    chunks: VecDeque<(Arc<Chunk>, usize)>,
+    bytes: usize,
+}
+
+impl Core {
+    /// Notes that a chunk was just loaded or used; unloads those that were not used for long.
+    pub(super) fn touch(&self, chunk: &Arc<Chunk>) {
+        let mut loaded = lock(&self.loaded);
+        if loaded.chunks.back().is_some_and(|(last, _)| Arc::ptr_eq(last, chunk)) {
+            return;
+        }
+        let memory = chunk.memory();
+        if let Some(place) = loaded.chunks.iter().position(|(other, _)| Arc::ptr_eq(other, chunk))
+            && let Some((_, before)) = loaded.chunks.remove(place)
+        {
+            loaded.bytes -= before;
+        }
+        loaded.chunks.push_back((Arc::clone(chunk), memory));
+        loaded.bytes += memory;
+        let mut unloaded = Vec::new();
+        while loaded.chunks.len() > MAX_LOADED || (loaded.chunks.len() > 1 && loaded.bytes > MAX_LOADED_BYTES) {
+            let Some((oldest, bytes)) = loaded.chunks.pop_front() else { break };
+            loaded.bytes -= bytes;
+            unloaded.push(oldest);
+        }
+        drop(loaded);
+        for chunk in unloaded {
+            chunk.unload();
+        }
+    }
+
+    /// Lets go of all loaded chunks.
+    pub(super) fn unload_all(&self) {
+        let loaded = std::mem::take(&mut *lock(&self.loaded));
+        for (chunk, _) in loaded.chunks {
+            chunk.unload();
+        }
+    }
+
+    /// Lets go of deleted chunks, so that their files can go.
+    pub(super) fn forget(&self, deleted: impl Fn(&Chunk) -> bool) {
+        let mut loaded = lock(&self.loaded);
+        let (keep, go): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut loaded.chunks).into_iter().partition(|(chunk, _)| !deleted(chunk));
+        loaded.bytes = keep.iter().map(|(_, bytes)| bytes).sum();
+        loaded.chunks = keep;
+        drop(loaded);
+        drop(go);
+    }
+}

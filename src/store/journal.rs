@@ -1,0 +1,377 @@
+//! The journal: a small log of facts about the store as a whole, in the order in which they became true.
+//!
+//! ```text
+//!   ┌────────────┬─────────┬────────────┬────────────┬──────────┬─────────┬───────┐
+//!   │ header, 64 │ session │ active 7-0 │ active 8-0 │ idle 7-0 │ horizon │ close │    records of 128 bytes
+//!   └────────────┴─────────┴────────────┴────────────┴──────────┴─────────┴───────┘
+//! ```
+//!
+//! - *session*: seqs below a limit may be given out. Written and synced before the first of them is.
+//! - *active*: this log may grow, from the state that the record gives. Written before its first frame.
+//! - *idle*: this log is synced and closed, in the state that the record gives. What is missing of it later is damage.
+//! - *horizon*: events before this time are deleted.
+//! - *drop*: this log is gone.
+//! - *switch*: this log takes the place of earlier generations of its chunk. Nothing in this version writes it.
+//! - *close*: everything is idle; the next seq to give out.
+//!
+//! Opening a store that was closed reads this and nothing else. The journal is written anew, beside the old one and renamed over it, when a
+//! writer opens or closes the store and whenever it has grown to several times what it has to say. Its header states how many
+//! records it had then, so that a journal that has lost some is found out. Bytes are laid out in [`crate::format`].
+
+use std::collections::BTreeMap;
+
+use crate::bytes::{put, u16_at, u32_at, u64_at};
+use crate::disk::{Access, Folder, Handle};
+use crate::efile::LogSummary;
+use crate::efile::log::{FORMAT_VERSION, LogId};
+use crate::efile::recover::Totals;
+use crate::error::{Error, Result};
+
+pub(crate) const NAME: &str = "journal";
+pub(crate) const NEW_NAME: &str = "journal.new";
+
+const MAGIC: [u8; 8] = *b"estorjnl";
+const HEADER_LEN: usize = 64;
+const RECORD_LEN: usize = 128;
+/// A journal is not written anew before it has this many records more than needed.
+const SLACK_RECORDS: u64 = 512;
+const ROOM_LEN: u64 = 64 << 10;
+
+/// One fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Session {
+        limit: u64,
+    },
+    Active(LogSummary),
+    Idle(LogSummary),
+    Horizon(u64),
+    Drop(LogId),
+    /// The log takes the place of those of its chunk from the given generation on.
+    Switch(LogSummary, u32),
+    Close {
+        next_seq: u64,
+    },
+}
+
+/// A fact, with what was known of seqs when it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) fact: Fact,
+    /// Batches up to this seq are whole.
+    pub(crate) committed: u64,
+    /// Events up to this seq survive loss of power.
+    pub(crate) durable: u64,
+}
+
+impl Record {
+    /// `synced`: up to there the journal is known to be durable.
+    fn encode(&self, instance: u64, offset: u64, synced: u64) -> [u8; RECORD_LEN] {
+        let (kind, number, summary) = match self.fact {
+            Fact::Session { limit } => (1u16, limit, None),
+            Fact::Active(summary) => (2, 0, Some(summary)),
+            Fact::Idle(summary) => (3, 0, Some(summary)),
+            Fact::Horizon(time) => (4, time, None),
+            Fact::Drop(id) => (5, 0, Some(LogSummary { id, instance: 0, len: 0, totals: Totals::default(), watermark: None })),
+            Fact::Close { next_seq } => (6, next_seq, None),
+            Fact::Switch(summary, _) => (7, 0, Some(summary)),
+        };
+        let mut bytes = [0; RECORD_LEN];
+        put(&mut bytes, 4, &kind.to_le_bytes());
+        put(&mut bytes, 16, &number.to_le_bytes());
+        put(&mut bytes, 24, &self.committed.to_le_bytes());
+        put(&mut bytes, 32, &self.durable.to_le_bytes());
+        put(&mut bytes, 120, &synced.to_le_bytes());
+        if let Some(LogSummary { id, instance, len, totals, watermark }) = summary {
+            put(&mut bytes, 6, &u16::from(watermark.is_some()).to_le_bytes());
+            put(&mut bytes, 8, &id.generation.to_le_bytes());
+            let fields = [
+                id.chunk,
+                instance,
+                len,
+                totals.count,
+                totals.late,
+                totals.recon,
+                totals.oldest,
+                totals.newest,
+                totals.last_seq,
+                watermark.unwrap_or(0),
+            ];
+            for (at, field) in (40..).step_by(8).zip(fields) {
+                put(&mut bytes, at, &field.to_le_bytes());
+            }
+        }
+        if let Fact::Switch(_, replaces) = self.fact {
+            put(&mut bytes, 12, &replaces.to_le_bytes());
+        }
+        let crc = checksum(&bytes, instance, offset);
+        put(&mut bytes, 0, &crc.to_le_bytes());
+        bytes
+    }
+
+    /// `None` if the bytes are no record of this place; an inner `None` for a kind that is not known.
+    fn decode(bytes: &[u8], instance: u64, offset: u64) -> Option<Option<Record>> {
+        if bytes.len() != RECORD_LEN || u32_at(bytes, 0) != checksum(bytes, instance, offset) {
+            return None;
+        }
+        let u64_at = |at: usize| u64_at(bytes, at);
+        let id = LogId { chunk: u64_at(40), generation: u32_at(bytes, 8) };
+        let totals = Totals {
+            count: u64_at(64),
+            late: u64_at(72),
+            recon: u64_at(80),
+            oldest: u64_at(88),
+            newest: u64_at(96),
+            last_seq: u64_at(104),
+        };
+        let watermark = (u16_at(bytes, 6) & 1 == 1).then(|| u64_at(112));
+        let summary = LogSummary { id, instance: u64_at(48), len: u64_at(56), totals, watermark };
+        let fact = match u16_at(bytes, 4) {
+            1 => Fact::Session { limit: u64_at(16) },
+            2 => Fact::Active(summary),
+            3 => Fact::Idle(summary),
+            4 => Fact::Horizon(u64_at(16)),
+            5 => Fact::Drop(id),
+            6 => Fact::Close { next_seq: u64_at(16) },
+            7 => Fact::Switch(summary, u32_at(bytes, 12)),
+            _ => return Some(None),
+        };
+        Some(Some(Record { fact, committed: u64_at(24), durable: u64_at(32) }))
+    }
+}
+
+/// Over the record, the journal's instance and the record's place, so that a record of another time or place is no record.
+fn checksum(bytes: &[u8], instance: u64, offset: u64) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(bytes.get(4..).unwrap_or_default());
+    crc.update(&instance.to_le_bytes());
+    crc.update(&offset.to_le_bytes());
+    crc.finalize()
+}
+
+/// What a journal says once all of it is read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// The logs, and whether each may have grown since.
+    pub(crate) logs: BTreeMap<LogId, (LogSummary, bool)>,
+    pub(crate) horizon: u64,
+    /// No seq from here on was given out.
+    pub(crate) next_seq: u64,
+    /// Whether the last session ended with a close.
+    pub(crate) closed: bool,
+    /// They don't come from the journal, which was damaged, but from the logs.
+    pub(crate) found_anew: bool,
+    pub(crate) committed: u64,
+    pub(crate) durable: u64,
+}
+
+impl Facts {
+    fn take(&mut self, record: &Record) {
+        self.committed = self.committed.max(record.committed);
+        self.durable = self.durable.max(record.durable);
+        self.closed = false;
+        match record.fact {
+            Fact::Session { limit } => self.next_seq = limit,
+            Fact::Active(summary) => drop(self.logs.insert(summary.id, (summary, true))),
+            Fact::Idle(summary) => drop(self.logs.insert(summary.id, (summary, false))),
+            Fact::Horizon(time) => self.horizon = self.horizon.max(time),
+            Fact::Drop(id) => drop(self.logs.remove(&id)),
+            Fact::Switch(summary, replaces) => {
+                let id = summary.id;
+                self.logs.retain(|log, _| log.chunk != id.chunk || !(replaces..id.generation).contains(&log.generation));
+                self.logs.insert(id, (summary, false));
+            }
+            Fact::Close { next_seq } => {
+                self.next_seq = next_seq;
+                self.closed = true;
+            }
+        }
+    }
+}
+
+/// The open journal of a writer.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    folder: Folder,
+    file: Handle,
+    store: u128,
+    instance: u64,
+    len: u64,
+    room: u64,
+    /// Up to here it is known to be durable.
+    synced: u64,
+}
+
+/// The part of a journal that no sync covers yet.
+pub(crate) struct Unsynced {
+    pub(crate) file: Handle,
+    instance: u64,
+    len: u64,
+}
+
+/// What reading a journal gave.
+pub(crate) struct Reading {
+    pub(crate) facts: Facts,
+    file: Handle,
+    instance: u64,
+    /// Up to here all records are whole.
+    len: u64,
+    /// Bytes behind that which are no record: they were being written when the writer died.
+    pub(crate) torn: u64,
+    /// Why the facts can't be all that there were.
+    pub(crate) damage: Option<Error>,
+}
+
+/// Reads the journal of a store. One that is missing or has no header is [`Error::Corrupt`]; one that lacks records has
+/// [`Reading::damage`].
+pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {
+    let Some(file) = folder.open_if_there(NAME, Access::Read)? else {
+        return Err(Error::corrupt(&folder.file_path(NAME), 0, "the journal is missing"));
+    };
+    let len = file.len()?;
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| Error::corrupt(file.path(), 0, "the journal is impossibly long"))?];
+    let n = file.read_up_to(&mut bytes, 0)?;
+    bytes.truncate(n);
+    let header = bytes.get(..HEADER_LEN).unwrap_or_default();
+    let ours = header.get(..8) == Some(&MAGIC[..])
+        && u32_at(header, 60) == crc32fast::hash(&header[..60])
+        && u64_at(header, 16) == store as u64
+        && u64_at(header, 24) == (store >> 64) as u64;
+    if !ours {
+        return Err(Error::corrupt(file.path(), 0, "the header of the journal is not what was written"));
+    }
+    if u32_at(header, 8) > FORMAT_VERSION {
+        return Err(Error::NewerFormat { path: file.path().to_owned(), what: "the journal has a newer format".to_owned() });
+    }
+    let instance = u64_at(header, 32);
+    let mut facts = Facts { next_seq: 1, ..Facts::default() };
+    let mut records = bytes.get(HEADER_LEN..).unwrap_or_default().chunks(RECORD_LEN).zip((HEADER_LEN as u64..).step_by(RECORD_LEN));
+    let mut end = HEADER_LEN as u64;
+    for (bytes, offset) in records.by_ref() {
+        match Record::decode(bytes, instance, offset) {
+            Some(Some(record)) => facts.take(&record),
+            Some(None) => {
+                let what = "the journal has records of an unknown kind".to_owned();
+                return Err(Error::NewerFormat { path: file.path().to_owned(), what });
+            }
+            None => break,
+        }
+        end = offset + RECORD_LEN as u64;
+    }
+    // Behind the first bad record there may be whole ones: of a crash, unless one of them knows that more was durable.
+    let behind = records.filter(|(bytes, offset)| Record::decode(bytes, instance, *offset).is_some());
+    let durable = behind.map(|(bytes, _)| u64_at(bytes, 120)).max().unwrap_or(0);
+    let made_with = u64_at(header, 40).saturating_mul(RECORD_LEN as u64).saturating_add(HEADER_LEN as u64);
+    let damage = (end < durable.max(made_with)).then(|| {
+        let what = format!("a record is not what was written, though the journal was durable up to byte {}", durable.max(made_with));
+        Error::corrupt(file.path(), end, what)
+    });
+    let rest = bytes.get(end as usize..).unwrap_or_default();
+    let torn = if rest.iter().all(|&byte| byte == 0) { 0 } else { rest.len() as u64 };
+    Ok(Reading { facts, file, instance, len: end, torn, damage })
+}
+
+impl Journal {
+    /// Makes the journal of a new store, or a new one with the same facts in place of a lost or long one, and makes it durable.
+    pub(crate) fn create(folder: &Folder, store: u128, records: impl IntoIterator<Item = Record>) -> Result<Journal> {
+        let instance = folder.random()?;
+        let records: Vec<Record> = records.into_iter().collect();
+        let mut bytes = Vec::with_capacity(HEADER_LEN + records.len() * RECORD_LEN);
+        bytes.resize(HEADER_LEN, 0);
+        put(&mut bytes, 0, &MAGIC);
+        put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
+        put(&mut bytes, 16, &store.to_le_bytes());
+        put(&mut bytes, 32, &instance.to_le_bytes());
+        put(&mut bytes, 40, &(records.len() as u64).to_le_bytes());
+        let crc = crc32fast::hash(bytes.get(..60).unwrap_or_default());
+        put(&mut bytes, 60, &crc.to_le_bytes());
+        for record in &records {
+            let encoded = record.encode(instance, bytes.len() as u64, 0);
+            bytes.extend_from_slice(&encoded);
+        }
+        let file = folder.create_anew(NEW_NAME)?;
+        file.write_all(&bytes, 0)?;
+        file.sync()?;
+        folder.rename(NEW_NAME, NAME)?;
+        folder.sync()?;
+        // Opened anew for the sake of its name in errors.
+        let file = folder.open(NAME, Access::Write)?;
+        let len = bytes.len() as u64;
+        Ok(Journal { folder: folder.clone(), file, store, instance, len, room: len, synced: len })
+    }
+
+    /// Goes on with a journal that was read, cutting off what is torn.
+    pub(crate) fn resume(folder: &Folder, store: u128, reading: &Reading) -> Result<Journal> {
+        let file = folder.open(NAME, Access::Write)?;
+        if reading.file.len()? > reading.len {
+            file.truncate(reading.len)?;
+        }
+        let (instance, len) = (reading.instance, reading.len);
+        Ok(Journal { folder: folder.clone(), file, store, instance, len, room: len, synced: 0 })
+    }
+
+    /// Sets room aside for some records. A failure changes nothing. Room is kept when the store is closed, so that opening it, and deleting
+    /// from it, work on a full disk.
+    pub(crate) fn reserve(&mut self, records: usize) -> Result<()> {
+        let needed = self.len + (records * RECORD_LEN) as u64;
+        if needed > self.room {
+            let room = needed.next_multiple_of(ROOM_LEN);
+            self.file.reserve(self.len, room - self.len)?;
+            self.room = room;
+        }
+        Ok(())
+    }
+
+    /// Appends records; they survive the death of the process. On failure the journal must not be used any more.
+    pub(crate) fn append(&mut self, records: &[Record]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
+        for record in records {
+            let encoded = record.encode(self.instance, self.len + bytes.len() as u64, self.synced);
+            bytes.extend_from_slice(&encoded);
+        }
+        self.file.write_all(&bytes, self.len)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// What a sync must cover, if records were appended since the last one.
+    pub(crate) fn unsynced(&self) -> Option<Unsynced> {
+        (self.synced < self.len).then(|| Unsynced { file: self.file.clone(), instance: self.instance, len: self.len })
+    }
+
+    /// Takes note that what [`Journal::unsynced`] gave is durable.
+    pub(crate) fn note_synced(&mut self, unsynced: &Unsynced) {
+        // The journal may have been written anew meanwhile.
+        if unsynced.instance == self.instance {
+            self.synced = self.synced.max(unsynced.len);
+        }
+    }
+
+    /// Appends records and makes the journal durable.
+    pub(crate) fn append_durably(&mut self, records: &[Record]) -> Result<()> {
+        self.append(records)?;
+        if let Some(unsynced) = self.unsynced() {
+            unsynced.file.sync()?;
+            self.note_synced(&unsynced);
+        }
+        Ok(())
+    }
+
+    /// Whether it has grown to several times `needed` records.
+    pub(crate) fn is_long(&self, needed: u64) -> bool {
+        self.len / RECORD_LEN as u64 > 3 * needed + SLACK_RECORDS
+    }
+
+    /// Writes the journal anew with just these records.
+    pub(crate) fn rewrite(&mut self, records: impl IntoIterator<Item = Record>) -> Result<()> {
+        *self = Journal::create(&self.folder, self.store, records)?;
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+}

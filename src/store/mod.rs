@@ -1,0 +1,323 @@
+//! Many chunks as one store: who may write, what a batch is, what a reader sees.
+//!
+//! ```text
+//!   Store, Efile      what users hold                                   Reader      what they read with
+//!        └──────┬─────────────────────────────────────────────────────────┘
+//!               v
+//!             Core ── View (a short lock): chunks, the seq S that readers see, the horizon        chunks, read
+//!               ├──── Writer (a lock held while a batch is written): journal, next seq, buffer     writer
+//!               ├──── the turn to sync: one thread syncs for all that wait                         sync
+//!               └──── a thread for what is due by time                                            background
+//! ```
+//!
+//! A reader takes a [`View`] once and from then on sees exactly the events up to its seq; it never waits for a writer, except that opening
+//! one hands the buffer of `BUFFERED` to the system first. Locks are taken in this order: the turn to sync, the writer, the view, a
+//! chunk.
+
+use std::ops::RangeBounds;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::disk::{Folder, process};
+use crate::efile;
+use crate::error::{Error, Result};
+use crate::event::AsEvent;
+use crate::options::{Durability, Level, Options};
+use crate::repair::splits::Splits;
+
+mod absent;
+mod background;
+mod chunks;
+mod journal;
+mod open;
+mod read;
+mod retention;
+mod settings;
+mod stats;
+mod sync;
+mod writer;
+
+pub(crate) use settings::Settings;
+
+use background::Background;
+use chunks::{Loaded, View};
+use settings::StoreKind;
+use writer::Writer;
+
+pub use read::{ReadOptions, Reader};
+pub use stats::Stats;
+pub use writer::Appended;
+
+/// What all handles and readers of one open store share.
+pub(crate) struct Core {
+    folder: Folder,
+    settings: Settings,
+    options: Options,
+    /// What the chunks share.
+    chunk_shared: Arc<efile::Shared>,
+    view: Mutex<View>,
+    /// `None` in a store that was opened for reading only, and after closing.
+    writer: Mutex<Option<Writer>>,
+    /// Held by the thread that syncs.
+    sync_turn: Mutex<()>,
+    /// The last seq that was given out; ahead of the view while events are in the buffer.
+    issued: AtomicU64,
+    /// Everything up to this seq survives loss of power.
+    durable: AtomicU64,
+    /// Why the writer stopped.
+    poison: OnceLock<String>,
+    closed: AtomicBool,
+    /// Chunks whose indexes and files readers have loaded.
+    loaded: Mutex<Loaded>,
+    background: Background,
+    /// What happened through this handle.
+    counters: Counters,
+    /// The fork generation that opened it.
+    forks: u32,
+}
+
+#[derive(Default)]
+struct Counters {
+    expired: AtomicU64,
+    present: AtomicU64,
+    recovered: AtomicU64,
+    cut: AtomicU64,
+}
+
+/// A lock whose holder may have panicked: what it guards is then judged by the poison flag of the store, not by the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn say(&self, level: Level, message: &str) {
+        self.chunk_shared.say(level, message);
+    }
+
+    /// Refuses calls in a forked child: locks may be held there by threads that it doesn't have.
+    fn check_not_forked(&self) -> Result<()> {
+        if self.forks != process::forks() {
+            return Err(Error::Forked { path: self.path().to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Refuses calls on a handle that can't be used any more.
+    fn check_open(&self) -> Result<()> {
+        self.check_not_forked()?;
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed { path: self.path().to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Refuses calls that change something where that can't be.
+    fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if !self.chunk_shared.writable {
+            return Err(Error::ReadOnly { path: self.path().to_owned() });
+        }
+        match self.poison.get() {
+            Some(cause) => Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the writer for good.
+    fn poison(&self, cause: &Error) {
+        if self.poison.set(cause.to_string()).is_ok() {
+            self.say(Level::Error, &format!("the writer stops: {cause}"));
+        }
+    }
+
+    fn durable_seq(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// The last seq that was given to an event.
+    fn last_seq(&self) -> u64 {
+        self.issued.load(Ordering::Acquire)
+    }
+
+    /// The last seq that readers see.
+    fn visible_seq(&self) -> u64 {
+        lock(&self.view).seq
+    }
+}
+
+/// The inclusive bounds of a range; `None` if it is empty.
+fn bounds(range: &impl RangeBounds<u64>) -> Result<Option<(u64, u64)>> {
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    let start = match range.start_bound() {
+        Included(&start) => Some(start),
+        Excluded(&start) => start.checked_add(1),
+        Unbounded => Some(0),
+    };
+    let (end, half_open) = match range.end_bound() {
+        Included(&end) => (Some(end), false),
+        Excluded(&end) => (end.checked_sub(1), true),
+        Unbounded => (Some(u64::MAX), false),
+    };
+    match (start, end) {
+        (Some(start), Some(end)) if start <= end => Ok(Some((start, end))),
+        // 5..5 is empty, 7..=5 and 7..5 are mistakes.
+        (Some(start), end) if half_open && end.is_none_or(|end| end + 1 == start) => match end {
+            None if start > 0 => Err(Error::EndBeforeStart { start, end: 0 }),
+            _ => Ok(None),
+        },
+        (Some(start), Some(end)) => Err(Error::EndBeforeStart { start, end }),
+        _ => Ok(None),
+    }
+}
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $kind:expr) => {
+        $(#[$doc])*
+        pub struct $name {
+            core: Arc<Core>,
+        }
+
+        impl $name {
+            /// Opens, or creates, what is in the folder `path`. Recovers first if the last writer did not close it.
+            ///
+            /// Errors: see [`Mode`](crate::Mode) for what each mode refuses; [`Error::Locked`] if another writer has it open;
+            /// [`Error::NotAFolder`], [`Error::NotAStore`], [`Error::ForeignFiles`], [`Error::Settings`], [`Error::NewerFormat`],
+            /// [`Error::Corrupt`], [`Error::Permission`], [`Error::Io`].
+            pub fn open(path: impl AsRef<Path>, options: Options) -> Result<$name> {
+                Ok($name { core: open::open(path.as_ref(), $kind, options)? })
+            }
+
+            /// Removes a closed store with all of its files, and the folder if nothing else is in it. Files of others stay.
+            ///
+            /// Errors: [`Error::NotFound`], [`Error::NotAStore`], [`Error::Locked`], and what the system says.
+            pub fn destroy(path: impl AsRef<Path>, options: Options) -> Result<()> {
+                retention::destroy(path.as_ref(), $kind, &options)
+            }
+
+            /// The folder.
+            pub fn path(&self) -> &Path {
+                self.core.path()
+            }
+
+            /// Stores a batch of events, in any order, and answers the last seq of the store. What is then safe depends on the
+            /// [`Durability`]. Readers see the whole batch or nothing of it. A batch of none does nothing.
+            ///
+            /// Errors: [`Error::TooLarge`], [`Error::TooManyChunks`], [`Error::NoSpace`]: nothing was stored, and appending may go on.
+            /// [`Error::OutcomeUnknown`]: a write failed half-way; the handle refuses appends from then on ([`Error::Poisoned`]).
+            pub fn append<E: AsEvent>(&self, events: &[E]) -> Result<u64> {
+                self.core.append(events, false).map(|appended| appended.last_seq)
+            }
+
+            /// As [`append`](Self::append), but leaves out events that are there already, or twice in the batch, by time, id and data.
+            pub fn append_absent<E: AsEvent>(&self, events: &[E]) -> Result<Appended> {
+                self.core.append(events, true)
+            }
+
+            /// Reads the events of a time range in order of time, equal times in order of arrival.
+            ///
+            /// The reader shows the store as it is now, whatever is appended or deleted later; it may outlive the handle.
+            pub fn read(&self, range: impl RangeBounds<u64>) -> Result<Reader> {
+                self.read_with(range, ReadOptions::new())
+            }
+
+            /// Reads with options: backwards, with a limit, or only the last events.
+            pub fn read_with(&self, range: impl RangeBounds<u64>, options: ReadOptions) -> Result<Reader> {
+                Reader::new(&self.core, bounds(&range)?, options)
+            }
+
+            /// Counts the events of a time range, exactly.
+            pub fn count(&self, range: impl RangeBounds<u64>) -> Result<u64> {
+                self.core.count(bounds(&range)?)
+            }
+
+            /// Makes everything appended so far survive loss of power; answers the durable seq.
+            pub fn sync(&self) -> Result<u64> {
+                self.core.sync()
+            }
+
+            /// The last seq that was given to an event.
+            pub fn last_seq(&self) -> u64 {
+                self.core.last_seq()
+            }
+
+            /// Everything up to this seq survives loss of power.
+            pub fn durable_seq(&self) -> u64 {
+                self.core.durable_seq()
+            }
+
+            /// Numbers about the store.
+            pub fn stats(&self) -> Result<Stats> {
+                self.core.stats()
+            }
+
+            /// Does what is due by time: for handles that were opened with [`Options::background`] off.
+            pub fn tick(&self) -> Result<()> {
+                self.core.tick()
+            }
+
+            /// Flushes, syncs, and gives up the lock. Calls after it are [`Error::Closed`], but readers that are open go on. Closing
+            /// again does nothing. Dropping the handle closes it too, but can't report failure.
+            pub fn close(&self) -> Result<()> {
+                self.core.close()
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                if let Err(e) = self.core.close() {
+                    self.core.say(Level::Error, &format!("closing failed: {e}"));
+                }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).field("path", &self.path()).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+handle! {
+    /// An event store: a folder with one file set for each `file_size` of time.
+    ///
+    /// All methods may be called from any number of threads at once. A forked child must not use its parent's handle:
+    /// every call is [`Error::Forked`].
+    Store, StoreKind::Estore
+}
+
+handle! {
+    /// The simple store: one file set for all times, without deleting. Otherwise a [`Store`].
+    Efile, StoreKind::Efile
+}
+
+impl Store {
+    /// Deletes all events with a time before `time`, for good and durably: reads and counts start at `time` at once, file sets that
+    /// lie wholly before it are removed, and later appends before it are left out (and counted in [`Stats::expired`]). Readers that are
+    /// open keep what they show. Deleting before an earlier time than the last does nothing.
+    pub fn delete_before(&self, time: u64) -> Result<()> {
+        self.core.delete_before(time)
+    }
+
+    /// Cuts a time range at chunk borders: the unit for placing a store on several machines.
+    pub fn splits(&self, range: impl RangeBounds<u64>) -> Result<Splits> {
+        self.core.check_open()?;
+        Ok(Splits::new(self.core.settings, bounds(&range)?))
+    }
+}
+
+impl Durability {
+    /// How often something is due by time; `None` where nothing ever is.
+    fn period(self, options: &Options) -> Option<u64> {
+        match self {
+            Durability::Interval(period) => Some(period),
+            Durability::Buffered => Some(options.buffer_ns),
+            Durability::Process | Durability::Power => None,
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Opening: finding or making the store, taking the lock, recovering what the last writer left.
+//!
+//! ```text
+//!   folder there? settings there? ── no ──> create: lock, journal, settings (the last, since they make it a store)
+//!         │ yes
+//!   lock ─> journal ─> logs still active: survey all, settle S and D, cut, sync ─> idle, new session
+//! ```
+//!
+//! A store that was closed has no active logs, so nothing but settings and journal is read, however many chunks there are. For reading
+//! only, the same is decided without changing anything.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::disk::{Access, Folder, Kind, Lock, process, retry};
+use crate::efile::log::{LOG_HEADER_LEN, LogHeader, LogId};
+use crate::efile::recover::{Survey, Totals};
+use crate::efile::{self, Chunk, LogSummary};
+use crate::error::{Error, Result};
+use crate::options::{Level, Mode, Options};
+
+use super::background::Background;
+use super::chunks::{ChunkMap, Loaded, View};
+use super::journal::{self, Fact, Facts, Journal, Record};
+use super::settings::{self, Settings, StoreKind};
+use super::writer::{Buffer, SEQ_RESERVE, Writer};
+use super::{Core, Counters};
+
+/// The file whose lock the writer holds.
+pub(super) const LOCK_NAME: &str = "lock";
+
+impl Folder {
+    /// What the folder's path is.
+    pub(super) fn kind(&self) -> Result<Option<Kind>> {
+        retry(|| self.disk().kind(self.path())).map_err(|e| Error::io("look at", self.path(), e))
+    }
+}
+
+/// Opens or creates a store.
+pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc<Core>> {
+    options.check()?;
+    if kind == StoreKind::Efile && options.file_size.is_some() {
+        return Err(Error::invalid("an efile has one unbounded chunk: file_size can't be set"));
+    }
+    let folder = Folder::new(Arc::clone(&options.disk), path);
+    let forks = process::forks();
+    let settings = find(&folder, kind, &options)?;
+    let writable = options.mode != Mode::ReadOnly;
+    let (settings, lock) = match settings {
+        Some(settings) => (settings, if writable { Some(take_lock(&folder)?) } else { None }),
+        None => {
+            let lock = take_lock(&folder)?;
+            // Somebody else may have created it just now.
+            match Settings::read(&folder)? {
+                Some(settings) => (settings, Some(lock)),
+                None => (create(&folder, kind, &options)?, Some(lock)),
+            }
+        }
+    };
+    settings.check(kind, &folder, &options)?;
+
+    let chunk_shared = Arc::new(efile::Shared {
+        folder: folder.clone(),
+        identity: folder.identity()?,
+        store: settings.store,
+        grace: settings.grace,
+        no_index: options.no_index,
+        writable,
+        log: options.log.clone(),
+    });
+    let opening = Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default() };
+    let Opened { view, writer, durable, counters } = opening.run(lock)?;
+    let issued = view.seq;
+    let core = Arc::new(Core {
+        folder,
+        settings,
+        options,
+        chunk_shared,
+        view: Mutex::new(view),
+        writer: Mutex::new(writer),
+        sync_turn: Mutex::new(()),
+        issued: AtomicU64::new(issued),
+        durable: AtomicU64::new(durable),
+        poison: OnceLock::new(),
+        closed: AtomicBool::new(false),
+        loaded: Mutex::new(Loaded::default()),
+        background: Background::default(),
+        counters,
+        forks,
+    });
+    core.start_background()?;
+    Ok(core)
+}
+
+/// Looks at what is at the path. `None`: nothing that would be in the way of a new store, which the mode allows to make; the folder is there.
+fn find(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Option<Settings>> {
+    let path = folder.path().to_owned();
+    let may_create = matches!(options.mode, Mode::CreateIfMissing | Mode::CreateNew);
+    match folder.kind()? {
+        None if !may_create => return Err(Error::NotFound { path }),
+        None => {
+            match retry(|| folder.disk().create_folder(&path)) {
+                Ok(()) => {}
+                // Somebody else was faster.
+                Err(e) if e.raw_os_error() == Some(libc::EEXIST) => {}
+                Err(e) => return Err(Error::io("create", &path, e)),
+            }
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Folder::new(Arc::clone(&options.disk), parent).sync()?;
+        }
+        Some(Kind::Folder) => {}
+        Some(_) => return Err(Error::NotAFolder { path }),
+    }
+    if let Some(settings) = Settings::read(folder)? {
+        if options.mode == Mode::CreateNew {
+            return Err(Error::Exists { path });
+        }
+        settings.check(kind, folder, options)?;
+        return Ok(Some(settings));
+    }
+    let names = folder.list()?;
+    if let Some(log) = names.iter().filter_map(|name| name.to_str()).find(|name| LogId::of_name(name).is_some()) {
+        return Err(Error::corrupt(
+            &folder.file_path(settings::NAME),
+            0,
+            format!("the store's settings are missing, though \"{log}\" is there"),
+        ));
+    }
+    if !may_create {
+        return Err(Error::NotAStore { path, what: "it has no file \"estore\"".to_owned() });
+    }
+    // What a creation that was cut short leaves.
+    let unfinished = [LOCK_NAME, journal::NAME, journal::NEW_NAME, settings::NEW_NAME];
+    if let Some(foreign) = names.iter().find(|name| !unfinished.iter().any(|ours| name.as_os_str() == *ours)) {
+        return Err(Error::ForeignFiles { path, name: foreign.to_string_lossy().into_owned() });
+    }
+    Ok(None)
+}
+
+fn create(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Settings> {
+    let settings = Settings::new(kind, folder, options)?;
+    Journal::create(folder, settings.store, [])?;
+    settings.write(folder)?;
+    Ok(settings)
+}
+
+/// Takes the writer's lock, and leaves this process's number in the lock file for messages.
+pub(super) fn take_lock(folder: &Folder) -> Result<Box<dyn Lock>> {
+    let path = folder.file_path(LOCK_NAME);
+    match retry(|| folder.disk().lock(&path)).map_err(|e| Error::io("lock", &path, e))? {
+        Some(lock) => {
+            // Not worth failing for.
+            if let Ok(file) = folder.open(LOCK_NAME, Access::Write) {
+                let _ = file.truncate(0).and_then(|()| file.write_all(format!("{}\n", process::id()).as_bytes(), 0));
+            }
+            Ok(lock)
+        }
+        None => {
+            let mut bytes = [0; 16];
+            let read = folder.open(LOCK_NAME, Access::Read).and_then(|file| file.read_up_to(&mut bytes, 0));
+            let text = bytes.get(..read.unwrap_or(0)).and_then(|text| std::str::from_utf8(text).ok());
+            let holder = text.and_then(|text| text.trim().parse().ok());
+            Err(Error::Locked { path: folder.path().to_owned(), holder })
+        }
+    }
+}
+
+struct Opening<'a> {
+    folder: &'a Folder,
+    settings: Settings,
+    chunk_shared: &'a Arc<efile::Shared>,
+    counters: Counters,
+}
+
+/// What a look at journal and logs found.
+struct Found {
+    reading: Option<journal::Reading>,
+    facts: Facts,
+    chunks: ChunkMap,
+    /// What the journal does not know yet.
+    news: Vec<Fact>,
+}
+
+struct Opened {
+    view: View,
+    writer: Option<Writer>,
+    durable: u64,
+    counters: Counters,
+}
+
+impl Opening<'_> {
+    fn say(&self, level: Level, message: &str) {
+        self.chunk_shared.say(level, message);
+    }
+
+    fn run(self, lock: Option<Box<dyn Lock>>) -> Result<Opened> {
+        let Some(lock) = lock else { return self.run_beside_writer() };
+        let Found { reading, facts, chunks, news } = self.look(None)?;
+        let view = View { chunks: Arc::new(chunks), seq: facts.committed, horizon: facts.horizon };
+
+        let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
+            more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
+        };
+        let limit = facts.next_seq.checked_add(SEQ_RESERVE).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
+        let session = Fact::Session { limit };
+        let mut all = vec![session];
+        if facts.horizon > 0 {
+            all.push(Fact::Horizon(facts.horizon));
+        }
+        all.extend(efile::doomed(self.chunk_shared.identity).into_iter().map(Fact::Idle));
+        all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::Idle));
+        let created = Journal::create(self.folder, self.settings.store, records(&facts, &all));
+        let mut journal = match (created, &reading) {
+            // Its room is kept, so that opening works on a full disk.
+            (Err(Error::NoSpace { .. }), Some(reading)) => {
+                let mut journal = Journal::resume(self.folder, self.settings.store, reading)?;
+                let news: Vec<Fact> = news.into_iter().chain([session]).collect();
+                journal.reserve(news.len())?;
+                journal.append_durably(&records(&facts, &news))?;
+                journal
+            }
+            (created, _) => created?,
+        };
+        // Left by an opening or a close that was cut short.
+        for name in [journal::NEW_NAME, settings::NEW_NAME] {
+            self.folder.remove_if_there(name)?;
+        }
+        journal.reserve(1)?;
+        let writer = Writer {
+            journal,
+            _lock: lock,
+            next_seq: facts.next_seq,
+            seq_limit: limit,
+            open: VecDeque::new(),
+            parked: Vec::new(),
+            folder_dirty: false,
+            buffer: Buffer::default(),
+            dirty_since: None,
+            scratch: Vec::new(),
+        };
+        // Everything that counts was synced by recovery or by whoever closed the store.
+        Ok(Opened { durable: view.seq, view, writer: Some(writer), counters: self.counters })
+    }
+
+    /// Opening without a lock, perhaps beside a writer. What the first look finds to be the last whole batch S is in the logs by the time of
+    /// the second look, in every log that it touches; so the second look, cut off at S, is a snapshot.
+    fn run_beside_writer(self) -> Result<Opened> {
+        let seq = self.look(None)?.facts.committed;
+        // What the first look reported, the second reports again.
+        let again = Opening { counters: Counters::default(), ..self };
+        let Found { facts, chunks, .. } = again.look(Some(seq))?;
+        let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
+        Ok(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters })
+    }
+
+    /// Reads the journal and the tails of active logs, decides what counts of them (nothing beyond `snapshot`, if that is given), and in a
+    /// store that is opened for writing puts an end to the rest.
+    fn look(&self, snapshot: Option<u64>) -> Result<Found> {
+        let (reading, damage) = match journal::read(self.folder, self.settings.store) {
+            Ok(mut reading) => {
+                let damage = reading.damage.take();
+                (Some(reading), damage)
+            }
+            Err(e @ Error::Corrupt { .. }) => (None, Some(e)),
+            Err(e) => return Err(e),
+        };
+        let mut facts = reading.as_ref().map(|reading| reading.facts.clone()).unwrap_or_default();
+        if let Some(damage) = &damage {
+            self.say(Level::Error, &format!("{damage}; what it said is found anew in the logs"));
+            facts.logs.clear();
+            facts.found_anew = true;
+        }
+        if damage.is_some() || !facts.closed {
+            self.complete_from_logs(&mut facts)?;
+        }
+        // Facts that were found anew must not be lost with a journal that can't be resumed.
+        let reading = reading.filter(|_| damage.is_none());
+        if let Some(torn) = reading.as_ref().map(|reading| reading.torn).filter(|&torn| torn > 0) {
+            self.say(Level::Warning, &format!("the last {torn} bytes of the journal were not finished"));
+        }
+        let expired = self.split_expired(&mut facts);
+
+        // Chunks as the journal knows them, and the logs of theirs that may have grown.
+        let mut by_chunk: BTreeMap<u64, Vec<LogSummary>> = BTreeMap::new();
+        for (id, (summary, _)) in &facts.logs {
+            by_chunk.entry(id.chunk).or_default().push(*summary);
+        }
+        let mut chunks: ChunkMap = by_chunk
+            .into_iter()
+            .map(|(number, logs)| (number, Arc::new(Chunk::new(number, Arc::clone(self.chunk_shared), logs))))
+            .collect();
+        let active: Vec<LogSummary> = facts.logs.values().filter(|(_, active)| *active).map(|(summary, _)| *summary).collect();
+        let mut news = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
+        news.extend(expired.into_iter().map(Fact::Drop));
+        Ok(Found { reading, facts, chunks, news })
+    }
+
+    /// Takes out the logs of chunks that lie wholly below the horizon, and removes what may be left of their files.
+    fn split_expired(&self, facts: &mut Facts) -> Vec<LogId> {
+        // Readers of this process may still have some of them; then the files go with the last of those.
+        let in_use = efile::doomed(self.chunk_shared.identity);
+        let expired: Vec<LogId> = facts.logs.keys().filter(|id| self.settings.chunk_end(id.chunk) < facts.horizon).copied().collect();
+        for id in &expired {
+            facts.logs.remove(id);
+            if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == *id) {
+                efile::remove_files(self.folder, *id);
+            }
+        }
+        expired
+    }
+
+    /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal.
+    fn recover(&self, chunks: &mut ChunkMap, active: &[LogSummary], facts: &mut Facts, snapshot: Option<u64>) -> Result<Vec<Fact>> {
+        let mut surveys: Vec<(&LogSummary, &Arc<Chunk>, Survey)> = Vec::new();
+        for summary in active {
+            let Some(chunk) = chunks.get(&summary.id.chunk) else { continue };
+            let survey = chunk.survey(summary)?;
+            facts.durable = facts.durable.max(survey.durable);
+            facts.next_seq = facts.next_seq.max(survey.seq_high.saturating_add(1));
+            surveys.push((summary, chunk, survey));
+        }
+        for (_, _, survey) in &surveys {
+            // Where the journal is lost, logs may be too, and with them the ends of batches: then parts that are whole have to do.
+            let committed = if facts.found_anew { survey.committed_here(facts.durable) } else { survey.committed(facts.durable) };
+            facts.committed = facts.committed.max(committed);
+        }
+        let committed = snapshot.map_or(facts.committed, |snapshot| facts.committed.min(snapshot));
+        let mut news = Vec::new();
+        let mut empty = Vec::new();
+        for (before, chunk, survey) in surveys {
+            let settled = survey.settle(committed, facts.durable);
+            let name = before.id.log_name();
+            for damage in &settled.damage {
+                self.say(Level::Error, &format!("{name}: damaged at byte {}: {} bytes: {}", damage.offset, damage.len, damage.what));
+            }
+            if settled.cut > 0 {
+                let why = settled.torn.map_or("a batch was not finished".to_owned(), |what| format!("a torn tail, or damage: {what}"));
+                let verb = if self.chunk_shared.writable { "were cut and kept aside" } else { "are not shown" };
+                self.say(Level::Warning, &format!("{name}: {} bytes from byte {} on {verb}: {why}", settled.cut, settled.len));
+                self.counters.cut.fetch_add(settled.cut, Ordering::Relaxed);
+            }
+            match chunk.settle(before.id, &settled)? {
+                Some(after) => {
+                    let found = after.totals.count.saturating_sub(before.totals.count);
+                    self.counters.recovered.fetch_add(found, Ordering::Relaxed);
+                    news.push(Fact::Idle(after));
+                }
+                None => {
+                    news.push(Fact::Drop(before.id));
+                    if chunk.summaries().is_empty() {
+                        empty.push(chunk.number);
+                    }
+                }
+            }
+        }
+        for number in empty {
+            chunks.remove(&number);
+        }
+        if self.chunk_shared.writable && !active.is_empty() {
+            // The names of new logs, too, must survive from here on.
+            self.folder.sync()?;
+        }
+        Ok(news)
+    }
+
+    /// Adds what the logs themselves say, where the journal was not closed or has lost records: logs that it doesn't know, and those that
+    /// have grown though it says that they did not.
+    fn complete_from_logs(&self, facts: &mut Facts) -> Result<()> {
+        facts.next_seq = facts.next_seq.max(1);
+        for name in self.folder.list()? {
+            let Some((id, "estore")) = name.to_str().and_then(LogId::of_name) else { continue };
+            let known = facts.logs.get(&id).copied();
+            // A look at each of them is for recovery, not for a reader beside a writer.
+            if known.is_some_and(|(_, active)| active || !self.chunk_shared.writable) {
+                continue;
+            }
+            let Some(file) = self.folder.open_if_there(&id.log_name(), Access::Read)? else { continue };
+            let file_len = file.len()?;
+            if let Some((summary, _)) = known {
+                if file_len > summary.len {
+                    facts.logs.insert(id, (summary, true));
+                }
+                continue;
+            }
+            let len = LOG_HEADER_LEN as u64;
+            let start = LogSummary { id, instance: 0, len, totals: Totals::default(), watermark: None };
+            match LogHeader::read(&file) {
+                Ok(header) if header.id == id && header.store == self.settings.store => {
+                    facts.logs.insert(id, (LogSummary { instance: header.instance, ..start }, true));
+                }
+                // Of a log that the journal knew nothing of, nothing was promised. Of one that it may have known, that is to be reported.
+                Ok(_) | Err(Error::Corrupt { .. }) if !facts.found_anew => {}
+                Ok(_) | Err(Error::Corrupt { .. }) => {
+                    self.say(Level::Error, &format!("{}: the log header is not what was written", id.log_name()));
+                    let (oldest, newest) = (self.settings.chunk_start(id.chunk), self.settings.chunk_end(id.chunk));
+                    let totals = Totals { oldest, newest, ..Totals::default() };
+                    facts.logs.insert(id, (LogSummary { len: len.max(file_len), totals, ..start }, false));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        if facts.found_anew {
+            // A session may have given out so many more seqs than its frames tell of.
+            let surveyed = facts.logs.values().filter(|(_, active)| *active).map(|(summary, _)| summary);
+            let mut seq_high = facts.next_seq;
+            for summary in surveyed {
+                let file = self.folder.open(&summary.id.log_name(), Access::Read)?;
+                seq_high = seq_high.max(crate::efile::recover::survey(&file, summary.instance, summary.len)?.seq_high);
+            }
+            facts.next_seq = seq_high.saturating_add(SEQ_RESERVE.saturating_mul(2));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Deleting: events before a time, or a whole store.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Folder, Kind, retry};
+use crate::efile::log::LogId;
+use crate::error::{Error, Result};
+use crate::options::{Level, Options};
+
+use super::journal::{self, Fact};
+use super::open::LOCK_NAME;
+use super::settings::{self, Settings, StoreKind};
+use super::{Core, lock};
+
+impl Core {
+    /// See [`Store::delete_before`](crate::Store::delete_before).
+    pub(super) fn delete_before(&self, time: u64) -> Result<()> {
+        self.check_writable()?;
+        let mut guard = lock(&self.writer);
+        self.check_writable()?;
+        let writer = guard.as_mut().ok_or_else(|| Error::Closed { path: self.path().to_owned() })?;
+        self.flush(writer)?;
+        if time <= lock(&self.view).horizon {
+            return Ok(());
+        }
+        let record = self.record(Fact::Horizon(time), self.visible_seq());
+        writer.journal.reserve(1)?;
+        writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
+
+        // Chunks below the horizon leave the view; their files go when the last reader that has them is closed.
+        let gone = {
+            let mut view = lock(&self.view);
+            view.horizon = time;
+            let keep_from = self.settings.chunk_of(time);
+            // A chunk may end right before the horizon, but never begins behind it.
+            if view.chunks.range(..keep_from).next().is_none() {
+                return Ok(());
+            }
+            let kept = Arc::make_mut(&mut view.chunks).split_off(&keep_from);
+            std::mem::replace(&mut view.chunks, Arc::new(kept))
+        };
+        writer.open.retain(|chunk| !gone.contains_key(&chunk.number));
+        drop(guard);
+        self.forget(|chunk| gone.contains_key(&chunk.number));
+        for chunk in gone.values() {
+            chunk.doom();
+        }
+        self.say(Level::Info, &format!("{} chunks before {time} were deleted", gone.len()));
+        Ok(())
+    }
+}
+
+/// See [`Store::destroy`](crate::Store::destroy).
+pub(super) fn destroy(path: &Path, kind: StoreKind, options: &Options) -> Result<()> {
+    let folder = Folder::new(Arc::clone(&options.disk), path);
+    match folder.kind()? {
+        None => return Err(Error::NotFound { path: path.to_owned() }),
+        Some(Kind::Folder) => {}
+        Some(_) => return Err(Error::NotAFolder { path: path.to_owned() }),
+    }
+    match Settings::read(&folder) {
+        Ok(Some(settings)) => settings.check(kind, &folder, &Options::new())?,
+        Ok(None) => {
+            let what = "it has no file \"estore\"".to_owned();
+            return Err(Error::NotAStore { path: path.to_owned(), what });
+        }
+        // Damaged settings must not keep anybody from removing a store.
+        Err(Error::Corrupt { .. }) => {}
+        Err(e) => return Err(e),
+    }
+    let lock = super::open::take_lock(&folder)?;
+    let names = folder.list()?;
+    let ours = |name: &&str| {
+        let fixed = [settings::NEW_NAME, journal::NAME, journal::NEW_NAME];
+        fixed.contains(name) || LogId::of_name(name).is_some()
+    };
+    for name in names.iter().filter_map(|name| name.to_str()).filter(ours) {
+        folder.remove_if_there(name)?;
+    }
+    // The file that makes the folder a store goes last, so that a destroy that was cut short can be repeated.
+    folder.remove_if_there(settings::NAME)?;
+    folder.remove_if_there(LOCK_NAME)?;
+    drop(lock);
+    folder.sync()?;
+    match retry(|| folder.disk().remove_folder(path)) {
+        Err(e) if !matches!(e.raw_os_error(), Some(libc::ENOTEMPTY | libc::EEXIST)) => Err(Error::io("remove", path, e)),
+        _ => Ok(()),
+    }
+}

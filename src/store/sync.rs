@@ -1,0 +1,182 @@
+//! Making things durable, and closing.
+
+use std::sync::atomic::Ordering;
+
+use crate::efile::Dirty;
+use crate::error::{Error, Result};
+use crate::options::Durability;
+
+use super::journal::{Fact, Record, Unsynced};
+use super::writer::Writer;
+use super::{Core, lock};
+
+/// An active log that has grown by this much since the journal heard of it is noted there anew, so that recovery has less to look at.
+const CHECKPOINT_LEN: u64 = 64 << 20;
+
+impl Core {
+    /// See [`Store::sync`](crate::Store::sync).
+    pub(super) fn sync(&self) -> Result<u64> {
+        self.check_writable()?;
+        self.flush_buffer()?;
+        self.sync_up_to(self.visible_seq())?;
+        Ok(self.durable_seq())
+    }
+
+    /// Makes everything up to `seq` durable. One thread at a time syncs; it does so for everything written by then, so that those who waited
+    /// for their turn mostly find nothing left to do.
+    pub(super) fn sync_up_to(&self, seq: u64) -> Result<()> {
+        if self.durable_seq() >= seq {
+            return Ok(());
+        }
+        let _turn = lock(&self.sync_turn);
+        if self.durable_seq() >= seq {
+            return Ok(());
+        }
+        self.check_writable()?;
+        let Some(work) = lock(&self.writer).as_mut().map(|writer| self.collect(writer)) else {
+            return Err(Error::Closed { path: self.path().to_owned() });
+        };
+        self.carry_out(&work).inspect_err(|e| self.poison(e))?;
+        self.durable.fetch_max(work.seq, Ordering::AcqRel);
+        self.checkpoint(&work);
+        Ok(())
+    }
+
+    /// What has to be synced for everything written so far to be durable.
+    fn collect(&self, writer: &mut Writer) -> Work {
+        writer.dirty_since = None;
+        Work {
+            seq: self.visible_seq(),
+            logs: writer.open.iter().filter_map(|chunk| chunk.take_dirty()).collect(),
+            journal: writer.journal.unsynced(),
+            folder: std::mem::take(&mut writer.folder_dirty),
+        }
+    }
+
+    fn carry_out(&self, work: &Work) -> Result<()> {
+        for dirty in &work.logs {
+            dirty.file.sync()?;
+        }
+        // Before the journal, which may say that a log is there for good.
+        if work.folder {
+            self.folder.sync()?;
+        }
+        if let Some(journal) = &work.journal {
+            journal.file.sync()?;
+            if let Some(writer) = lock(&self.writer).as_mut() {
+                writer.journal.note_synced(journal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes in the journal how far large active logs are durable. Only a help for recovery, so it may fail.
+    fn checkpoint(&self, work: &Work) {
+        let due = work.logs.iter().filter(|dirty| dirty.summary.len - dirty.noted_len.min(dirty.summary.len) >= CHECKPOINT_LEN);
+        let records: Vec<Record> = due.map(|dirty| self.record(Fact::Active(dirty.summary), work.seq)).collect();
+        if records.is_empty() {
+            return;
+        }
+        if let Some(writer) = lock(&self.writer).as_mut() {
+            // A log that was retired meanwhile must not be called active again.
+            let still = |record: &Record| match record.fact {
+                Fact::Active(summary) => {
+                    let chunk = writer.open.iter().find(|chunk| chunk.number == summary.id.chunk);
+                    chunk.is_some_and(|chunk| chunk.note(&summary))
+                }
+                _ => false,
+            };
+            let records: Vec<Record> = records.into_iter().filter(still).collect();
+            if writer.journal.reserve(records.len()).is_ok()
+                && let Err(e) = writer.journal.append(&records)
+            {
+                self.poison(&e);
+            }
+        }
+    }
+
+    /// Does what is due by time.
+    pub(super) fn tick(&self) -> Result<()> {
+        self.check_writable()?;
+        let now = self.options.clock.monotonic_ns();
+        let due = |since: Option<u64>, period: u64| since.is_some_and(|since| now.saturating_sub(since) >= period);
+        match self.options.durability {
+            Durability::Interval(period) => {
+                let since = lock(&self.writer).as_ref().and_then(|writer| writer.dirty_since);
+                if due(since, period) {
+                    self.sync_up_to(self.visible_seq())?;
+                }
+            }
+            Durability::Buffered => {
+                let since = lock(&self.writer).as_ref().and_then(|writer| writer.buffer.since);
+                if due(since, self.options.buffer_ns) {
+                    self.flush_buffer()?;
+                }
+            }
+            Durability::Process | Durability::Power => {}
+        }
+        Ok(())
+    }
+
+    /// See [`Store::close`](crate::Store::close).
+    pub(super) fn close(&self) -> Result<()> {
+        // A forked child has no thread to stop, and must touch neither the lock nor the files of its parent.
+        if self.forks != crate::disk::process::forks() {
+            return Ok(());
+        }
+        self.background.stop();
+        let _turn = lock(&self.sync_turn);
+        let mut guard = lock(&self.writer);
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let result = match guard.take() {
+            None => Ok(()),
+            Some(mut writer) => {
+                let result = self.close_writer(&mut writer);
+                if let Err(e) = &result {
+                    self.poison(e);
+                }
+                result
+            }
+        };
+        drop(guard);
+        self.unload_all();
+        result
+    }
+
+    fn close_writer(&self, writer: &mut Writer) -> Result<()> {
+        if let Some(cause) = self.poison.get() {
+            return Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() });
+        }
+        let flushed = self.flush(writer);
+        let committed = self.visible_seq();
+        let mut records = Vec::new();
+        let chunks: Vec<_> = writer.open.drain(..).chain(writer.parked.drain(..)).collect();
+        for chunk in chunks {
+            if let Some(summary) = chunk.retire()? {
+                records.push(self.record(Fact::Idle(summary), committed));
+            }
+        }
+        if writer.folder_dirty {
+            self.folder.sync()?;
+        }
+        // All logs are synced by now.
+        self.durable.fetch_max(committed, Ordering::AcqRel);
+        let close = self.record(Fact::Close { next_seq: writer.next_seq }, committed);
+        // Written anew, the journal states how many records it has, so that later no part of it can be missing unnoticed.
+        let all: Vec<Record> = self.all_records(writer, committed).into_iter().chain([close]).collect();
+        match writer.journal.rewrite(all) {
+            Err(Error::NoSpace { .. }) => writer.journal.append_durably(&records.into_iter().chain([close]).collect::<Vec<_>>())?,
+            other => other?,
+        }
+        flushed
+    }
+}
+
+struct Work {
+    seq: u64,
+    logs: Vec<Dirty>,
+    journal: Option<Unsynced>,
+    folder: bool,
+}

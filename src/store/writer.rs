@@ -1,0 +1,438 @@
+//! Appending: from a batch of events in any order to frames in the logs of its chunks.
+//!
+//! ```text
+//!   batch ─> too large? ─> deleted times out ─> absent only? ─> seqs in order of arrival ─> sorted by (time, seq)
+//!         ─> cut at chunk borders ─> in every chunk: log open, room set aside          nothing is changed up to here
+//!         ─> journal: new active logs ─> frames, chunk by chunk, END in the last       a failure here poisons the writer
+//!         ─> view: readers see it
+//! ```
+//!
+//! One lock is held over all of that, so bytes appear in the order of seqs across all logs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::disk::Lock;
+use crate::efile::{self, Chunk, LogSummary, Part};
+use crate::error::{Error, Result};
+use crate::event::{AsEvent, EventRef};
+use crate::options::{Durability, Level};
+
+use super::journal::{Fact, Journal, Record};
+use super::{Core, absent, lock};
+
+/// So many seqs are reserved in the journal at a time.
+pub(super) const SEQ_RESERVE: u64 = 1 << 24;
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// The last seq of the store, with this batch.
+    pub last_seq: u64,
+    /// Events that were stored.
+    pub stored: u64,
+    /// Events that were left out because they were there already, or twice in the batch.
+    pub present: u64,
+    /// Events that were left out because they lie before the time that [`Store::delete_before`](crate::Store::delete_before) was given.
+    pub expired: u64,
+}
+
+/// What only the writer has.
+pub(super) struct Writer {
+    pub(super) journal: Journal,
+    /// Given up when the store is closed, even if readers live on.
+    pub(super) _lock: Box<dyn Lock>,
+    /// The next seq to give out, and the first that must not be given out before more are reserved.
+    pub(super) next_seq: u64,
+    pub(super) seq_limit: u64,
+    /// Chunks whose log is open for appending, the one used last at the back.
+    pub(super) open: VecDeque<Arc<Chunk>>,
+    /// Chunks of the batch in work that had to close their files for others; empty between batches.
+    pub(super) parked: Vec<Arc<Chunk>>,
+    /// Files were made or renamed since the folder was synced.
+    pub(super) folder_dirty: bool,
+    pub(super) buffer: Buffer,
+    /// When the oldest event that no sync covers was written, if there is one, by the monotonic clock.
+    pub(super) dirty_since: Option<u64>,
+    pub(super) scratch: Vec<u8>,
+}
+
+/// Events of `BUFFERED` that the system does not have yet. They have their seqs.
+#[derive(Default)]
+pub(super) struct Buffer {
+    /// Time, seq, id and the end of the data.
+    events: Vec<(u64, u64, u32, usize)>,
+    data: Vec<u8>,
+    pub(super) since: Option<u64>,
+}
+
+impl Buffer {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.data.len() + self.events.len() * size_of::<(u64, u64, u32, usize)>()
+    }
+
+    fn push(&mut self, event: EventRef<'_>, seq: u64) {
+        self.data.extend_from_slice(event.data);
+        self.events.push((event.time, seq, event.id, self.data.len()));
+    }
+
+    fn events(&self) -> Vec<EventRef<'_>> {
+        let mut start = 0;
+        let whole = |&(time, seq, id, end): &(u64, u64, u32, usize)| {
+            let data = self.data.get(start..end).unwrap_or_default();
+            start = end;
+            EventRef { time, seq, id, data }
+        };
+        self.events.iter().map(whole).collect()
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.data.clear();
+        self.since = None;
+    }
+}
+
+impl Core {
+    /// See [`Store::append`](crate::Store::append) and [`Store::append_absent`](crate::Store::append_absent).
+    pub(super) fn append<E: AsEvent>(&self, events: &[E], absent_only: bool) -> Result<Appended> {
+        self.check_writable()?;
+        let limit = self.options.max_event_len;
+        if let Some((index, event)) = events.iter().map(AsEvent::as_event).enumerate().find(|(_, e)| e.data.len() > limit as usize) {
+            return Err(Error::TooLarge { index, len: event.data.len(), limit });
+        }
+        if events.is_empty() {
+            return Ok(Appended { last_seq: self.last_seq(), ..Appended::default() });
+        }
+        let buffered = self.options.durability == Durability::Buffered && !absent_only;
+        let appended = {
+            let mut guard = lock(&self.writer);
+            self.check_writable()?;
+            let writer = guard.as_mut().ok_or_else(|| Error::Closed { path: self.path().to_owned() })?;
+            if buffered {
+                self.append_to_buffer(writer, events)?
+            } else {
+                self.flush(writer)?;
+                let mut batch: Vec<EventRef<'_>> = events.iter().map(AsEvent::as_event).collect();
+                let expired = self.drop_expired(&mut batch);
+                let present = if absent_only { absent::retain_absent(self, &mut batch)? } else { 0 };
+                let stored = batch.len() as u64;
+                if stored > 0 {
+                    self.reserve_seqs(writer, stored)?;
+                    for (event, seq) in batch.iter_mut().zip(writer.next_seq..) {
+                        event.seq = seq;
+                    }
+                    self.check_new_chunks(batch.iter().map(|event| event.time))?;
+                    self.write(writer, batch, writer.next_seq + stored - 1)?;
+                }
+                self.counters.present.fetch_add(present, Ordering::Relaxed);
+                Appended { last_seq: self.last_seq(), stored, present, expired }
+            }
+        };
+        self.counters.expired.fetch_add(appended.expired, Ordering::Relaxed);
+        match self.options.durability {
+            Durability::Power => self.sync_up_to(appended.last_seq).map_err(|cause| self.outcome_unknown(cause))?,
+            Durability::Interval(_) | Durability::Buffered => self.background.wake(),
+            Durability::Process => {}
+        }
+        Ok(appended)
+    }
+
+    fn outcome_unknown(&self, cause: Error) -> Error {
+        match cause {
+            cause @ (Error::OutcomeUnknown { .. } | Error::Closed { .. }) => cause,
+            cause => Error::OutcomeUnknown { path: self.path().to_owned(), cause: Box::new(cause) },
+        }
+    }
+
+    /// Leaves out what lies before the horizon; answers how many.
+    fn drop_expired(&self, batch: &mut Vec<EventRef<'_>>) -> u64 {
+        let horizon = lock(&self.view).horizon;
+        let before = batch.len();
+        if horizon > 0 {
+            batch.retain(|event| event.time >= horizon);
+        }
+        (before - batch.len()) as u64
+    }
+
+    /// Makes sure that `count` seqs may be given out.
+    fn reserve_seqs(&self, writer: &mut Writer, count: u64) -> Result<()> {
+        let too_many = || Error::invalid("the store has no more seqs");
+        let end = writer.next_seq.checked_add(count).ok_or_else(too_many)?;
+        if end > writer.seq_limit {
+            let limit = end.checked_add(SEQ_RESERVE).ok_or_else(too_many)?;
+            let record = self.record(Fact::Session { limit }, writer.next_seq - 1);
+            writer.journal.reserve(1)?;
+            writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
+            writer.seq_limit = limit;
+        }
+        Ok(())
+    }
+
+    /// Refuses a batch that would make too many chunks.
+    fn check_new_chunks(&self, times: impl Iterator<Item = u64> + Clone) -> Result<()> {
+        let limit = self.options.max_new_chunks;
+        let chunk_of = |time: u64| self.settings.chunk_of(time);
+        let (low, high) = times.clone().fold((u64::MAX, 0), |(low, high), time| (low.min(time), high.max(time)));
+        if chunk_of(high) - chunk_of(low).min(chunk_of(high)) < limit as u64 {
+            return Ok(());
+        }
+        let chunks = Arc::clone(&lock(&self.view).chunks);
+        let mut new: Vec<u64> = times.map(chunk_of).filter(|number| !chunks.contains_key(number)).collect();
+        new.sort_unstable();
+        new.dedup();
+        if new.len() > limit {
+            return Err(Error::TooManyChunks { new: new.len(), limit });
+        }
+        Ok(())
+    }
+
+    fn append_to_buffer<E: AsEvent>(&self, writer: &mut Writer, events: &[E]) -> Result<Appended> {
+        let horizon = lock(&self.view).horizon;
+        let wanted = || events.iter().map(AsEvent::as_event).filter(|event| event.time >= horizon);
+        let stored = wanted().count() as u64;
+        if events.len() > 1 {
+            self.check_new_chunks(wanted().map(|event| event.time))?;
+        }
+        // A buffer that can't be flushed is kept, and takes no more.
+        if writer.buffer.len() >= self.options.buffer_len {
+            self.flush(writer)?;
+        }
+        self.reserve_seqs(writer, stored)?;
+        for (event, seq) in wanted().zip(writer.next_seq..) {
+            writer.buffer.push(event, seq);
+        }
+        writer.next_seq += stored;
+        if stored > 0 {
+            self.issued.store(writer.next_seq - 1, Ordering::Release);
+        }
+        if !writer.buffer.is_empty() && writer.buffer.since.is_none() {
+            writer.buffer.since = Some(self.options.clock.monotonic_ns());
+        }
+        if writer.buffer.len() >= self.options.buffer_len {
+            match self.flush(writer) {
+                // They are in the buffer, which is what was promised; the next append hears of it if it lasts.
+                Err(e @ (Error::NoSpace { .. } | Error::Io { .. } | Error::Permission { .. })) if self.poison.get().is_none() => {
+                    self.say(Level::Warning, &format!("the buffer can't be flushed for now: {e}"));
+                }
+                other => other?,
+            }
+        }
+        Ok(Appended { last_seq: self.last_seq(), stored, present: 0, expired: events.len() as u64 - stored })
+    }
+
+    /// Hands the buffer to the system. If that can't be begun the buffer stays as it is.
+    pub(super) fn flush(&self, writer: &mut Writer) -> Result<()> {
+        if writer.buffer.is_empty() {
+            return Ok(());
+        }
+        let mut buffer = std::mem::take(&mut writer.buffer);
+        let result = self.write(writer, buffer.events(), writer.next_seq - 1);
+        if result.is_ok() {
+            buffer.clear();
+        }
+        writer.buffer = buffer;
+        result
+    }
+
+    /// Flushes before something reads, if there is anything to flush.
+    pub(super) fn flush_buffer(&self) -> Result<()> {
+        if self.options.durability != Durability::Buffered || self.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut guard = lock(&self.writer);
+        match guard.as_mut() {
+            Some(writer) if self.poison.get().is_none() => self.flush(writer),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn record(&self, fact: Fact, committed: u64) -> Record {
+        Record { fact, committed, durable: self.durable_seq() }
+    }
+
+    /// Writes a batch that has its seqs, up to `last_seq`, and makes it visible.
+    fn write(&self, writer: &mut Writer, mut batch: Vec<EventRef<'_>>, last_seq: u64) -> Result<()> {
+        if !batch.is_sorted_by_key(|event| event.time) {
+            batch.sort_unstable_by_key(|event| (event.time, event.seq));
+        }
+        let parts: Vec<&[EventRef<'_>]> = batch.chunk_by(|a, b| self.settings.chunk_of(a.time) == self.settings.chunk_of(b.time)).collect();
+        let known = Arc::clone(&lock(&self.view).chunks);
+        let chunks: Vec<Arc<Chunk>> = parts
+            .iter()
+            .filter_map(|part| part.first())
+            .map(|event| {
+                let number = self.settings.chunk_of(event.time);
+                known.get(&number).cloned().unwrap_or_else(|| Arc::new(Chunk::new(number, Arc::clone(&self.chunk_shared), Vec::new())))
+            })
+            .collect();
+        drop(known);
+
+        let mut newly_active = Vec::new();
+        let prepared = self.prepare(writer, &chunks, &parts, &mut newly_active);
+        if let Err(e) = prepared.and_then(|()| writer.journal.reserve(newly_active.len())) {
+            self.undo_prepare(writer, &chunks);
+            return Err(e);
+        }
+
+        let written = self.write_parts(writer, &chunks, &parts, &newly_active, last_seq);
+        if let Err(e) = written {
+            self.poison(&e);
+            return Err(self.outcome_unknown(e));
+        }
+        writer.next_seq = last_seq + 1;
+        self.publish(&chunks, last_seq);
+        if writer.dirty_since.is_none() {
+            writer.dirty_since = Some(self.options.clock.monotonic_ns());
+        }
+        self.retire_surplus(writer, last_seq)
+    }
+
+    /// Opens a log with room in every chunk.
+    fn prepare(
+        &self,
+        writer: &mut Writer,
+        chunks: &[Arc<Chunk>],
+        parts: &[&[EventRef<'_>]],
+        newly_active: &mut Vec<(Arc<Chunk>, LogSummary)>,
+    ) -> Result<()> {
+        for (chunk, part) in chunks.iter().zip(parts) {
+            self.make_way(writer, chunk)?;
+            if let Some(summary) = chunk.prepare(part)? {
+                newly_active.push((Arc::clone(chunk), summary));
+            }
+        }
+        Ok(())
+    }
+
+    /// After a failed [`Core::prepare`]: gives back the room, removes what is empty.
+    fn undo_prepare(&self, writer: &mut Writer, chunks: &[Arc<Chunk>]) {
+        for chunk in chunks.iter().filter(|chunk| !chunk.is_active()) {
+            if let Err(e) = chunk.retire() {
+                self.say(Level::Warning, &format!("room that was set aside could not be given back: {e}"));
+            }
+            writer.open.retain(|other| !Arc::ptr_eq(other, chunk));
+            writer.parked.retain(|other| !Arc::ptr_eq(other, chunk));
+        }
+        // Active logs that had to close their files open them again when they are needed.
+        for chunk in std::mem::take(&mut writer.parked) {
+            writer.open.push_front(chunk);
+        }
+    }
+
+    /// Puts a chunk at the back of those that are open, and closes the file of the one at the front if there are too many.
+    fn make_way(&self, writer: &mut Writer, chunk: &Arc<Chunk>) -> Result<()> {
+        if writer.open.back().is_some_and(|last| Arc::ptr_eq(last, chunk)) {
+            return Ok(());
+        }
+        writer.open.retain(|other| !Arc::ptr_eq(other, chunk));
+        writer.parked.retain(|other| !Arc::ptr_eq(other, chunk));
+        while writer.open.len() >= self.options.max_open_logs {
+            let Some(oldest) = writer.open.front() else { break };
+            // A sync that fails stops the writer: what the system dropped can't be told.
+            oldest.park().inspect_err(|e| self.poison(e))?;
+            writer.parked.extend(writer.open.pop_front());
+        }
+        writer.open.push_back(Arc::clone(chunk));
+        Ok(())
+    }
+
+    fn write_parts(
+        &self,
+        writer: &mut Writer,
+        chunks: &[Arc<Chunk>],
+        parts: &[&[EventRef<'_>]],
+        newly_active: &[(Arc<Chunk>, LogSummary)],
+        last_seq: u64,
+    ) -> Result<()> {
+        if !newly_active.is_empty() {
+            let committed = self.visible_seq();
+            let records: Vec<Record> = newly_active.iter().map(|(_, summary)| self.record(Fact::Active(*summary), committed)).collect();
+            writer.journal.append(&records)?;
+            writer.folder_dirty = true;
+            for (chunk, _) in newly_active {
+                chunk.mark_active();
+            }
+        }
+        let durable = self.durable_seq();
+        let mut left = parts.len();
+        for (chunk, events) in chunks.iter().zip(parts) {
+            left -= 1;
+            self.make_way(writer, chunk)?;
+            chunk.write(&Part { events, batch: last_seq, durable, end: left == 0 }, &mut writer.scratch)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a batch visible.
+    fn publish(&self, chunks: &[Arc<Chunk>], last_seq: u64) {
+        let mut view = lock(&self.view);
+        for chunk in chunks {
+            if !view.chunks.contains_key(&chunk.number) {
+                Arc::make_mut(&mut view.chunks).insert(chunk.number, Arc::clone(chunk));
+            }
+        }
+        view.seq = last_seq;
+        drop(view);
+        self.issued.store(last_seq, Ordering::Release);
+    }
+
+    /// Retires logs beyond the limit of open ones. The batch is written by then; a failure stops the writer, but not this append.
+    fn retire_surplus(&self, writer: &mut Writer, committed: u64) -> Result<()> {
+        if writer.parked.is_empty() {
+            return Ok(());
+        }
+        let mut retire = || -> Result<()> {
+            let mut records = Vec::new();
+            for chunk in std::mem::take(&mut writer.parked) {
+                if let Some(summary) = chunk.retire()? {
+                    records.push(self.record(Fact::Idle(summary), committed));
+                }
+            }
+            // Idle means durable, and that includes the log's name.
+            if std::mem::take(&mut writer.folder_dirty) {
+                self.folder.sync()?;
+            }
+            writer.journal.reserve(records.len())?;
+            writer.journal.append(&records)?;
+            self.shorten_journal(writer)
+        };
+        if let Err(e) = retire() {
+            self.poison(&e);
+        }
+        Ok(())
+    }
+
+    /// Writes the journal anew if it has become long.
+    pub(super) fn shorten_journal(&self, writer: &mut Writer) -> Result<()> {
+        let view = lock(&self.view).clone();
+        if !writer.journal.is_long(view.chunks.len() as u64) {
+            return Ok(());
+        }
+        let records = self.all_records(writer, view.seq);
+        writer.journal.rewrite(records)
+    }
+
+    /// Everything that the journal has to say.
+    pub(super) fn all_records(&self, writer: &Writer, committed: u64) -> Vec<Record> {
+        let view = lock(&self.view).clone();
+        let mut facts = vec![Fact::Session { limit: writer.seq_limit }];
+        if view.horizon > 0 {
+            facts.push(Fact::Horizon(view.horizon));
+        }
+        // Should this process end before its readers do, the files are found and removed by the next writer.
+        facts.extend(efile::doomed(self.chunk_shared.identity).into_iter().map(Fact::Idle));
+        for chunk in view.chunks.values() {
+            facts.extend(
+                chunk.facts().into_iter().map(|(summary, active)| if active { Fact::Active(summary) } else { Fact::Idle(summary) }),
+            );
+        }
+        facts.into_iter().map(|fact| self.record(fact, committed)).collect()
+    }
+}
