@@ -1,0 +1,1331 @@
+/*
+ * estore: an embedded, append-only store for mostly ordered, time-indexed events and logs.
+ *
+ * CONCEPTS
+ *
+ * An event is a time (nanoseconds since 1970, by convention), an id (32 bits) and data (any bytes). Two events with the same three are
+ * the same event. The store gives each appended event a seq, its arrival number: it rises over the whole store, has gaps, and is never
+ * given twice.
+ *
+ * An estore is a folder of chunks, one for each file_size of time (a day, unless said otherwise). An efile is the simple store: a single
+ * log of any time range. Both have nearly the same functions, estore_ and efile_, and share events, iterators, options and errors.
+ *
+ * Reading is exact: events come by (time, seq), whatever the order they were appended in. An event that lies more than the grace behind
+ * the newest of its chunk is late; it is stored beside the others and read in its place like any other. An iterator shows the moment at
+ * which it was made, and nothing changes or blocks it.
+ *
+ * A WHOLE PROGRAM
+ *
+ *     #include <estore.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         estore *store = NULL;
+ *         estore_iter *iter = NULL;
+ *         estore_event event;
+ *         estore_error err = ESTORE_ERROR_INIT;
+ *
+ *         if (estore_open("events", 6, NULL, &store, &err) != ESTORE_OK ||
+ *             estore_event_init(&event, (const uint8_t *)"hello", 5) != ESTORE_OK ||
+ *             estore_append(store, &event, 1, NULL, &err) != ESTORE_OK ||
+ *             estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err) != ESTORE_OK) {
+ *             fprintf(stderr, "%s\n", err.message);
+ *             return 1;
+ *         }
+ *         while (estore_iter_next(iter, &event, &err) == ESTORE_OK)
+ *             printf("%llu %.*s\n", (unsigned long long)event.time, (int)event.len, (const char *)event.data);
+ *         estore_iter_close(&iter, NULL);
+ *         return estore_close(&store, &err) == ESTORE_OK ? 0 : 1;
+ *     }
+ *
+ *     cc program.c -lestore
+ *
+ * ERRORS
+ *
+ * A function that can fail returns an estore_status: 0 is fine, positive an outcome (such as ESTORE_END), negative an error. The detail
+ * goes into an estore_error of the caller, whose address is the last argument; NULL there means that it isn't wanted. Outputs are written
+ * on success only. NULL for a handle or a needed output is ESTORE_ERR_INVALID, never a crash.
+ *
+ * OWNERSHIP
+ *
+ * The caller owns the handles it was given and ends each with its close (or free) function, which takes the address of the variable and
+ * sets it to NULL. Stores, options and iterators may be closed in any order. Nothing that the library returns is for free(). Data and
+ * texts are passed as pointer and length; length 0 ignores the pointer. What is passed in is borrowed during the call.
+ *
+ * Events that an iterator gives are views of its memory: they end at the next call of estore_iter_next, estore_iter_next_batch or
+ * estore_iter_close on it. Copy what is kept longer.
+ *
+ * THREADS
+ *
+ * A store may be used by any number of threads at once. Options and iterators are used by one thread at a time, which need not be the one
+ * that made them. While a handle is being closed nobody else may use it.
+ *
+ * FORK AND SIGNALS
+ *
+ * A forked child can only close the handles of its parent, which touches neither files nor locks; all else answers ESTORE_ERR_FORKED. It
+ * may open the store for itself. The library installs no signal handlers, its own threads block all signals, it prints nothing, and its
+ * file descriptors are closed on exec. One process at a time writes to a store, any number read it.
+ *
+ * LIMITS
+ *
+ * Data of one event: 16 MiB unless the options say more, 1 GiB at most. Times: every 64-bit number; a range is inclusive at both ends.
+ * Durations as people type them (1d, 30s, 500ms) become nanoseconds by estore_duration_parse.
+ *
+ * Each function below is described in one order: what it does, arguments with their units, what it returns, ownership and lifetime,
+ * threads, statuses, and since when it exists. This file is generated: see cbindgen.toml.
+ */
+
+
+#ifndef ESTORE_H
+#define ESTORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The start value of an estore_error. */
+#define ESTORE_ERROR_INIT { 0, 0, UINT64_MAX, { 0 } }
+
+
+/**
+ * First number of the version of this header.
+ */
+#define ESTORE_VERSION_MAJOR 0
+
+/**
+ * Second number of the version of this header.
+ */
+#define ESTORE_VERSION_MINOR 1
+
+/**
+ * Third number of the version of this header.
+ */
+#define ESTORE_VERSION_PATCH 0
+
+/**
+ * The version of this header as one number: major * 1000000 + minor * 1000 + patch. Compare with estore_version_number.
+ */
+#define ESTORE_VERSION_NUMBER 1000
+
+/**
+ * The size of the message in estore_error in bytes, with its NUL.
+ */
+#define ESTORE_ERROR_MESSAGE_LEN 496
+
+/**
+ * The offset in estore_error where there is none.
+ */
+#define ESTORE_NO_OFFSET UINT64_MAX
+
+/**
+ * mode: open the store, or create it (and the last folder of its path) if there is none. The default.
+ */
+#define ESTORE_MODE_CREATE_IF_MISSING 0
+
+/**
+ * mode: create the store; one that is there already is an error.
+ */
+#define ESTORE_MODE_CREATE_NEW 1
+
+/**
+ * mode: open the store; a missing one is an error.
+ */
+#define ESTORE_MODE_EXISTING 2
+
+/**
+ * mode: open it for reading only. Takes no lock, writes nothing, works beside a writer, and shows the store as it was when opened.
+ */
+#define ESTORE_MODE_READ_ONLY 3
+
+/**
+ * durability: an append that returned may be lost when the process dies, up to a bounded buffer; see estore_options_set_buffer.
+ */
+#define ESTORE_DURABILITY_BUFFERED 0
+
+/**
+ * durability: an append that returned survives the death of the process, but not of the machine.
+ */
+#define ESTORE_DURABILITY_PROCESS 1
+
+/**
+ * durability: as ESTORE_DURABILITY_PROCESS, and at most so many nanoseconds later also loss of power. The default, with one second.
+ */
+#define ESTORE_DURABILITY_INTERVAL 2
+
+/**
+ * durability: an append that returned survives loss of power. Appends that run at once share their syncs.
+ */
+#define ESTORE_DURABILITY_POWER 3
+
+/**
+ * log level: damage, or an operation that failed.
+ */
+#define ESTORE_LOG_ERROR 1
+
+/**
+ * log level: something was repaired, cut or given up.
+ */
+#define ESTORE_LOG_WARNING 2
+
+/**
+ * log level: opening, closing, recovery.
+ */
+#define ESTORE_LOG_INFO 3
+
+/**
+ * The time range of one chunk in nanoseconds; 0 for an efile.
+ */
+#define ESTORE_STAT_FILE_SIZE_NS 0
+
+/**
+ * How far an event may lie behind the newest before it is late, in nanoseconds.
+ */
+#define ESTORE_STAT_GRACE_NS 1
+
+/**
+ * Chunks.
+ */
+#define ESTORE_STAT_CHUNKS 2
+
+/**
+ * Events that reading everything gives.
+ */
+#define ESTORE_STAT_EVENTS 3
+
+/**
+ * Events that were late when they came, in the chunks that are there.
+ */
+#define ESTORE_STAT_LATE_EVENTS 4
+
+/**
+ * Events that went through the recon file: the late ones, and stragglers within the grace.
+ */
+#define ESTORE_STAT_RECON_EVENTS 5
+
+/**
+ * The smallest time; UINT64_MAX in an empty store.
+ */
+#define ESTORE_STAT_OLDEST 6
+
+/**
+ * The largest time; 0 in an empty store.
+ */
+#define ESTORE_STAT_NEWEST 7
+
+/**
+ * Events before this time were deleted.
+ */
+#define ESTORE_STAT_HORIZON 8
+
+/**
+ * The last seq given.
+ */
+#define ESTORE_STAT_LAST_SEQ 9
+
+/**
+ * The seq up to which everything survives loss of power.
+ */
+#define ESTORE_STAT_DURABLE_SEQ 10
+
+/**
+ * Bytes in logs.
+ */
+#define ESTORE_STAT_LOG_BYTES 11
+
+/**
+ * Bytes in recon files.
+ */
+#define ESTORE_STAT_RECON_BYTES 12
+
+/**
+ * Bytes in index files.
+ */
+#define ESTORE_STAT_INDEX_BYTES 13
+
+/**
+ * Bytes in the journal.
+ */
+#define ESTORE_STAT_JOURNAL_BYTES 14
+
+/**
+ * Logs open for appending.
+ */
+#define ESTORE_STAT_OPEN_LOGS 15
+
+/**
+ * Events that this handle skipped, since they lay before the horizon.
+ */
+#define ESTORE_STAT_EXPIRED 16
+
+/**
+ * Events that append_absent of this handle found present.
+ */
+#define ESTORE_STAT_PRESENT 17
+
+/**
+ * Events recovered when the store was opened.
+ */
+#define ESTORE_STAT_RECOVERED_EVENTS 18
+
+/**
+ * Bytes of torn tails cut (and kept aside) when the store was opened.
+ */
+#define ESTORE_STAT_CUT_BYTES 19
+
+/**
+ * Damaged regions known.
+ */
+#define ESTORE_STAT_DAMAGED_REGIONS 20
+
+/**
+ * How many numbers this header knows; a library may know more.
+ */
+#define ESTORE_STAT_COUNT 21
+
+/**
+ * Read oldest first; the default.
+ */
+#define ESTORE_READ_FORWARD 0
+
+/**
+ * Read newest first: exactly the forward order reversed.
+ */
+#define ESTORE_READ_REVERSE 1
+
+/**
+ * Read the newest limit events of the range, still oldest first. Needs a limit. Together with ESTORE_READ_REVERSE they come newest
+ * first.
+ */
+#define ESTORE_READ_LAST 2
+
+/**
+ * The simple store: one log of any time range, in a folder of its own. Made by efile_open; any number of threads may use it at once.
+ * Events, iterators, options and errors are those of estore.
+ */
+typedef struct efile efile;
+
+/**
+ * A store of events, made by estore_open. Any number of threads may use it at once.
+ */
+typedef struct estore estore;
+
+/**
+ * Events of a snapshot in order, made by estore_read_iter or efile_read_iter. Used by one thread at a time; keeps what it needs of its
+ * store alive, so the two may be closed in any order.
+ */
+typedef struct estore_iter estore_iter;
+
+/**
+ * How to make or open a store: made by estore_options_new, changed by its setters, given to estore_open, freed by
+ * estore_options_free. One set of options may open any number of stores, and may be freed or changed while they are open.
+ */
+typedef struct estore_options estore_options;
+
+/**
+ * The answer of every function that can fail: 0 is fine, positive an outcome, negative an error. A later version may answer with
+ * numbers that this header does not name: treat an unknown negative one as an error.
+ */
+typedef int32_t estore_status;
+
+/**
+ * An event. 32 bytes on a 64-bit machine, frozen. Two events with equal time, id and data are the same event.
+ */
+typedef struct {
+    /**
+     * When it happened: nanoseconds since the Unix epoch, by convention. Every value is legal.
+     */
+    uint64_t time;
+    /**
+     * The arrival number that the store gave it, never 0. Ignored when appending.
+     */
+    uint64_t seq;
+    /**
+     * The payload. Appending: memory of the caller, read during the call only. Reading: memory of the iterator, valid until the next
+     * event or batch is asked of it, or its close. With len 0 it means nothing and must not be followed.
+     */
+    const uint8_t *data;
+    /**
+     * The length of the payload in bytes.
+     */
+    uint32_t len;
+    /**
+     * Tells apart two events with equal time and equal data.
+     */
+    uint32_t id;
+} estore_event;
+
+/**
+ * What exactly went wrong. The caller owns it, starts it with ESTORE_ERROR_INIT and passes its address, or NULL if it only wants the
+ * status. Filled when a function fails (a negative status); left as it is otherwise. 512 bytes, frozen.
+ */
+typedef struct {
+    /**
+     * What the function returned.
+     */
+    estore_status status;
+    /**
+     * The operating system's error number (errno), or 0.
+     */
+    int32_t os_errno;
+    /**
+     * The byte in the file that the message names, or ESTORE_NO_OFFSET.
+     */
+    uint64_t offset;
+    /**
+     * What happened, to which file: UTF-8, always NUL-terminated, cut at a whole character if it is too long.
+     */
+    char message[ESTORE_ERROR_MESSAGE_LEN];
+} estore_error;
+
+/**
+ * Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has
+ * len bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from the store's own
+ * thread, perhaps from several at once. It must not call functions on the same store, throw, or leave by longjmp.
+ */
+typedef void (*estore_log_fn)(void *userdata, int32_t level, const char *message, size_t len);
+
+/**
+ * Done.
+ */
+#define ESTORE_OK 0
+
+/**
+ * The iterator has no more events.
+ */
+#define ESTORE_END 1
+
+/**
+ * Nothing new came in the time given.
+ */
+#define ESTORE_TIMEOUT 2
+
+/**
+ * Events that were not handled yet are gone by retention; reported once, then the reader goes on.
+ */
+#define ESTORE_GAP 3
+
+/**
+ * An argument that can never work: NULL where something is needed, a value out of range, a handle of another kind.
+ */
+#define ESTORE_ERR_INVALID -1
+
+/**
+ * The operating system refused something; os_errno says what.
+ */
+#define ESTORE_ERR_IO -2
+
+/**
+ * Bytes on disk are not what was written there; the message names the file, offset the place.
+ */
+#define ESTORE_ERR_CORRUPT -3
+
+/**
+ * There is nothing at this path.
+ */
+#define ESTORE_ERR_NOT_FOUND -4
+
+/**
+ * A store was to be created where one is already.
+ */
+#define ESTORE_ERR_EXISTS -5
+
+/**
+ * Another writer has the store open, in this process or in another.
+ */
+#define ESTORE_ERR_LOCKED -6
+
+/**
+ * The store was opened for reading only.
+ */
+#define ESTORE_ERR_READ_ONLY -7
+
+/**
+ * The disk or a quota is full. Nothing was changed; the call works again once there is space.
+ */
+#define ESTORE_ERR_NO_SPACE -8
+
+/**
+ * An earlier write or sync failed, so the writer refuses to go on. Reading works; open the store again to recover.
+ */
+#define ESTORE_ERR_POISONED -9
+
+/**
+ * A write failed after it had begun: whether the batch is stored is known only after opening the store again.
+ */
+#define ESTORE_ERR_OUTCOME_UNKNOWN -10
+
+/**
+ * An event is larger than the store takes; nothing of its batch was stored.
+ */
+#define ESTORE_ERR_TOO_LARGE -11
+
+/**
+ * The store was made with other settings (file size, grace) than were asked for.
+ */
+#define ESTORE_ERR_SETTINGS -12
+
+/**
+ * The store needs a newer version of this library.
+ */
+#define ESTORE_ERR_NEWER_FORMAT -13
+
+/**
+ * A store was to be created in a folder that holds files of somebody else.
+ */
+#define ESTORE_ERR_FOREIGN_FILES -14
+
+/**
+ * The path is a file, or something else that is no folder.
+ */
+#define ESTORE_ERR_NOT_A_FOLDER -15
+
+/**
+ * A batch would make more new chunks than one batch may; nothing of it was stored.
+ */
+#define ESTORE_ERR_TOO_MANY_CHUNKS -16
+
+/**
+ * The store was closed.
+ */
+#define ESTORE_ERR_CLOSED -17
+
+/**
+ * The handle belongs to the parent of this forked process, which may only close it.
+ */
+#define ESTORE_ERR_FORKED -18
+
+/**
+ * An internal error of the library. The handle refuses everything but closing from now on. Please report it.
+ */
+#define ESTORE_ERR_PANIC -19
+
+/**
+ * A file that an iterator still needs was removed by another process.
+ */
+#define ESTORE_ERR_GONE -20
+
+/**
+ * The folder is not a store, or one of the other kind (estore, efile).
+ */
+#define ESTORE_ERR_NOT_A_STORE -21
+
+/**
+ * No permission, or a read-only file system.
+ */
+#define ESTORE_ERR_PERMISSION -22
+
+/**
+ * The end of a range lies before its start.
+ */
+#define ESTORE_ERR_RANGE -23
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* Statuses and versions */
+
+/**
+ * A few words about a status, for messages. What happened exactly, and to which file, is in estore_error.
+ *
+ * Arguments: status: any number.
+ * Returns: a NUL-terminated text, never NULL; "unknown status" for a number that this library does not know.
+ * Ownership: the text is static; never free it.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+const char *estore_strerror(estore_status status);
+
+/**
+ * The version of the library that the program runs with.
+ *
+ * Arguments: none.
+ * Returns: a NUL-terminated text such as "0.1.0", never NULL.
+ * Ownership: the text is static; never free it.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+const char *estore_version(void);
+
+/**
+ * The version of the library that the program runs with, as one number.
+ *
+ * Arguments: none.
+ * Returns: major * 1000000 + minor * 1000 + patch. A program compares it with the ESTORE_VERSION_NUMBER that it was built with.
+ * Ownership: none.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+uint32_t estore_version_number(void);
+
+/* Events */
+
+/**
+ * The wall clock.
+ *
+ * Arguments: none.
+ * Returns: nanoseconds since the Unix epoch; 0 if the clock stands before 1970.
+ * Ownership: none.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+uint64_t estore_now(void);
+
+/**
+ * A random id for an event. Ids need not be unique: they only have to tell apart events of equal time and equal data. Draws from a
+ * generator of each thread, seeded by the operating system and seeded again after a fork.
+ *
+ * Arguments: none.
+ * Returns: any 32-bit number.
+ * Ownership: none.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+uint32_t estore_event_id(void);
+
+/**
+ * Makes an event that happened now, with a fresh id, seq 0 and the given data. Nothing is stored yet.
+ *
+ * Arguments: event: the struct to fill. data, len: the payload in bytes; with len 0, data is ignored.
+ * Returns: ESTORE_OK and *event filled; on failure *event is as it was.
+ * Ownership: the event borrows data, which must stay until the event was appended.
+ * Threads: any.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (event is NULL, or data is NULL with a length); ESTORE_ERR_TOO_LARGE (len does not fit 32
+ * bits); ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_event_init(estore_event *event,
+                                const uint8_t *data,
+                                size_t len);
+
+/* Durations and options */
+
+/**
+ * Understands a duration as people type it: one or more whole numbers, each with a unit (ns us ms s m h d w), which add up, such as 1d,
+ * 500ms or 1h30m.
+ *
+ * Arguments: text, len: the text in UTF-8 and its length in bytes; it need not end in NUL. ns: where the nanoseconds go.
+ * Returns: ESTORE_OK and *ns set; on failure *ns is as it was.
+ * Ownership: borrows text during the call.
+ * Threads: any, at any time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (ns is NULL, or text is no duration: empty, without a unit, 0, longer than 584 years);
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_duration_parse(const char *text,
+                                    size_t len,
+                                    uint64_t *ns,
+                                    estore_error *err);
+
+/**
+ * Makes options with their defaults: create the store if it is missing, survive the death of the process at once and loss of power
+ * after one second, one-day files and one minute of grace for a new store.
+ *
+ * Arguments: none.
+ * Returns: the options; NULL only if the library failed inside.
+ * Ownership: the caller's, to be freed by estore_options_free.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+estore_options *estore_options_new(void);
+
+/**
+ * Sets what opening does when there is, or is no, store.
+ *
+ * Arguments: options. mode: one of the ESTORE_MODE_ constants; ESTORE_MODE_CREATE_IF_MISSING is the default.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_mode(estore_options *options, int32_t mode);
+
+/**
+ * Sets what an append survives once it has returned.
+ *
+ * Arguments: options. durability: one of the ESTORE_DURABILITY_ constants. interval_ns: for ESTORE_DURABILITY_INTERVAL the longest
+ * time until a sync in nanoseconds, at least 1; ignored otherwise.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_durability(estore_options *options,
+                                            int32_t durability,
+                                            uint64_t interval_ns);
+
+/**
+ * Sets the time range of one chunk of a new store. The number of an event's chunk is its time divided by this. The store keeps it;
+ * opening one that was made with another value fails with ESTORE_ERR_SETTINGS. An efile has no chunks and refuses the option.
+ *
+ * Arguments: options. file_size_ns: nanoseconds (or whatever unit the times have), at least 1; one day if never set.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_file_size_ns(estore_options *options,
+                                              uint64_t file_size_ns);
+
+/**
+ * Sets the grace of a new store: an event is late when it lies more than this behind the newest of its chunk. It changes how late
+ * events are stored, never what is read. The store keeps it; opening one that was made with another value fails with
+ * ESTORE_ERR_SETTINGS.
+ *
+ * Arguments: options. grace_ns: nanoseconds (or whatever unit the times have), 0 is legal; one minute if never set.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_grace_ns(estore_options *options,
+                                          uint64_t grace_ns);
+
+/**
+ * Sets the largest event that the handle appends. Reading has no limit.
+ *
+ * Arguments: options. max_event_len: bytes, at most 1073741824 (1 GiB); 16 MiB by default.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_max_event_len(estore_options *options, uint32_t max_event_len);
+
+/**
+ * Sets how many chunks one batch may create. It keeps one batch of nonsense times from making a million files.
+ *
+ * Arguments: options. max_new_chunks: at least 1; 1024 by default.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_max_new_chunks(estore_options *options, size_t max_new_chunks);
+
+/**
+ * Sets how many logs are kept open for appending; beyond that the one that was used longest ago is synced and closed.
+ *
+ * Arguments: options. max_open_logs: at least 1; 64 by default.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_max_open_logs(estore_options *options, size_t max_open_logs);
+
+/**
+ * Sets the buffer of ESTORE_DURABILITY_BUFFERED: it is handed to the system once it holds so much, or is so old.
+ *
+ * Arguments: options. buffer_len: bytes, at least 1; 1 MiB by default. buffer_ns: nanoseconds; one second by default.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_buffer(estore_options *options, size_t buffer_len, uint64_t buffer_ns);
+
+/**
+ * Sets whether the handle does without index files: it neither reads nor writes them, and scans the logs instead.
+ *
+ * Arguments: options. no_index: 0 (the default) or 1.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_no_index(estore_options *options, int32_t no_index);
+
+/**
+ * Sets whether the store may have a thread of its own for what is due by time: syncs of ESTORE_DURABILITY_INTERVAL, flushes of
+ * ESTORE_DURABILITY_BUFFERED. Without it, call estore_tick.
+ *
+ * Arguments: options. background: 0 or 1 (the default).
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_background(estore_options *options,
+                                            int32_t background);
+
+/**
+ * Sets who receives the messages of the store. Without it they are dropped; the library never prints.
+ *
+ * Arguments: options. log: the function, or NULL for none (the default). userdata: given to it as it is.
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: userdata stays the caller's; it and the function must live until every store and iterator opened with these options is
+ * closed.
+ * Threads: any, one at a time; see estore_log_fn for the threads that log is called from.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_log(estore_options *options,
+                                     estore_log_fn log,
+                                     void *userdata);
+
+/**
+ * Frees options and sets the variable to NULL. Stores that were opened with them go on.
+ *
+ * Arguments: options: the address of the variable; a NULL in it is fine.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's.
+ * Threads: any, while no other thread uses the options.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_free(estore_options **options);
+
+/* Stores */
+
+/**
+ * Opens a store, or creates it. After a crash this recovers every event that was promised; what it cut goes to the log callback.
+ *
+ * Arguments: path, path_len: the folder, any bytes but NUL, and how many; it need not end in NUL. options: how, or NULL for the
+ * defaults. store: where the handle goes.
+ * Returns: ESTORE_OK and *store set; on failure *store is as it was.
+ * Ownership: the handle is the caller's, to be closed by estore_close. Borrows path and options during the call.
+ * Threads: any, at any time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NOT_FOUND; ESTORE_ERR_EXISTS; ESTORE_ERR_LOCKED; ESTORE_ERR_NOT_A_STORE;
+ * ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_SETTINGS; ESTORE_ERR_NEWER_FORMAT; ESTORE_ERR_CORRUPT;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_open(const char *path,
+                          size_t path_len,
+                          const estore_options *options,
+                          estore **store,
+                          estore_error *err);
+
+/**
+ * Appends a batch, in any order of times. Readers see all of it or nothing. Repeats are stored too.
+ *
+ * Arguments: store. events, n: the batch; seq is ignored, and n 0 ignores the pointer. last_seq: where the last seq of the store as of
+ * this append goes, or NULL.
+ * Returns: ESTORE_OK, stored, and *last_seq set; on failure *last_seq is as it was and nothing is stored, except that
+ * ESTORE_ERR_OUTCOME_UNKNOWN leaves that open.
+ * Ownership: borrows the events and their data during the call.
+ * Threads: any, also at the same time; each batch stays together.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE;
+ * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_append(estore *store,
+                            const estore_event *events,
+                            size_t n,
+                            uint64_t *last_seq,
+                            estore_error *err);
+
+/**
+ * Appends those events of a batch that are not there yet, in one step: none whose time, id and data are those of a stored event or of an
+ * earlier one in the batch. Meant for sources that send again what may have been stored.
+ *
+ * Arguments: store. events, n: the batch; seq is ignored, and n 0 ignores the pointer. last_seq: where the last seq of the store as of
+ * this append goes. stored, present, expired: where the numbers of events go that were stored, were there already, or lay before what
+ * was deleted. Each of the four may be NULL.
+ * Returns: ESTORE_OK and the outputs set, stored + present + expired = n; on failure they are as they were and nothing is stored, except
+ * that ESTORE_ERR_OUTCOME_UNKNOWN leaves that open.
+ * Ownership: borrows the events and their data during the call.
+ * Threads: any, also at the same time; each batch stays together.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE;
+ * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_append_absent(estore *store,
+                                   const estore_event *events,
+                                   size_t n,
+                                   uint64_t *last_seq,
+                                   uint64_t *stored,
+                                   uint64_t *present,
+                                   uint64_t *expired,
+                                   estore_error *err);
+
+/**
+ * Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
+ *
+ * Arguments: store. durable_seq: where the seq goes up to which everything is safe now, or NULL.
+ * Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the store refuses appends until it is opened
+ * again, since what the disk holds is unknown.
+ * Ownership: borrows store.
+ * Threads: any, also beside appends and other syncs.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_sync(estore *store,
+                          uint64_t *durable_seq,
+                          estore_error *err);
+
+/**
+ * Does what is due by time (a sync, a flush of the buffer). Only needed if the store was opened without a thread of its own; see
+ * estore_options_set_background.
+ *
+ * Arguments: store.
+ * Returns: ESTORE_OK, also if nothing was due.
+ * Ownership: borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_tick(estore *store,
+                          estore_error *err);
+
+/**
+ * Tells the last seq given. Costs no input or output.
+ *
+ * Arguments: store. seq: where the number goes; 0 if nothing was ever appended.
+ * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+ * Ownership: borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_last_seq(const estore *store, uint64_t *seq, estore_error *err);
+
+/**
+ * Tells up to which seq everything survives loss of power. Costs no input or output.
+ *
+ * Arguments: store. seq: where the number goes.
+ * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+ * Ownership: borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_durable_seq(const estore *store, uint64_t *seq, estore_error *err);
+
+/**
+ * Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
+ * append that had returned, and nothing that comes later.
+ *
+ * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
+ * ESTORE_READ_LAST, or the last two together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
+ * where the iterator goes.
+ * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
+ * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
+ * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_read_iter(const estore *store,
+                               uint64_t start,
+                               uint64_t end,
+                               uint32_t flags,
+                               uint64_t limit,
+                               estore_iter **iter,
+                               estore_error *err);
+
+/**
+ * Counts the events of a range, as reading it now would give them.
+ *
+ * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. count: where the number goes.
+ * Returns: ESTORE_OK and *count set; on failure *count is as it was.
+ * Ownership: borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_count(const estore *store,
+                           uint64_t start,
+                           uint64_t end,
+                           uint64_t *count,
+                           estore_error *err);
+
+/**
+ * Tells the numbers of the store.
+ *
+ * Arguments: store. values, capacity: an array of the caller and its length, ESTORE_STAT_COUNT for all that this header knows; capacity
+ * 0 ignores the pointer. n: where it goes how many numbers this library knows.
+ * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_STAT_ constants, and *n set; elements from *n on, and all on
+ * failure, are as they were.
+ * Ownership: the array is the caller's; borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_stats(const estore *store,
+                           uint64_t *values,
+                           size_t capacity,
+                           size_t *n,
+                           estore_error *err);
+
+/**
+ * Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give
+ * exactly the range. Tells how many there are in any case, so a first call with capacity_pieces 0 can ask.
+ *
+ * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. bounds, capacity_pieces: an array of the caller
+ * with room for two numbers for each piece; capacity_pieces 0 ignores the pointer. pieces: where the number of pieces in the range goes.
+ * Returns: ESTORE_OK, the first pieces as pairs of first and last time (both inclusive) in bounds, in order, and *pieces set (UINT64_MAX
+ * if there are more than that); on failure all is as it was.
+ * Ownership: the array is the caller's; borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_splits(const estore *store,
+                            uint64_t start,
+                            uint64_t end,
+                            uint64_t *bounds,
+                            size_t capacity_pieces,
+                            uint64_t *pieces,
+                            estore_error *err);
+
+/**
+ * Deletes all events before a time, for good: reads and counts start there at once, whole chunks below it go, and later appends below it
+ * are skipped. Iterators that are open in this process go on as they were.
+ *
+ * Arguments: store. time: the first time that stays; 0 deletes nothing, and a time before that of an earlier call changes nothing.
+ * Returns: ESTORE_OK if deleted, and power-safe.
+ * Ownership: borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_delete_before(estore *store,
+                                   uint64_t time,
+                                   estore_error *err);
+
+/**
+ * Closes a store: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are
+ * open go on.
+ *
+ * Arguments: store: the address of the variable; a NULL in it is fine, so closing twice is too.
+ * Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
+ * variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's.
+ * Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_close(estore **store,
+                           estore_error *err);
+
+/**
+ * Removes a store from disk: its own files, and the folder if nothing else is in it.
+ *
+ * Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+ * Returns: ESTORE_OK if it is gone.
+ * Ownership: borrows path and options during the call.
+ * Threads: any, at any time. Refused while a writer has the store open.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NOT_FOUND; ESTORE_ERR_NOT_A_STORE; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_destroy(const char *path,
+                             size_t path_len,
+                             const estore_options *options,
+                             estore_error *err);
+
+/**
+ * The name of a number that estore_stats gives, to print whatever a library knows without knowing it oneself.
+ *
+ * Arguments: index: an ESTORE_STAT_ constant, or any index below the n of estore_stats.
+ * Returns: a NUL-terminated text such as "late_events"; NULL if this library does not know the index.
+ * Ownership: the text is static; never free it.
+ * Threads: any, at any time.
+ * Statuses: none.
+ * Since: 0.1.
+ */
+const char *estore_stat_name(size_t index);
+
+/* Iterators, of stores and efiles */
+
+/**
+ * Gives the next event. Next to estore_iter_next_batch it costs one call for each event, but no more than that; both may be mixed
+ * freely, and no event is lost or repeated.
+ *
+ * Arguments: iter. event: where the event goes.
+ * Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again. *event is as it was unless ESTORE_OK is returned.
+ * Ownership: event->data is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or estore_iter_close
+ * on this iterator (debug builds of the library overwrite it then).
+ * Threads: any, one at a time on one iterator.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_next(estore_iter *iter,
+                               estore_event *event,
+                               estore_error *err);
+
+/**
+ * Gives the next events, as many as fit and are at hand. A short batch means nothing; only ESTORE_END means the end.
+ *
+ * Arguments: iter. events: an array of the caller. capacity: its length, at least 1; 256 is a good one. n: where the number of events
+ * goes.
+ * Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again. *n is as it was unless ESTORE_OK is
+ * returned.
+ * Ownership: the data of the events is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or
+ * estore_iter_close on this iterator (debug builds of the library overwrite it then). The array is the caller's.
+ * Threads: any, one at a time on one iterator.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
+ * before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_next_batch(estore_iter *iter,
+                                     estore_event *events,
+                                     size_t capacity,
+                                     size_t *n,
+                                     estore_error *err);
+
+/**
+ * Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one.
+ *
+ * Arguments: iter. seq: where the number goes.
+ * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+ * Ownership: borrows iter; events given before stay valid.
+ * Threads: any, one at a time on one iterator.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_snapshot_seq(const estore_iter *iter,
+                                       uint64_t *seq,
+                                       estore_error *err);
+
+/**
+ * Closes an iterator and sets the variable to NULL. Events that it gave end here.
+ *
+ * Arguments: iter: the address of the variable; a NULL in it is fine.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's. The store may be closed before or after.
+ * Threads: any, while no other thread uses the iterator. Allowed in a forked child, where it touches no file and no lock.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_close(estore_iter **iter,
+                                estore_error *err);
+
+/* Efiles */
+
+/**
+ * Opens an efile, or creates it: the simple store, one log of any time range with its recon file and its index, in a folder of its own.
+ * After a crash this recovers every event that was promised; what it cut goes to the log callback.
+ *
+ * Arguments: path, path_len: the folder, any bytes but NUL, and how many; it need not end in NUL. options: how, or NULL for the
+ * defaults. file: where the handle goes.
+ * Returns: ESTORE_OK and *file set; on failure *file is as it was.
+ * Ownership: the handle is the caller's, to be closed by efile_close. Borrows path and options during the call.
+ * Threads: any, at any time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NOT_FOUND; ESTORE_ERR_EXISTS; ESTORE_ERR_LOCKED; ESTORE_ERR_NOT_A_STORE;
+ * ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_SETTINGS; ESTORE_ERR_NEWER_FORMAT; ESTORE_ERR_CORRUPT;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_open(const char *path,
+                         size_t path_len,
+                         const estore_options *options,
+                         efile **file,
+                         estore_error *err);
+
+/**
+ * Appends a batch, in any order of times. Readers see all of it or nothing. Repeats are stored too.
+ *
+ * Arguments: file. events, n: the batch; seq is ignored, and n 0 ignores the pointer. last_seq: where the last seq of the efile as of
+ * this append goes, or NULL.
+ * Returns: ESTORE_OK, stored, and *last_seq set; on failure *last_seq is as it was and nothing is stored, except that
+ * ESTORE_ERR_OUTCOME_UNKNOWN leaves that open.
+ * Ownership: borrows the events and their data during the call.
+ * Threads: any, also at the same time; each batch stays together.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED;
+ * ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_append(efile *file,
+                           const estore_event *events,
+                           size_t n,
+                           uint64_t *last_seq,
+                           estore_error *err);
+
+/**
+ * Appends those events of a batch that are not there yet, in one step: none whose time, id and data are those of a stored event or of an
+ * earlier one in the batch. Meant for sources that send again what may have been stored.
+ *
+ * Arguments: file. events, n: the batch; seq is ignored, and n 0 ignores the pointer. last_seq: where the last seq of the efile as of
+ * this append goes. stored, present, expired: where the numbers of events go that were stored, were there already, or lay before what
+ * was deleted. Each of the four may be NULL.
+ * Returns: ESTORE_OK and the outputs set, stored + present + expired = n; on failure they are as they were and nothing is stored, except
+ * that ESTORE_ERR_OUTCOME_UNKNOWN leaves that open.
+ * Ownership: borrows the events and their data during the call.
+ * Threads: any, also at the same time; each batch stays together.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED;
+ * ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_append_absent(efile *file,
+                                  const estore_event *events,
+                                  size_t n,
+                                  uint64_t *last_seq,
+                                  uint64_t *stored,
+                                  uint64_t *present,
+                                  uint64_t *expired,
+                                  estore_error *err);
+
+/**
+ * Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
+ *
+ * Arguments: file. durable_seq: where the seq goes up to which everything is safe now, or NULL.
+ * Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the efile refuses appends until it is opened
+ * again, since what the disk holds is unknown.
+ * Ownership: borrows file.
+ * Threads: any, also beside appends and other syncs.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_sync(efile *file,
+                         uint64_t *durable_seq,
+                         estore_error *err);
+
+/**
+ * Does what is due by time (a sync, a flush of the buffer). Only needed if the efile was opened without a thread of its own; see
+ * estore_options_set_background.
+ *
+ * Arguments: file.
+ * Returns: ESTORE_OK, also if nothing was due.
+ * Ownership: borrows file.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_tick(efile *file,
+                         estore_error *err);
+
+/**
+ * Tells the last seq given. Costs no input or output.
+ *
+ * Arguments: file. seq: where the number goes; 0 if nothing was ever appended.
+ * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+ * Ownership: borrows file.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_last_seq(const efile *file, uint64_t *seq, estore_error *err);
+
+/**
+ * Tells up to which seq everything survives loss of power. Costs no input or output.
+ *
+ * Arguments: file. seq: where the number goes.
+ * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+ * Ownership: borrows file.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_durable_seq(const efile *file, uint64_t *seq, estore_error *err);
+
+/**
+ * Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
+ * append that had returned, and nothing that comes later.
+ *
+ * Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
+ * ESTORE_READ_LAST, or the last two together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
+ * where the iterator goes.
+ * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
+ * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the efile may be closed before it.
+ * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_read_iter(const efile *file,
+                              uint64_t start,
+                              uint64_t end,
+                              uint32_t flags,
+                              uint64_t limit,
+                              estore_iter **iter,
+                              estore_error *err);
+
+/**
+ * Counts the events of a range, as reading it now would give them.
+ *
+ * Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. count: where the number goes.
+ * Returns: ESTORE_OK and *count set; on failure *count is as it was.
+ * Ownership: borrows file.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_count(const efile *file,
+                          uint64_t start,
+                          uint64_t end,
+                          uint64_t *count,
+                          estore_error *err);
+
+/**
+ * Tells the numbers of the efile.
+ *
+ * Arguments: file. values, capacity: an array of the caller and its length, ESTORE_STAT_COUNT for all that this header knows; capacity 0
+ * ignores the pointer. n: where it goes how many numbers this library knows.
+ * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_STAT_ constants, and *n set; elements from *n on, and all on
+ * failure, are as they were.
+ * Ownership: the array is the caller's; borrows file.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_stats(const efile *file,
+                          uint64_t *values,
+                          size_t capacity,
+                          size_t *n,
+                          estore_error *err);
+
+/**
+ * Closes an efile: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are
+ * open go on.
+ *
+ * Arguments: file: the address of the variable; a NULL in it is fine, so closing twice is too.
+ * Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
+ * variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's.
+ * Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_close(efile **file,
+                          estore_error *err);
+
+/**
+ * Removes an efile from disk: its own files, and the folder if nothing else is in it.
+ *
+ * Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+ * Returns: ESTORE_OK if it is gone.
+ * Ownership: borrows path and options during the call.
+ * Threads: any, at any time. Refused while a writer has the efile open.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NOT_FOUND; ESTORE_ERR_NOT_A_STORE; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_destroy(const char *path,
+                            size_t path_len,
+                            const estore_options *options,
+                            estore_error *err);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* ESTORE_H */

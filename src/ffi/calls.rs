@@ -1,0 +1,338 @@
+//! What `estore_*` and `efile_*` share: each call once, for both kinds of store.
+//!
+//! The entry points in `store.rs` and `efile.rs` have the C names and the comments; they do nothing but call these.
+
+use std::ffi::c_char;
+use std::path::Path;
+
+use super::error::{Failure, estore_error};
+use super::event::{Checked, batch, estore_event};
+use super::handle::{Handle, Opaque};
+use super::iter::{self, estore_iter};
+use super::options::{self, estore_options};
+use super::status::{ESTORE_OK, estore_status};
+use super::{check_array, close, guarded, path, put, require, with};
+use crate::error::Result;
+use crate::options::Options;
+use crate::{Appended, Efile, ReadOptions, Reader, Stats, Store};
+
+/// Read oldest first; the default.
+pub const ESTORE_READ_FORWARD: u32 = 0;
+/// Read newest first: exactly the forward order reversed.
+pub const ESTORE_READ_REVERSE: u32 = 1;
+/// Read the newest limit events of the range, still oldest first. Needs a limit. Together with ESTORE_READ_REVERSE they come newest
+/// first.
+pub const ESTORE_READ_LAST: u32 = 2;
+
+/// What the calls here need of an engine.
+pub(super) trait Engine: Sized {
+    fn open(path: &Path, options: Options) -> Result<Self>;
+    fn destroy(path: &Path, options: Options) -> Result<()>;
+    fn close(&self) -> Result<()>;
+    fn append(&self, events: &[Checked]) -> Result<u64>;
+    fn append_absent(&self, events: &[Checked]) -> Result<Appended>;
+    fn read(&self, start: u64, end: u64, options: ReadOptions) -> Result<Reader>;
+    fn sync(&self) -> Result<u64>;
+    fn tick(&self) -> Result<()>;
+    fn stats(&self) -> Result<Stats>;
+}
+
+macro_rules! engine {
+    ($name:ident) => {
+        impl Engine for $name {
+            fn open(path: &Path, options: Options) -> Result<Self> {
+                $name::open(path, options)
+            }
+            fn destroy(path: &Path, options: Options) -> Result<()> {
+                $name::destroy(path, options)
+            }
+            fn close(&self) -> Result<()> {
+                self.close()
+            }
+            fn append(&self, events: &[Checked]) -> Result<u64> {
+                self.append(events)
+            }
+            fn append_absent(&self, events: &[Checked]) -> Result<Appended> {
+                self.append_absent(events)
+            }
+            fn read(&self, start: u64, end: u64, options: ReadOptions) -> Result<Reader> {
+                self.read_with(start..=end, options)
+            }
+            fn sync(&self) -> Result<u64> {
+                self.sync()
+            }
+            fn tick(&self) -> Result<()> {
+                self.tick()
+            }
+            fn stats(&self) -> Result<Stats> {
+                self.stats()
+            }
+        }
+    };
+}
+
+engine!(Store);
+engine!(Efile);
+
+// The functions below have one contract: it is that of the entry point with the same name, as its header comment states it. Each
+// pointer is NULL or valid for what the comment says happens to it, for the whole call.
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn open<H>(
+    path_bytes: *const c_char,
+    path_len: usize,
+    options: *const estore_options,
+    handle: *mut *mut H,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = || {
+        require(handle, H::NAME)?;
+        // SAFETY: the contract.
+        let path = unsafe { path(path_bytes, path_len) }?;
+        // SAFETY: the contract.
+        let options = unsafe { options::of(options) }?;
+        let opened = Handle::make::<H>(H::Inner::open(path, options)?);
+        // SAFETY: not NULL; the contract.
+        unsafe { handle.write(opened) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { guarded(err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn destroy<E: Engine>(
+    path_bytes: *const c_char,
+    path_len: usize,
+    options: *const estore_options,
+    err: *mut estore_error,
+) -> estore_status {
+    let body = || {
+        // SAFETY: the contract.
+        let path = unsafe { path(path_bytes, path_len) }?;
+        // SAFETY: the contract.
+        let options = unsafe { options::of(options) }?;
+        E::destroy(path, options)?;
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { guarded(err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn close_engine<H>(variable: *mut *mut H, err: *mut estore_error) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    // SAFETY: the contract.
+    unsafe { close(variable, err, |engine| Ok(engine.close()?)) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn append<H>(
+    handle: *const H,
+    events: *const estore_event,
+    len: usize,
+    last_seq: *mut u64,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        // SAFETY: the contract.
+        let seq = engine.append(unsafe { batch(events, len) }?)?;
+        // SAFETY: the contract.
+        unsafe { put(last_seq, seq) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// Where `append_absent` puts its answers; each may be NULL.
+pub(super) struct AbsentOutputs {
+    pub(super) last_seq: *mut u64,
+    pub(super) stored: *mut u64,
+    pub(super) present: *mut u64,
+    pub(super) expired: *mut u64,
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn append_absent<H>(
+    handle: *const H,
+    events: *const estore_event,
+    len: usize,
+    outputs: AbsentOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        // SAFETY: the contract.
+        let appended = engine.append_absent(unsafe { batch(events, len) }?)?;
+        // SAFETY: the contract.
+        unsafe {
+            put(outputs.last_seq, appended.last_seq);
+            put(outputs.stored, appended.stored);
+            put(outputs.present, appended.present);
+            put(outputs.expired, appended.expired);
+        }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// What to read, as the C caller says it.
+pub(super) struct Window {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) flags: u32,
+    pub(super) limit: u64,
+}
+
+impl Window {
+    fn options(&self) -> Result<ReadOptions, Failure> {
+        if self.flags & !(ESTORE_READ_FORWARD | ESTORE_READ_REVERSE | ESTORE_READ_LAST) != 0 {
+            return Err(Failure::invalid(format!("unknown flags in {:#x}", self.flags)));
+        }
+        let mut options = ReadOptions::new();
+        if self.flags & ESTORE_READ_REVERSE != 0 {
+            options = options.reverse();
+        }
+        match (self.flags & ESTORE_READ_LAST != 0, self.limit) {
+            (true, 0) => Err(Failure::invalid("ESTORE_READ_LAST needs a limit")),
+            (true, limit) => Ok(options.last(limit)),
+            (false, 0) => Ok(options),
+            (false, limit) => Ok(options.limit(limit)),
+        }
+    }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn read<H>(handle: *const H, window: Window, out: *mut *mut estore_iter, err: *mut estore_error) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        require(out, "iter")?;
+        let reader = engine.read(window.start, window.end, window.options()?)?;
+        // SAFETY: not NULL; the contract.
+        unsafe { out.write(iter::make(reader)) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// A call that answers with one number.
+///
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn number<H>(
+    handle: *const H,
+    out: *mut u64,
+    name: &str,
+    err: *mut estore_error,
+    call: impl FnOnce(&H::Inner) -> Result<u64>,
+) -> estore_status
+where
+    H: Opaque,
+{
+    let body = |engine: &H::Inner| {
+        require(out, name)?;
+        let value = call(engine)?;
+        // SAFETY: not NULL; the contract.
+        unsafe { out.write(value) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn sync<H>(handle: *const H, durable_seq: *mut u64, err: *mut estore_error) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        let seq = engine.sync()?;
+        // SAFETY: the contract.
+        unsafe { put(durable_seq, seq) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn tick<H>(handle: *const H, err: *mut estore_error) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        engine.tick()?;
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn stats<H>(
+    handle: *const H,
+    values: *mut u64,
+    capacity: usize,
+    known: *mut usize,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        check_array(values, capacity, "values")?;
+        require(known, "n")?;
+        let stats = super::stats::values(engine.stats()?);
+        for (index, value) in stats.iter().enumerate().take(capacity) {
+            // SAFETY: below capacity; the contract.
+            unsafe { values.add(index).write(*value) };
+        }
+        // SAFETY: not NULL; the contract.
+        unsafe { known.write(stats.len()) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}

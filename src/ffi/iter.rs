@@ -1,0 +1,287 @@
+//! `estore_iter`: the events of a snapshot, lent to the caller in batches.
+
+use std::sync::{Mutex, TryLockError};
+
+use super::error::{Failure, estore_error};
+use super::event::estore_event;
+use super::handle::{Handle, Opaque};
+use super::status::{ESTORE_END, ESTORE_OK, estore_status};
+use super::{check_array, close, require, with};
+use crate::{Batch, Reader};
+
+/// Events of a snapshot in order, made by estore_read_iter or efile_read_iter. Used by one thread at a time; keeps what it needs of its
+/// store alive, so the two may be closed in any order.
+pub struct estore_iter {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for estore_iter {
+    type Inner = Mutex<Iter>;
+    const TAG: u64 = u64::from_le_bytes(*b"es:itera");
+    const NAME: &'static str = "iter";
+    const OF_ONE_PROCESS: bool = true;
+}
+
+/// How many events `estore_iter_next` takes from the engine at once.
+const AHEAD: usize = 256;
+
+pub(super) struct Iter {
+    reader: Reader,
+    /// Events that `estore_iter_next` took ahead, and how many of them were handed out. Their data is in the reader's buffers (in
+    /// `lent` in debug builds), which stay as they are until the reader is asked for its next batch: only once all these are handed out.
+    ahead: Vec<estore_event>,
+    served: usize,
+    #[cfg(debug_assertions)]
+    lent: Lent,
+}
+
+// SAFETY: the pointers in `ahead` point into buffers that this very struct owns, and are followed by nobody but the caller, who uses an
+// iterator from one thread at a time. All else in it is Send.
+unsafe impl Send for Iter {}
+
+impl Iter {
+    /// Takes a batch of at most `max` events from the engine; empty at the end.
+    fn fetch(&mut self, max: usize, mut each: impl FnMut(estore_event)) -> Result<usize, Failure> {
+        let batch = self.reader.next_batch(max)?;
+        #[cfg(debug_assertions)]
+        let views = self.lent.copy(batch)?;
+        #[cfg(not(debug_assertions))]
+        let views = batch.iter().map(estore_event::of);
+        let mut n = 0;
+        for view in views.into_iter().take(max) {
+            each(view?);
+            n += 1;
+        }
+        Ok(n)
+    }
+
+    fn next(&mut self) -> Result<Option<estore_event>, Failure> {
+        self.end_views();
+        if self.served == self.ahead.len() {
+            let mut ahead = std::mem::take(&mut self.ahead);
+            ahead.clear();
+            self.served = 0;
+            let fetched = self.fetch(AHEAD, |event| ahead.push(event));
+            if fetched.is_err() {
+                ahead.clear();
+            }
+            self.ahead = ahead;
+            fetched?;
+        }
+        let event = self.ahead.get(self.served).copied();
+        if let Some(event) = event {
+            self.served += 1;
+            self.hand_out(&event);
+        }
+        Ok(event)
+    }
+
+    /// Fills the caller's array; 0 at the end.
+    ///
+    /// # Safety
+    ///
+    /// `events` is valid for writes of `capacity` elements.
+    unsafe fn next_batch(&mut self, events: *mut estore_event, capacity: usize) -> Result<usize, Failure> {
+        self.end_views();
+        let mut n = 0;
+        let mut write = |event: estore_event| {
+            // SAFETY: no more than `capacity` events are written, see `fetch` and `take` below.
+            unsafe { events.add(n).write(event) };
+            n += 1;
+        };
+        if let Some(rest) = self.ahead.get(self.served..).filter(|rest| !rest.is_empty()) {
+            rest.iter().take(capacity).copied().for_each(&mut write);
+            self.served += n;
+        } else {
+            self.fetch(capacity, write)?;
+        }
+        for index in 0..n {
+            // SAFETY: written just now.
+            let event = unsafe { events.add(index).read() };
+            self.hand_out(&event);
+        }
+        Ok(n)
+    }
+
+    /// The views that the last call handed out end here, as the header says. A debug build overwrites them, so that a program which
+    /// keeps one for too long fails in its tests.
+    fn end_views(&mut self) {
+        #[cfg(debug_assertions)]
+        self.lent.scribble();
+    }
+
+    /// Remembers a view that is handed out, in debug builds.
+    fn hand_out(&mut self, event: &estore_event) {
+        #[cfg(debug_assertions)]
+        self.lent.handed_out.push((event.data, event.len as usize));
+        #[cfg(not(debug_assertions))]
+        let _ = event;
+    }
+}
+
+/// Debug builds lend from a copy, since the reader's own buffers are not theirs to overwrite.
+#[cfg(debug_assertions)]
+#[derive(Default)]
+struct Lent {
+    /// The data of all events of the batch.
+    bytes: Vec<u8>,
+    /// The views that the caller has now, all into `bytes`.
+    handed_out: Vec<(*const u8, usize)>,
+}
+
+#[cfg(debug_assertions)]
+impl Lent {
+    fn copy(&mut self, batch: Batch<'_>) -> Result<Vec<Result<estore_event, Failure>>, Failure> {
+        self.bytes.clear();
+        self.bytes.reserve(batch.iter().map(|event| event.data.len()).sum());
+        let mut views = Vec::with_capacity(batch.len());
+        for event in batch.iter() {
+            let at = self.bytes.len();
+            // The room was reserved, so the bytes don't move and earlier views stay valid.
+            self.bytes.extend_from_slice(event.data);
+            // One provenance for reading and overwriting: that of the whole vector.
+            let data = self.bytes.as_mut_ptr().wrapping_add(at).cast_const();
+            views.push(estore_event::of(event).map(|view| estore_event { data, ..view }));
+        }
+        Ok(views)
+    }
+
+    fn scribble(&mut self) {
+        let start = self.bytes.as_ptr().addr();
+        for (data, len) in self.handed_out.drain(..) {
+            let at = data.addr().wrapping_sub(start);
+            if let Some(bytes) = self.bytes.get_mut(at..at.saturating_add(len)) {
+                bytes.fill(0xA5);
+            }
+        }
+    }
+}
+
+/// A reader as a handle for the caller.
+pub(super) fn make(reader: Reader) -> *mut estore_iter {
+    Handle::make(Mutex::new(Iter {
+        reader,
+        ahead: Vec::new(),
+        served: 0,
+        #[cfg(debug_assertions)]
+        lent: Lent::default(),
+    }))
+}
+
+/// Runs a call on an iterator, which one thread uses at a time.
+///
+/// # Safety
+///
+/// `iter` is NULL or points to a handle that isn't closed; `err` is NULL or valid for writes.
+unsafe fn exclusively(
+    iter: *const estore_iter,
+    err: *mut estore_error,
+    body: impl FnOnce(&mut Iter) -> Result<estore_status, Failure>,
+) -> estore_status {
+    let body = |iter: &Mutex<Iter>| match iter.try_lock() {
+        Ok(mut iter) => body(&mut iter),
+        Err(TryLockError::WouldBlock) => Err(Failure::invalid("another thread uses this iterator in this moment")),
+        // The guard has refused the handle before it comes to this.
+        Err(TryLockError::Poisoned(_)) => Err(Failure::invalid("an earlier call on this iterator ended in an internal error")),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { with(iter, err, body) }
+}
+
+/// Gives the next event. Next to estore_iter_next_batch it costs one call for each event, but no more than that; both may be mixed
+/// freely, and no event is lost or repeated.
+///
+/// Arguments: iter. event: where the event goes.
+/// Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again. *event is as it was unless ESTORE_OK is returned.
+/// Ownership: event->data is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or estore_iter_close
+/// on this iterator (debug builds of the library overwrite it then).
+/// Threads: any, one at a time on one iterator.
+/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut estore_event, err: *mut estore_error) -> estore_status {
+    let body = |iter: &mut Iter| {
+        require(event, "event")?;
+        let Some(next) = iter.next()? else { return Ok(ESTORE_END) };
+        // SAFETY: not NULL, so valid for writes.
+        unsafe { event.write(next) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Gives the next events, as many as fit and are at hand. A short batch means nothing; only ESTORE_END means the end.
+///
+/// Arguments: iter. events: an array of the caller. capacity: its length, at least 1; 256 is a good one. n: where the number of events
+/// goes.
+/// Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again. *n is as it was unless ESTORE_OK is
+/// returned.
+/// Ownership: the data of the events is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or
+/// estore_iter_close on this iterator (debug builds of the library overwrite it then). The array is the caller's.
+/// Threads: any, one at a time on one iterator.
+/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
+/// before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_next_batch(
+    iter: *mut estore_iter,
+    events: *mut estore_event,
+    capacity: usize,
+    n: *mut usize,
+    err: *mut estore_error,
+) -> estore_status {
+    let body = |iter: &mut Iter| {
+        if capacity == 0 {
+            return Err(Failure::invalid("the capacity is 0"));
+        }
+        check_array(events, capacity, "events")?;
+        require(n, "n")?;
+        // SAFETY: not NULL, so valid for writes of its capacity.
+        let filled = unsafe { iter.next_batch(events, capacity) }?;
+        if filled == 0 {
+            return Ok(ESTORE_END);
+        }
+        // SAFETY: not NULL, so valid for writes.
+        unsafe { n.write(filled) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one.
+///
+/// Arguments: iter. seq: where the number goes.
+/// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+/// Ownership: borrows iter; events given before stay valid.
+/// Threads: any, one at a time on one iterator.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_snapshot_seq(iter: *const estore_iter, seq: *mut u64, err: *mut estore_error) -> estore_status {
+    let body = |iter: &mut Iter| {
+        require(seq, "seq")?;
+        let snapshot = iter.reader.snapshot_seq();
+        // SAFETY: not NULL, so valid for writes.
+        unsafe { seq.write(snapshot) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Closes an iterator and sets the variable to NULL. Events that it gave end here.
+///
+/// Arguments: iter: the address of the variable; a NULL in it is fine.
+/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Ownership: ends the caller's. The store may be closed before or after.
+/// Threads: any, while no other thread uses the iterator. Allowed in a forked child, where it touches no file and no lock.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_close(iter: *mut *mut estore_iter, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { close(iter, err, |_| Ok(())) }
+}

@@ -1,0 +1,325 @@
+//! `estore_*`: the store of many chunks.
+
+use std::ffi::c_char;
+
+use super::calls::{self, AbsentOutputs, Window};
+use super::error::estore_error;
+use super::event::estore_event;
+use super::handle::Opaque;
+use super::iter::estore_iter;
+use super::options::estore_options;
+use super::status::{ESTORE_OK, estore_status};
+use super::{check_array, require, with};
+use crate::Store;
+
+/// A store of events, made by estore_open. Any number of threads may use it at once.
+pub struct estore {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for estore {
+    type Inner = Store;
+    const TAG: u64 = u64::from_le_bytes(*b"es:store");
+    const NAME: &'static str = "store";
+    const OF_ONE_PROCESS: bool = true;
+}
+
+/// Opens a store, or creates it. After a crash this recovers every event that was promised; what it cut goes to the log callback.
+///
+/// Arguments: path, path_len: the folder, any bytes but NUL, and how many; it need not end in NUL. options: how, or NULL for the
+/// defaults. store: where the handle goes.
+/// Returns: ESTORE_OK and *store set; on failure *store is as it was.
+/// Ownership: the handle is the caller's, to be closed by estore_close. Borrows path and options during the call.
+/// Threads: any, at any time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NOT_FOUND; ESTORE_ERR_EXISTS; ESTORE_ERR_LOCKED; ESTORE_ERR_NOT_A_STORE;
+/// ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_SETTINGS; ESTORE_ERR_NEWER_FORMAT; ESTORE_ERR_CORRUPT;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_open(
+    path: *const c_char,
+    path_len: usize,
+    options: *const estore_options,
+    store: *mut *mut estore,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::open(path, path_len, options, store, err) }
+}
+
+/// Appends a batch, in any order of times. Readers see all of it or nothing. Repeats are stored too.
+///
+/// Arguments: store. events, n: the batch; seq is ignored, and n 0 ignores the pointer. last_seq: where the last seq of the store as of
+/// this append goes, or NULL.
+/// Returns: ESTORE_OK, stored, and *last_seq set; on failure *last_seq is as it was and nothing is stored, except that
+/// ESTORE_ERR_OUTCOME_UNKNOWN leaves that open.
+/// Ownership: borrows the events and their data during the call.
+/// Threads: any, also at the same time; each batch stays together.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE;
+/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_append(
+    store: *mut estore,
+    events: *const estore_event,
+    n: usize,
+    last_seq: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::append(store, events, n, last_seq, err) }
+}
+
+/// Appends those events of a batch that are not there yet, in one step: none whose time, id and data are those of a stored event or of an
+/// earlier one in the batch. Meant for sources that send again what may have been stored.
+///
+/// Arguments: store. events, n: the batch; seq is ignored, and n 0 ignores the pointer. last_seq: where the last seq of the store as of
+/// this append goes. stored, present, expired: where the numbers of events go that were stored, were there already, or lay before what
+/// was deleted. Each of the four may be NULL.
+/// Returns: ESTORE_OK and the outputs set, stored + present + expired = n; on failure they are as they were and nothing is stored, except
+/// that ESTORE_ERR_OUTCOME_UNKNOWN leaves that open.
+/// Ownership: borrows the events and their data during the call.
+/// Threads: any, also at the same time; each batch stays together.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE;
+/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_append_absent(
+    store: *mut estore,
+    events: *const estore_event,
+    n: usize,
+    last_seq: *mut u64,
+    stored: *mut u64,
+    present: *mut u64,
+    expired: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::append_absent(store, events, n, AbsentOutputs { last_seq, stored, present, expired }, err) }
+}
+
+/// Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
+///
+/// Arguments: store. durable_seq: where the seq goes up to which everything is safe now, or NULL.
+/// Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the store refuses appends until it is opened
+/// again, since what the disk holds is unknown.
+/// Ownership: borrows store.
+/// Threads: any, also beside appends and other syncs.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_sync(store: *mut estore, durable_seq: *mut u64, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::sync(store, durable_seq, err) }
+}
+
+/// Does what is due by time (a sync, a flush of the buffer). Only needed if the store was opened without a thread of its own; see
+/// estore_options_set_background.
+///
+/// Arguments: store.
+/// Returns: ESTORE_OK, also if nothing was due.
+/// Ownership: borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_tick(store: *mut estore, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::tick(store, err) }
+}
+
+/// Tells the last seq given. Costs no input or output.
+///
+/// Arguments: store. seq: where the number goes; 0 if nothing was ever appended.
+/// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+/// Ownership: borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_last_seq(store: *const estore, seq: *mut u64, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::number(store, seq, "seq", err, |engine| Ok(engine.last_seq())) }
+}
+
+/// Tells up to which seq everything survives loss of power. Costs no input or output.
+///
+/// Arguments: store. seq: where the number goes.
+/// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+/// Ownership: borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_durable_seq(store: *const estore, seq: *mut u64, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::number(store, seq, "seq", err, |engine| Ok(engine.durable_seq())) }
+}
+
+/// Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
+/// append that had returned, and nothing that comes later.
+///
+/// Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
+/// ESTORE_READ_LAST, or the last two together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
+/// where the iterator goes.
+/// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
+/// Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
+/// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_read_iter(
+    store: *const estore,
+    start: u64,
+    end: u64,
+    flags: u32,
+    limit: u64,
+    iter: *mut *mut estore_iter,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::read(store, Window { start, end, flags, limit }, iter, err) }
+}
+
+/// Counts the events of a range, as reading it now would give them.
+///
+/// Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. count: where the number goes.
+/// Returns: ESTORE_OK and *count set; on failure *count is as it was.
+/// Ownership: borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_count(
+    store: *const estore,
+    start: u64,
+    end: u64,
+    count: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::number(store, count, "count", err, |engine| engine.count(start..=end)) }
+}
+
+/// Tells the numbers of the store.
+///
+/// Arguments: store. values, capacity: an array of the caller and its length, ESTORE_STAT_COUNT for all that this header knows; capacity
+/// 0 ignores the pointer. n: where it goes how many numbers this library knows.
+/// Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_STAT_ constants, and *n set; elements from *n on, and all on
+/// failure, are as they were.
+/// Ownership: the array is the caller's; borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_stats(
+    store: *const estore,
+    values: *mut u64,
+    capacity: usize,
+    n: *mut usize,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::stats(store, values, capacity, n, err) }
+}
+
+/// Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give
+/// exactly the range. Tells how many there are in any case, so a first call with capacity_pieces 0 can ask.
+///
+/// Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. bounds, capacity_pieces: an array of the caller
+/// with room for two numbers for each piece; capacity_pieces 0 ignores the pointer. pieces: where the number of pieces in the range goes.
+/// Returns: ESTORE_OK, the first pieces as pairs of first and last time (both inclusive) in bounds, in order, and *pieces set (UINT64_MAX
+/// if there are more than that); on failure all is as it was.
+/// Ownership: the array is the caller's; borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_splits(
+    store: *const estore,
+    start: u64,
+    end: u64,
+    bounds: *mut u64,
+    capacity_pieces: usize,
+    pieces: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    let body = |engine: &Store| {
+        check_array(bounds.cast::<[u64; 2]>(), capacity_pieces, "bounds")?;
+        require(pieces, "pieces")?;
+        let splits = engine.splits(start..=end)?;
+        let total = u64::try_from(splits.pieces()).unwrap_or(u64::MAX);
+        for (index, piece) in splits.take(capacity_pieces).enumerate() {
+            // SAFETY: below capacity_pieces, so the header asks for room there.
+            unsafe { bounds.cast::<[u64; 2]>().add(index).write([*piece.start(), *piece.end()]) };
+        }
+        // SAFETY: not NULL, so valid for writes.
+        unsafe { pieces.write(total) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { with(store, err, body) }
+}
+
+/// Deletes all events before a time, for good: reads and counts start there at once, whole chunks below it go, and later appends below it
+/// are skipped. Iterators that are open in this process go on as they were.
+///
+/// Arguments: store. time: the first time that stays; 0 deletes nothing, and a time before that of an earlier call changes nothing.
+/// Returns: ESTORE_OK if deleted, and power-safe.
+/// Ownership: borrows store.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_delete_before(store: *mut estore, time: u64, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe {
+        with(store, err, |engine| {
+            engine.delete_before(time)?;
+            Ok(ESTORE_OK)
+        })
+    }
+}
+
+/// Closes a store: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are
+/// open go on.
+///
+/// Arguments: store: the address of the variable; a NULL in it is fine, so closing twice is too.
+/// Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
+/// variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Ownership: ends the caller's.
+/// Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_close(store: *mut *mut estore, err: *mut estore_error) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::close_engine(store, err) }
+}
+
+/// Removes a store from disk: its own files, and the folder if nothing else is in it.
+///
+/// Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+/// Returns: ESTORE_OK if it is gone.
+/// Ownership: borrows path and options during the call.
+/// Threads: any, at any time. Refused while a writer has the store open.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NOT_FOUND; ESTORE_ERR_NOT_A_STORE; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_destroy(
+    path: *const c_char,
+    path_len: usize,
+    options: *const estore_options,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::destroy::<Store>(path, path_len, options, err) }
+}

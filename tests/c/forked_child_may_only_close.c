@@ -1,0 +1,78 @@
+/* A forked child can't use its parent's handles, only close them; closing there touches neither the parent's lock nor its files, so the
+ * parent goes on unharmed. The child may open stores of its own, with options that it inherited. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static estore *store;
+static efile *file;
+static estore_iter *iter;
+static estore_options *options;
+
+static void child(void)
+{
+    estore_event event = event_at(9, 9, "from the child");
+    uint64_t n = 7;
+    estore *locked = NULL, *own = NULL;
+
+    ANSWERS(ESTORE_ERR_FORKED, estore_append(store, &event, 1, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_append(store, NULL, 0, NULL, NULL));
+    ANSWERS(ESTORE_ERR_FORKED, estore_sync(store, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_last_seq(store, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_append(file, &event, 1, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_next(iter, &event, &err));
+    CHECK(n == 7);
+    OK(estore_close(&store, &err));
+    OK(efile_close(&file, &err));
+    OK(estore_iter_close(&iter, &err));
+    CHECK(store == NULL && file == NULL && iter == NULL);
+
+    /* The parent still holds its lock. */
+    ANSWERS(ESTORE_ERR_LOCKED, estore_open("store", 5, options, &locked, &err));
+    own = open_store("own", options);
+    append_text(own, 1, "a");
+    OK(estore_close(&own, &err));
+}
+
+int main(void)
+{
+    estore_event event = event_at(2, 2, "b");
+    int pipe_ends[2];
+    char answer = 0;
+    pid_t pid;
+
+    options = estore_options_new();
+    store = open_store("store", options);
+    OK(efile_open("efile", 5, NULL, &file, &err));
+    append_text(store, 1, "a");
+    OK(estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err));
+
+    CHECK(pipe(pipe_ends) == 0);
+    pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        child();
+        CHECK(write(pipe_ends[1], "+", 1) == 1);
+        /* What the child leaked on purpose is no business of a leak checker. */
+        kill(getpid(), SIGKILL);
+    }
+    close(pipe_ends[1]);
+    CHECK(read(pipe_ends[0], &answer, 1) == 1 && answer == '+');
+    CHECK(waitpid(pid, NULL, 0) == pid);
+
+    append_text(store, 3, "c");
+    OK(efile_append(file, &event, 1, NULL, &err));
+    OK(estore_sync(store, NULL, &err));
+    CHECK(strcmp(all_data(iter), "a") == 0);
+    CHECK(strcmp(read_data(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0), "a c") == 0);
+    OK(estore_close(&store, &err));
+    OK(efile_close(&file, &err));
+    OK(estore_options_free(&options));
+    store = open_store("store", NULL);
+    CHECK(strcmp(read_data(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0), "a c") == 0);
+    OK(estore_close(&store, &err));
+    return 0;
+}

@@ -1,0 +1,269 @@
+//! The C ABI as C programs see it: each program in `tests/c` is compiled against the shared and the static library and run, under valgrind
+//! too where there is one; the examples likewise; and the library exports exactly what the header declares.
+
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// What a Rust static library needs on Linux.
+const SYSTEM_LIBRARIES: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The libraries lie above the test executable, in `target/debug` or `target/release`.
+fn library(name: &str) -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    executable
+        .ancestors()
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no {name} above {}; build it first: cargo build", executable.display()))
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn text_of(command: &mut Command) -> String {
+    String::from_utf8(run(command).stdout).unwrap()
+}
+
+fn has_valgrind() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Linking {
+    Shared,
+    Static,
+}
+
+/// Compiles one source file; answers with the executable. The folder gets the shared library under the name that programs ask for.
+fn compile(source: &Path, language: &str, linking: Linking, folder: &Path) -> PathBuf {
+    let name = format!("{}-{language}-{}", source.file_stem().unwrap().to_str().unwrap(), linking as u8);
+    let program = folder.join(name);
+    let mut compiler = Command::new(if language.contains("++") { "c++" } else { "cc" });
+    compiler.args(WARNINGS).arg(format!("-std={language}")).arg("-g").arg("-I").arg(root().join("include"));
+    if language.contains("++") {
+        compiler.args(["-x", "c++"]);
+    }
+    compiler.arg(source).args(["-x", "none"]).arg("-o").arg(&program);
+    match linking {
+        Linking::Shared => {
+            let link = folder.join("libestore.so.1");
+            if !link.exists() {
+                std::os::unix::fs::symlink(library("libestore.so"), &link).unwrap();
+            }
+            compiler.arg(&link).arg(format!("-Wl,-rpath,{}", folder.display())).arg("-lpthread")
+        }
+        Linking::Static => compiler.arg(library("libestore.a")).args(SYSTEM_LIBRARIES),
+    };
+    run(&mut compiler);
+    program
+}
+
+/// Runs a program in an empty folder, so that it can call its stores by plain names.
+fn start(mut command: Command) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    command.current_dir(folder.path());
+    if cfg!(debug_assertions) {
+        command.env("ESTORE_TEST_DEBUG_BUILD", "1");
+    }
+    run(&mut command)
+}
+
+fn under_valgrind(program: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]).arg(program);
+    command
+}
+
+fn check_program(name: &str, language: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = root().join("tests/c").join(name).with_extension("c");
+    let shared = compile(&source, language, Linking::Shared, folder.path());
+    let output = start(Command::new(&shared));
+    assert!(output.stderr.is_empty() && output.stdout.is_empty(), "{name}: something was printed: {output:?}");
+    start(Command::new(compile(&source, language, Linking::Static, folder.path())));
+    if has_valgrind() {
+        start(under_valgrind(&shared));
+    }
+}
+
+macro_rules! programs {
+    ($($name:ident)*) => {
+        const PROGRAMS: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                check_program(stringify!($name), "c99");
+            }
+        )*
+    };
+}
+
+programs! {
+    append_absent
+    bad_batches_store_nothing
+    bad_paths
+    closing_in_every_order
+    delete_before
+    durations
+    efile_does_the_same
+    events_that_happen_now
+    forked_child_may_only_close
+    iterator_outlives_its_store
+    late_data
+    layout
+    log_callback
+    nulls
+    numbers_of_a_store
+    options_out_of_range
+    reverse_and_last
+    round_trip_in_order
+    second_writer_is_refused
+    splits_cover_a_range
+    two_threads
+    views_end_at_the_next_call
+    wrong_handle
+}
+
+#[test]
+fn every_program_is_run() {
+    let files: BTreeSet<String> = fs::read_dir(root().join("tests/c"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(files, PROGRAMS.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[test]
+fn the_header_is_cplusplus_too() {
+    check_program("layout", "c++11");
+    check_program("round_trip_in_order", "c++17");
+}
+
+#[test]
+fn the_header_stands_alone_and_may_be_included_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("lone.c");
+    fs::write(&source, "#include <estore.h>\n#include <estore.h>\nint main(void) { return ESTORE_OK; }\n").unwrap();
+    for language in ["c99", "c11", "c++11", "c++17"] {
+        compile(&source, language, Linking::Shared, folder.path());
+    }
+}
+
+/// The functions that the header declares.
+fn declared() -> BTreeSet<String> {
+    let header = fs::read_to_string(root().join("include/estore.h")).unwrap();
+    header
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()) && !line.starts_with("typedef") && !line.starts_with("extern"))
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_library_exports_what_the_header_declares_and_nothing_else() {
+    let symbols = text_of(Command::new("nm").args(["-D", "--defined-only"]).arg(library("libestore.so")));
+    let exported: BTreeSet<String> = symbols.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect();
+    assert_eq!(exported, declared());
+    assert!(exported.iter().all(|name| name.starts_with("estore_") || name.starts_with("efile_")));
+}
+
+#[test]
+fn every_function_is_called_with_nulls() {
+    let nulls = fs::read_to_string(root().join("tests/c/nulls.c")).unwrap();
+    for name in declared() {
+        assert!(nulls.contains(&format!("{name}(")), "tests/c/nulls.c does not call {name}");
+    }
+}
+
+#[test]
+fn the_library_is_a_good_guest() {
+    let dynamic = text_of(Command::new("readelf").arg("-d").arg(library("libestore.so")));
+    assert!(dynamic.contains("[libestore.so.1]"), "no SONAME libestore.so.1:\n{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "the library can be unloaded:\n{dynamic}");
+    for line in dynamic.lines().filter(|line| line.contains("(NEEDED)")) {
+        let known = ["libc.so", "libgcc_s.so", "libm.so", "libpthread.so", "libdl.so", "ld-linux"];
+        assert!(known.iter().any(|name| line.contains(name)), "an unexpected library: {line}");
+    }
+}
+
+#[test]
+fn the_program_in_the_header_runs() {
+    let header = fs::read_to_string(root().join("include/estore.h")).unwrap();
+    let program: Vec<&str> =
+        header.lines().filter_map(|line| line.strip_prefix(" *     ")).take_while(|line| !line.starts_with("cc ")).collect();
+    assert!(program.len() > 10, "no program was found in the header");
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("program.c");
+    fs::write(&source, program.join("\n") + "\n").unwrap();
+    let output = start(Command::new(compile(&source, "c99", Linking::Shared, folder.path())));
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with(" hello\n"), "{output:?}");
+}
+
+#[test]
+fn the_quickstart_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(&root().join("examples/c/quickstart.c"), "c99", Linking::Shared, folder.path());
+    let output = start(if has_valgrind() { under_valgrind(&program) } else { Command::new(&program) });
+    assert!(!output.stdout.is_empty());
+}
+
+#[test]
+fn the_demo_checks_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(&root().join("examples/c/demo.c"), "c99", Linking::Shared, folder.path());
+    // Out of order, repeated, with every way to write a time, and lines without one.
+    let mut log = String::from("a line without a time\n");
+    for i in 0..5_000_u32 {
+        let (day, second) = (1 + i / 1_000, i * 7 % 1_000);
+        log += &match i % 5 {
+            0 => format!("2024-03-{day:02} 10:{:02}:{:02} line {i}\n", second / 60, second % 60),
+            1 => format!("2024-03-{day:02}T10:{:02}:{:02}.{second:03}Z line {i}\n", second / 60, second % 60),
+            2 => format!("2024-03-{day:02}T10:{:02}:{:02},5+01:00 line {i}\n", second / 60, second % 60),
+            3 => format!("{}.{i:09} line {i}\n", 1_709_200_000 + u64::from(day) * 86_400 + u64::from(second)),
+            _ => format!("{} line {i}\r\n", 1_709_200_000 + u64::from(day) * 86_400 + u64::from(second)),
+        };
+    }
+    log.pop();
+    let file = folder.path().join("log");
+    fs::write(&file, log).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["-s", "1d", "-g", "10s"]).arg(&file);
+    let output = start(command);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for expected in ["5,000", "1 line", "forwards and backwards"] {
+        assert!(text.contains(expected), "no \"{expected}\" in:\n{text}");
+    }
+    if has_valgrind() {
+        let mut command = under_valgrind(&program);
+        command.arg(&file);
+        start(command);
+    }
+    let refused = Command::new(&program).arg("-x").output().unwrap();
+    assert!(!refused.status.success());
+}
