@@ -1,0 +1,219 @@
+//! Retention: what `delete_before` removes, at once and for good, and what it leaves alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::place::Place;
+use common::{drain, event, events_at, times};
+use estore::disk::Crash;
+use estore::{Durability, Error, Mode, Options, ReadOptions, Store};
+
+fn options(place: &Place) -> Options {
+    place.options().file_size(100).grace(10).durability(Durability::Process)
+}
+
+fn open(place: &Place) -> Store {
+    Store::open(&place.path, options(place)).expect("the store opens")
+}
+
+fn all(store: &Store) -> Vec<u64> {
+    times(&drain(store.read(..).expect("a reader opens")))
+}
+
+#[test]
+fn reads_and_counts_start_at_the_horizon_at_once() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        store.append(&events_at([5, 50, 99, 100, 149, 150, 151, 250])).unwrap();
+        store.append(&events_at([1, 149, 150])).unwrap();
+        store.delete_before(150).unwrap();
+        assert_eq!(all(&store), [150, 150, 151, 250]);
+        assert_eq!(store.count(..).unwrap(), 4);
+        assert_eq!(store.count(0..150).unwrap(), 0);
+        assert_eq!(store.count(100..=150).unwrap(), 2);
+        assert_eq!(times(&drain(store.read_with(.., ReadOptions::new().reverse()).unwrap())), [250, 151, 150, 150]);
+        assert_eq!(times(&drain(store.read_with(.., ReadOptions::new().last(10)).unwrap())), [150, 150, 151, 250]);
+        assert_eq!(times(&drain(store.read_with(.., ReadOptions::new().limit(1)).unwrap())), [150]);
+        let stats = store.stats().unwrap();
+        assert_eq!((stats.events, stats.oldest, stats.newest, stats.horizon, stats.chunks), (4, 150, 250, 150, 2));
+        store.close().unwrap();
+        let store = open(&place);
+        assert_eq!(all(&store), [150, 150, 151, 250], "opened again");
+        assert_eq!(store.stats().unwrap().horizon, 150);
+    }
+}
+
+#[test]
+fn whole_chunks_below_the_horizon_give_their_space_back() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    for chunk in 0..20_u64 {
+        store.append(&[event(chunk * 100 + 50, 1, vec![7; 50_000]), event(chunk * 100 + 20, 1, vec![7; 50_000])]).unwrap();
+    }
+    let (used, names) = (place.sim().used(), place.names("").len());
+    store.delete_before(1500).unwrap();
+    assert!(place.sim().used() < used / 3, "{} bytes are used, of {used}", place.sim().used());
+    assert!(place.names("").len() < names / 2, "{} files are left of {names}", place.names("").len());
+    assert_eq!(store.stats().unwrap().chunks, 5);
+    assert_eq!(store.count(..).unwrap(), 10);
+}
+
+#[test]
+fn later_appends_below_the_horizon_are_skipped_and_counted() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    let last = store.append(&events_at([5, 250])).unwrap();
+    store.delete_before(200).unwrap();
+    assert_eq!(store.append(&events_at([5, 199])).unwrap(), last, "nothing was stored");
+    assert!(store.append(&events_at([5, 200, 199, 201])).unwrap() > last);
+    let answer = store.append_absent(&events_at([6, 202, 198])).unwrap();
+    assert_eq!((answer.stored, answer.present, answer.expired), (1, 0, 2));
+    assert_eq!(store.stats().unwrap().expired, 6);
+    assert_eq!(all(&store), [200, 201, 202, 250]);
+    assert_eq!(store.stats().unwrap().chunks, 1, "no chunk is made for expired events");
+    drop(store);
+    let store = open(&place);
+    store.append(&events_at([199])).unwrap();
+    assert_eq!((store.stats().unwrap().expired, store.count(..).unwrap()), (1, 4), "opened again");
+}
+
+#[test]
+fn the_horizon_never_goes_back() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([5, 50, 150])).unwrap();
+    store.delete_before(0).unwrap();
+    assert_eq!(all(&store), [5, 50, 150]);
+    store.delete_before(50).unwrap();
+    store.delete_before(20).unwrap();
+    store.append(&events_at([30])).unwrap();
+    assert_eq!(all(&store), [50, 150]);
+    store.delete_before(u64::MAX).unwrap();
+    assert_eq!(all(&store), []);
+    store.append(&events_at([u64::MAX, u64::MAX - 1])).unwrap();
+    assert_eq!(all(&store), [u64::MAX]);
+}
+
+#[test]
+fn the_horizon_is_durable_on_return() {
+    for crash in [Crash::LoseAll, Crash::KeepAll, Crash::Random] {
+        for seed in 0..10 {
+            let place = Place::simulated(seed);
+            let store = open(&place);
+            store.append(&events_at([5, 120, 180, 250, 350])).unwrap();
+            store.sync().unwrap();
+            store.delete_before(150).unwrap();
+            place.crash(crash);
+            let store = open(&place);
+            assert_eq!(all(&store), [180, 250, 350], "{crash:?}");
+            store.append(&events_at([130])).unwrap();
+            assert_eq!(all(&store), [180, 250, 350], "{crash:?}");
+        }
+    }
+}
+
+#[test]
+fn readers_of_the_writing_process_keep_what_is_deleted() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        store.append(&events_at((0..50).map(|i| i * 20))).unwrap();
+        let untouched = store.read(..).unwrap();
+        let mut begun = store.read(..).unwrap();
+        assert_eq!(begun.next_batch(3).unwrap().len(), 3);
+        store.delete_before(u64::MAX).unwrap();
+        assert_eq!(all(&store), []);
+        store.append(&events_at([u64::MAX])).unwrap();
+        drop(store);
+        assert_eq!(times(&drain(untouched)), (0..50).map(|i| i * 20).collect::<Vec<u64>>());
+        assert_eq!(times(&drain(begun)), (3..50).map(|i| i * 20).collect::<Vec<u64>>());
+    }
+}
+
+#[test]
+fn readers_of_others_end_with_gone_or_go_on_but_never_end_early_in_silence() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        store.append(&events_at((0..50).map(|i| i * 20))).unwrap();
+        let beside = Store::open(&place.path, place.options().mode(Mode::ReadOnly)).unwrap();
+        let mut reader = beside.read(..).unwrap();
+        assert_eq!(reader.next_batch(3).unwrap().len(), 3);
+        store.delete_before(900).unwrap();
+        let mut next = 3;
+        for result in reader {
+            match result {
+                Ok(event) => {
+                    assert_eq!(event.time, next * 20);
+                    next += 1;
+                }
+                Err(error) => {
+                    assert!(matches!(error, Error::Gone { .. }), "{error:?}");
+                    next = 50;
+                    break;
+                }
+            }
+        }
+        assert_eq!(next, 50);
+    }
+}
+
+#[test]
+fn a_deleted_event_is_expired_and_not_present() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([5, 250])).unwrap();
+    store.delete_before(100).unwrap();
+    let answer = store.append_absent(&events_at([5, 250])).unwrap();
+    assert_eq!((answer.stored, answer.present, answer.expired), (0, 1, 1));
+}
+
+#[test]
+fn an_empty_store_has_a_horizon_too() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.delete_before(100).unwrap();
+    drop(store);
+    let store = open(&place);
+    store.append(&events_at([99, 100])).unwrap();
+    assert_eq!(all(&store), [100]);
+}
+
+#[test]
+fn a_store_whose_events_are_all_deleted_has_the_numbers_of_an_empty_one() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([20, 50])).unwrap();
+    store.delete_before(60).unwrap(); // in the middle of the chunk
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.events, stats.oldest, stats.newest), (0, u64::MAX, 0));
+    assert_eq!(all(&store), []);
+}
+
+#[test]
+fn readers_of_a_closed_store_end_with_gone_or_go_on_when_a_later_opening_deletes() {
+    for place in [Place::simulated(1), Place::real()] {
+        let first = open(&place);
+        first.append(&events_at((0..50).map(|i| i * 20))).unwrap();
+        let before = first.read(..).unwrap();
+        first.delete_before(300).unwrap();
+        let after = first.read(..).unwrap();
+        drop(first);
+        let second = open(&place);
+        second.delete_before(900).unwrap();
+        for (reader, start) in [(before, 0), (after, 15)] {
+            let mut next = start;
+            for result in reader {
+                match result {
+                    Ok(event) => assert_eq!(event.time, next * 20),
+                    Err(error) => {
+                        assert!(matches!(error, Error::Gone { .. }), "{error:?}");
+                        next = 50;
+                        break;
+                    }
+                }
+                next += 1;
+            }
+            assert_eq!(next, 50, "a reader that ends early says so");
+        }
+    }
+}

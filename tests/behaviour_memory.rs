@@ -1,0 +1,110 @@
+//! A million events of one equal time are read in both directions in the memory of a few frames. The only test of its binary, since it
+//! counts what the whole process allocates.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unsafe_code)] // an allocator that counts
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::event;
+use common::place::Place;
+use estore::{Durability, Event, ReadOptions, Reader, Store};
+
+/// Counts the bytes that are allocated now, and the most that ever were.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of the caller.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of this very call.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of this very call.
+        unsafe { System.dealloc(memory, layout) };
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many bytes more than at the start were allocated at once during the call.
+fn most_allocated<T>(call: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let result = call();
+    (result, MOST.load(Ordering::Relaxed).saturating_sub(before))
+}
+
+/// Events are numbered in their data; counts them, and fails unless the numbers go by `step`.
+fn check_numbers(mut reader: Reader, first: u64, step: i64) -> u64 {
+    let (mut wanted, mut read) = (first, 0);
+    let mut last_seq = None;
+    loop {
+        let batch = reader.next_batch(1000).unwrap();
+        if batch.is_empty() {
+            return read;
+        }
+        for event in batch {
+            assert_eq!(event.data[..8], wanted.to_le_bytes(), "event {read} that was read");
+            assert!(last_seq.is_none_or(|last| if step > 0 { event.seq > last } else { event.seq < last }));
+            last_seq = Some(event.seq);
+            wanted = wanted.wrapping_add_signed(step);
+            read += 1;
+        }
+    }
+}
+
+#[test]
+fn a_million_events_of_one_time_in_both_directions() {
+    const N: u64 = 1_000_000;
+    const LIMIT: usize = 6 << 20;
+    for late in [false, true] {
+        let place = Place::real();
+        let options = || place.options().grace(1).durability(Durability::Process);
+        let store = Store::open(&place.path, options()).unwrap();
+        if late {
+            // From here on, the others are behind their chunk's newest.
+            let newer: Vec<Event> = (0..10).map(|_| event(2_000_000, 1, "newer")).collect();
+            store.append(&newer).unwrap();
+            store.append(&newer).unwrap();
+        }
+        for i in 0..N / 1000 {
+            let batch: Vec<Event> = (i * 1000..i * 1000 + 1000).map(|i| event(1_000_000, 1, [i.to_le_bytes(), [7; 8]].concat())).collect();
+            store.append(&batch).unwrap();
+        }
+        for opened_again in [false, true] {
+            let store = if opened_again {
+                store.close().unwrap();
+                &Store::open(&place.path, options()).unwrap()
+            } else {
+                &store
+            };
+            let about = format!("late: {late}, opened again: {opened_again}");
+            let (read, most) = most_allocated(|| check_numbers(store.read(1_000_000..=1_000_000).unwrap(), 0, 1));
+            assert_eq!(read, N);
+            assert!(most < LIMIT, "reading forward took {most} bytes at once, {about}");
+            let backward = ReadOptions::new().reverse();
+            let (read, most) = most_allocated(|| check_numbers(store.read_with(..=1_000_000, backward).unwrap(), N - 1, -1));
+            assert_eq!(read, N);
+            assert!(most < LIMIT, "reading backward took {most} bytes at once, {about}");
+            let (count, most) = most_allocated(|| store.count(1_000_000..=1_000_000).unwrap());
+            assert_eq!(count, N);
+            assert!(most < LIMIT, "counting took {most} bytes at once, {about}");
+            let last_ten = ReadOptions::new().last(10);
+            let (read, most) = most_allocated(|| check_numbers(store.read_with(..=1_000_000, last_ten).unwrap(), N - 10, 1));
+            assert_eq!(read, 10);
+            assert!(most < LIMIT, "the last ten took {most} bytes at once, {about}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Recovery: what the journal and the folder may look like after loss of power, and what must come of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::place::Place;
+use common::{drain, events_at, times};
+use estore::disk::{Call, Crash, Fault, FaultEffect};
+use estore::{Durability, Options, Store};
+
+fn options(place: &Place) -> Options {
+    place.options().file_size(100).grace(10).durability(Durability::Process).max_open_logs(2)
+}
+
+fn open(place: &Place) -> Store {
+    Store::open(&place.path, options(place)).expect("the store opens")
+}
+
+fn all(store: &Store) -> Vec<u64> {
+    times(&drain(store.read(..).expect("a reader opens")))
+}
+
+/// Loss of power took the first of the journal's records that were not synced, but not those behind it.
+fn tear_the_journal(place: &Place, before: &[u8]) {
+    let mut journal = place.file("journal");
+    let first = before.iter().zip(&journal).position(|(a, b)| a != b).unwrap_or(before.len().min(journal.len()));
+    let end = (first + 100).min(journal.len());
+    journal[first..end].fill(0);
+    place.put_file("journal", &journal);
+}
+
+#[test]
+fn the_horizon_outlives_a_journal_whose_unsynced_records_were_written_out_of_order() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([5, 120, 180, 250])).unwrap();
+    store.sync().unwrap();
+    store.delete_before(150).unwrap();
+    store.append(&events_at([251])).unwrap();
+    store.sync().unwrap();
+    let before = place.file("journal");
+    for chunk in 3..9 {
+        store.append(&events_at([chunk * 100])).unwrap();
+    }
+    place.crash(Crash::KeepAll);
+    tear_the_journal(&place, &before);
+    let store = open(&place);
+    let got = all(&store);
+    assert_eq!(got[..3], [180, 250, 251], "all that was synced, nothing that was deleted: {got:?}");
+    assert_eq!(store.stats().unwrap().horizon, 150);
+}
+
+#[test]
+fn seqs_are_not_given_again_though_the_journal_was_torn() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.sync().unwrap();
+    let before = place.file("journal");
+    let mut last = 0;
+    for chunk in 0..6 {
+        last = store.append(&events_at([chunk * 100])).unwrap();
+    }
+    place.crash(Crash::KeepAll);
+    // Records at the end of the journal made it to the disk, the first of them and all logs did not.
+    tear_the_journal(&place, &before);
+    for name in place.names(".estore") {
+        place.sim().remove(place.path.join(name));
+    }
+    let store = open(&place);
+    assert_eq!(all(&store), []);
+    assert!(store.append(&events_at([5])).unwrap() > last, "seqs up to {last} were given before");
+}
+
+#[test]
+fn events_that_one_recovery_did_not_find_no_later_one_brings_back() {
+    for seed in 0..150 {
+        let place = Place::simulated(seed);
+        let store = open(&place);
+        store.append(&events_at((0..8).map(|chunk| chunk * 100))).unwrap();
+        store.append(&events_at([1, 301])).unwrap();
+        place.crash(if seed % 2 == 0 { Crash::LoseAll } else { Crash::Random });
+        let store = open(&place);
+        let left = all(&store);
+        store.append(&events_at((10..14).map(|chunk| chunk * 100))).unwrap();
+        place.crash(Crash::Random);
+        let store = open(&place);
+        let later: Vec<u64> = all(&store).into_iter().filter(|time| *time < 1000).collect();
+        assert_eq!(later, left, "seed {seed}");
+    }
+}
+
+#[test]
+fn whatever_loss_of_power_leaves_can_be_read_to_the_end_and_has_what_was_synced() {
+    for seed in 0..400 {
+        let place = Place::simulated(seed);
+        let store = open(&place);
+        store.append(&events_at((0..5).map(|chunk| chunk * 100 + 7))).unwrap();
+        store.sync().unwrap();
+        store.delete_before(150).unwrap();
+        // Chunks in turn: logs are made, retired, made again, and none of it is synced.
+        for i in 0..8 {
+            store.append(&events_at([200 + (i % 4) * 100 + i, 900 + i * 100])).unwrap();
+        }
+        place.crash(Crash::Random);
+        for _ in 0..2 {
+            let store = open(&place);
+            let got = all(&store);
+            assert!([207, 307, 407].iter().all(|time| got.contains(time)), "seed {seed}: {got:?}");
+            assert!(got.first().is_some_and(|time| *time >= 150), "seed {seed}: {got:?}");
+            assert_eq!(store.count(..).unwrap(), got.len() as u64);
+            assert_eq!(store.stats().unwrap().damaged, 0, "seed {seed}: what was never durable is no damage");
+            store.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn loss_of_power_during_recovery_is_recovered_from() {
+    for seed in 0..30 {
+        let place = Place::simulated(seed);
+        let store = open(&place);
+        store.append(&events_at((0..5).map(|chunk| chunk * 100 + 7))).unwrap();
+        store.sync().unwrap();
+        for i in 0..6 {
+            store.append(&events_at([i * 100 + i, 900 + i * 100])).unwrap();
+        }
+        place.crash(Crash::Random);
+        for at in 0.. {
+            let copy = place.sim().fork(at);
+            copy.inject(Fault { at, calls: None, name: None, effect: FaultEffect::Crash, forever: false });
+            let outcome = Store::open(&place.path, options(&place).disk(std::sync::Arc::new(copy.session())));
+            if copy.faults_hit() == 0 {
+                assert!(outcome.is_ok(), "seed {seed}, undisturbed");
+                break;
+            }
+            drop(outcome);
+            copy.clear_faults();
+            copy.power_on(Crash::Random);
+            let store =
+                Store::open(&place.path, options(&place).disk(std::sync::Arc::new(copy.session()))).expect("the second recovery works");
+            let got = all(&store);
+            assert!([7, 107, 207, 307, 407].iter().all(|time| got.contains(time)), "seed {seed}, power lost at call {at}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_journal_is_made_anew_from_the_logs() {
+    for remove in [true, false] {
+        let place = Place::simulated(1);
+        let store = open(&place);
+        store.append(&events_at([5, 120, 180, 250, 90])).unwrap();
+        store.append(&events_at([6, 121, 951])).unwrap();
+        let last = store.last_seq();
+        store.close().unwrap();
+        if remove {
+            place.sim().remove(place.path.join("journal"));
+        } else {
+            place.put_file("journal", b"nonsense");
+        }
+        for round in 0..2 {
+            let store = open(&place);
+            assert_eq!(all(&store)[..8], [5, 6, 90, 120, 121, 180, 250, 951]);
+            assert!(store.append(&events_at([2000 + round])).unwrap() > last);
+        }
+    }
+}
+
+#[test]
+fn a_call_that_fails_while_opening_leaves_a_store_that_opens() {
+    for at in 0.. {
+        let place = Place::simulated(at);
+        let store = open(&place);
+        store.append(&events_at([5, 120, 180, 250])).unwrap();
+        store.sync().unwrap();
+        store.append(&events_at([6, 121, 951])).unwrap();
+        place.crash(Crash::KeepAll);
+        place.sim().inject(Fault { at, calls: None, name: None, effect: FaultEffect::Errno(libc::EIO), forever: false });
+        let opened = Store::open(&place.path, options(&place));
+        let undisturbed = place.sim().faults_hit() == 0;
+        place.sim().clear_faults();
+        drop(opened);
+        assert_eq!(all(&open(&place)), [5, 6, 120, 121, 180, 250, 951], "call {at} failed");
+        if undisturbed {
+            assert!(at > 10, "opening is more than {at} calls");
+            break;
+        }
+    }
+    let writes = Fault { at: 0, calls: Some(Call::Write), name: None, effect: FaultEffect::WriteThenErrno(libc::EIO), forever: true };
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([5, 120])).unwrap();
+    place.crash(Crash::KeepAll);
+    place.sim().inject(writes);
+    assert!(Store::open(&place.path, options(&place)).is_err());
+    place.sim().clear_faults();
+    assert_eq!(all(&open(&place)), [5, 120]);
+}

@@ -1,0 +1,68 @@
+//! An open store of either kind, with the calls that both have.
+
+use std::ops::RangeBounds;
+use std::path::Path;
+
+use estore::{Appended, AsEvent, Efile, Options, ReadOptions, Reader, Result, Stats, Store};
+
+/// An estore or an efile.
+pub(crate) enum Handle {
+    Store(Store),
+    Efile(Efile),
+}
+
+macro_rules! both {
+    ($self:expr, $inner:ident => $call:expr) => {
+        match $self {
+            Handle::Store($inner) => $call,
+            Handle::Efile($inner) => $call,
+        }
+    };
+}
+
+impl Handle {
+    /// Opens an efile, or a store.
+    pub(crate) fn open(efile: bool, path: &Path, options: Options) -> Result<Handle> {
+        if efile { Efile::open(path, options).map(Handle::Efile) } else { Store::open(path, options).map(Handle::Store) }
+    }
+
+    pub(crate) fn append<E: AsEvent>(&self, events: &[E]) -> Result<u64> {
+        both!(self, inner => inner.append(events))
+    }
+
+    pub(crate) fn append_absent<E: AsEvent>(&self, events: &[E]) -> Result<Appended> {
+        both!(self, inner => inner.append_absent(events))
+    }
+
+    pub(crate) fn read_with(&self, range: impl RangeBounds<u64>, options: ReadOptions) -> Result<Reader> {
+        both!(self, inner => inner.read_with(range, options))
+    }
+
+    pub(crate) fn count(&self, range: impl RangeBounds<u64>) -> Result<u64> {
+        both!(self, inner => inner.count(range))
+    }
+
+    pub(crate) fn sync(&self) -> Result<u64> {
+        both!(self, inner => inner.sync())
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        both!(self, inner => inner.last_seq())
+    }
+
+    pub(crate) fn durable_seq(&self) -> u64 {
+        both!(self, inner => inner.durable_seq())
+    }
+
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        both!(self, inner => inner.stats())
+    }
+
+    pub(crate) fn tick(&self) -> Result<()> {
+        both!(self, inner => inner.tick())
+    }
+
+    pub(crate) fn close(&self) -> Result<()> {
+        both!(self, inner => inner.close())
+    }
+}

@@ -1,0 +1,261 @@
+//! What a newcomer is shown works, in every language, and prints what was promised: the programs in README.md, those in `examples`, and
+//! the installed library.
+//!
+//! A missing compiler, Go or Python is a failure: `.ci/setup` installs them.
+
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const LANGUAGES: [&str; 5] = ["c", "go", "cpp", "python", "rust"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A new folder to work in, with the shared library in its `lib`.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let executable = std::env::current_exe().unwrap();
+        // It lies beside the test executable or above it, in `target/debug` or `target/release`.
+        let library = executable.ancestors().map(|folder| folder.join("libestore.so")).find(|path| path.is_file());
+        let library = library.unwrap_or_else(|| panic!("no libestore.so above {}", executable.display()));
+        fs::create_dir(place.path("lib")).unwrap();
+        for name in ["libestore.so", "libestore.so.1"] {
+            symlink(&library, place.path("lib").join(name)).unwrap();
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A command that runs here and finds the library.
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env("LD_LIBRARY_PATH", self.path("lib"));
+        command
+    }
+
+    /// Compiles a program in C or C++.
+    fn compile(&self, compiler: &str, standard: &str, source: &Path) -> PathBuf {
+        let program = self.path("program");
+        let mut command = self.command(compiler);
+        command.args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root().join("include")).arg(source);
+        text_of(command.args(["-Llib", "-lestore", "-o"]).arg(&program));
+        program
+    }
+
+    /// Compiles the Go module in `folder`.
+    fn compile_go(&self, folder: &Path) -> PathBuf {
+        let program = self.path("program");
+        let mut command = self.command("go");
+        command.current_dir(folder).env("CGO_ENABLED", "1").args(["build", "-o"]).arg(&program).arg(".");
+        command.env("CGO_CFLAGS", format!("-I{}", root().join("include").display()));
+        text_of(command.env("CGO_LDFLAGS", format!("-L{}", self.path("lib").display())));
+        program
+    }
+
+    /// Compiles and runs a program as of somebody who has only its text, and answers what it prints.
+    fn run_text(&self, language: &str, text: &str) -> String {
+        let program = match language {
+            "c" => self.compile("cc", "-std=c99", &self.write("program.c", text)),
+            "cpp" => self.compile("c++", "-std=c++11", &self.write("program.cpp", text)),
+            "go" => {
+                self.write("go/go.mod", "module program\n\ngo 1.19\n");
+                self.compile_go(self.write("go/main.go", text).parent().unwrap())
+            }
+            "python" => return text_of(self.command("python3").arg(self.write("program.py", text))),
+            "rust" => {
+                let manifest = format!(
+                    "[package]\nname = \"program\"\nedition = \"2024\"\n\n[dependencies]\nestore = {{ path = {:?} }}\n\n[workspace]\n",
+                    root()
+                );
+                self.write("rust/src/main.rs", text);
+                // The same versions of other crates as here.
+                fs::copy(root().join("Cargo.lock"), self.path("rust/Cargo.lock")).unwrap();
+                let mut cargo = self.command(env!("CARGO"));
+                cargo.args(["run", "--quiet", "--offline", "--manifest-path"]).arg(self.write("rust/Cargo.toml", &manifest));
+                return text_of(cargo.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme")));
+            }
+            other => panic!("no way is known to run {other}"),
+        };
+        text_of(&mut self.command(program))
+    }
+}
+
+/// Runs a command, which must succeed, and answers what it printed.
+fn text_of(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
+    stdout
+}
+
+/// The fenced blocks of README.md: their language and their text.
+fn blocks() -> Vec<(String, String)> {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut blocks = Vec::new();
+    let mut lines = readme.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let text = lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
+            blocks.push((language.to_owned(), text));
+        }
+    }
+    blocks
+}
+
+/// Runs the programs of one language in README.md, each against the next block that shows what is printed.
+fn check_readme(language: &str) {
+    let blocks = blocks();
+    let mut found = 0;
+    for (at, (_, program)) in blocks.iter().enumerate().filter(|(_, (of, _))| of == language) {
+        let promised = blocks[at..].iter().find(|(of, _)| of == "text");
+        let (_, promised) = promised.unwrap_or_else(|| panic!("nothing says what this prints:\n{program}"));
+        assert_eq!(&Place::new().run_text(language, program), promised, "printed by:\n{program}");
+        found += 1;
+    }
+    assert!(found > 0, "README.md has no program in {language}");
+}
+
+#[test]
+fn readme_c() {
+    check_readme("c");
+}
+
+#[test]
+fn readme_cpp() {
+    check_readme("cpp");
+}
+
+#[test]
+fn readme_go() {
+    check_readme("go");
+}
+
+#[test]
+fn readme_python() {
+    check_readme("python");
+}
+
+#[test]
+fn readme_rust() {
+    check_readme("rust");
+}
+
+/// A block in a language that nobody runs would be a promise that nobody checks.
+#[test]
+fn readme_has_no_other_programs() {
+    for (language, text) in blocks() {
+        let shown = ["text", "sh", "make", "toml"].contains(&language.as_str());
+        assert!(shown || LANGUAGES.contains(&language.as_str()), "a block in \"{language}\":\n{text}");
+    }
+}
+
+/// What the program `quickstart` prints in every language.
+const QUICKSTART: &str = "\
+sent again: 0 stored, 3 there already
+from noon on:
+  1700049600 s: 21.3
+  1700049601 s: 21.4
+  1700049602 s: 21.5
+the last two, newest first:
+  1700049602 s: 21.5
+  1700049601 s: 21.4
+4 events in all
+";
+
+#[test]
+fn example_cpp() {
+    let place = Place::new();
+    let program = place.compile("c++", "-std=c++11", &root().join("examples/cpp/quickstart.cpp"));
+    assert_eq!(text_of(&mut place.command(program)), QUICKSTART);
+}
+
+#[test]
+fn example_go() {
+    let place = Place::new();
+    let program = place.compile_go(&root().join("examples/go/quickstart"));
+    assert_eq!(text_of(&mut place.command(program)), QUICKSTART);
+}
+
+#[test]
+fn example_python() {
+    let place = Place::new();
+    assert_eq!(text_of(place.command("python3").arg(root().join("examples/python/quickstart.py"))), QUICKSTART);
+}
+
+#[test]
+fn example_rust() {
+    let place = Place::new();
+    let mut cargo = place.command(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--offline", "--example", "quickstart", "--manifest-path"]).arg(root().join("Cargo.toml"));
+    assert_eq!(text_of(&mut cargo), QUICKSTART);
+}
+
+fn make(goals: &[&str]) -> Command {
+    let mut command = Command::new("make");
+    command.arg("-C").arg(root()).args(goals);
+    command
+}
+
+/// What `pkg-config` says about estore installed in `prefix`, word by word.
+fn pkg_config(prefix: &Path, flags: &[&str]) -> Vec<String> {
+    let mut command = Command::new("pkg-config");
+    command.args(flags).arg("estore").env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+    text_of(&mut command).split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn make_demo_and_make_install() {
+    let place = Place::new();
+    let log = place.write("log", "2024-03-01 10:00:01 second\n2024-03-01 10:00:00 first\n");
+    let printed = text_of(make(&["demo"]).arg(format!("FILE={}", log.display())));
+    assert!(printed.contains("gives exactly the 2 events"), "{printed}");
+
+    let prefix = place.path("prefix");
+    let prefix_is = format!("PREFIX={}", prefix.display());
+    text_of(&mut make(&["install", &prefix_is]));
+    let (_, program) = blocks().into_iter().find(|(language, _)| language == "c").unwrap();
+    let source = place.write("program.c", &program);
+    let run = |words: Vec<String>| {
+        text_of(place.command("cc").arg(&source).args(words).arg("-o").arg(place.path("program")));
+        let printed = text_of(place.command(place.path("program")).env("LD_LIBRARY_PATH", prefix.join("lib")));
+        fs::remove_dir_all(place.path("events")).unwrap();
+        printed
+    };
+    let shared = run(pkg_config(&prefix, &["--cflags", "--libs"]));
+    assert!(shared.starts_with("1000 first\n"), "{shared}");
+    let words = pkg_config(&prefix, &["--cflags", "--static", "--libs"]);
+    let words = words.into_iter().map(|word| if word == "-lestore" { "-l:libestore.a".to_owned() } else { word });
+    assert_eq!(run(words.collect()), shared);
+
+    text_of(&mut make(&["uninstall", &prefix_is]));
+    for folder in ["include", "lib", "lib/pkgconfig"] {
+        let left = fs::read_dir(prefix.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        assert_eq!(left.filter(|path| !path.is_dir()).count(), 0, "left in {folder}");
+    }
+
+    // A packager's folder: paths as they will be, files elsewhere.
+    let stage = place.path("stage");
+    text_of(make(&["install", "PREFIX=/usr"]).arg(format!("DESTDIR={}", stage.display())));
+    let config = fs::read_to_string(stage.join("usr/lib/pkgconfig/estore.pc")).unwrap();
+    assert!(config.contains("-L/usr/lib ") && !config.contains("stage"), "{config}");
+}
