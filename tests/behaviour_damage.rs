@@ -146,14 +146,7 @@ fn check_damaged(place: &Place, disk: &SimDisk, mode: Mode, all: &[Event], what:
                     got.reverse();
                     &all[all.len().saturating_sub(got.len())..]
                 };
-                assert!(
-                    got == expected,
-                    "{what}: DBG {:?} {} {} {:?} events that were not appended, or are missing, without an error before",
-                    mode,
-                    got.len(),
-                    all.len(),
-                    error
-                );
+                assert!(got == expected, "{what}: events that were not appended, or are missing, without an error before");
                 match error {
                     None => assert_eq!(got.len(), all.len(), "{what}: events are missing in silence"),
                     Some(error) => {

@@ -85,6 +85,10 @@ fn every_kind_of_operation_is_drawn() {
         "sync",
         "tick",
         "stats",
+        "die in Append",
+        "die in Sync",
+        "die in DeleteBefore",
+        "die in Close",
         "ending Close",
         "ending Drop",
         "ending Death",
@@ -172,6 +176,7 @@ fn the_interesting_paths_are_taken() {
         "more than three chunks",
         "read beside a full buffer",
         "readers outlive their store",
+        "the power went in the middle of a call",
         "recon files have bytes",
         "two derived files were swapped",
     ] {

@@ -10,7 +10,7 @@
  *
  *     -d DIR         keep the store in DIR (without: a temporary folder that is removed at the end)
  *     -s FILE_SIZE   the time range of one chunk, 30d if not given
- *     -g GRACE       how far behind the newest an event may come before it is late, 1m if not given
+ *     -g GRACE       how far behind the newest of its chunk an event may come before it is late, 1m if not given
  *
  * One line is one event. A line starts with its time: seconds since 1970, perhaps with a fraction, or YYYY-MM-DD HH:MM:SS, perhaps with a T
  * between, a fraction, and a Z or an offset such as +01:00 (UTC if there is none). Exit status: 0 if all is well, 1 if reading did not give
@@ -323,7 +323,7 @@ static void show(const estore *store, const char *name, const char *file_size, c
         printf("   (%s %s without a readable time left out)", grouped(unreadable), unreadable == 1 ? "line" : "lines");
     printf("\n    events   %12s\n", grouped(values[ESTORE_STAT_EVENTS]));
     printf("    chunks   %12s   (of %s each)\n", grouped(values[ESTORE_STAT_CHUNKS]), file_size);
-    printf("    late     %12s   (came more than %s behind the newest)\n", grouped(values[ESTORE_STAT_LATE_EVENTS]), grace);
+    printf("    late     %12s   (came more than %s behind the newest of their chunk)\n", grouped(values[ESTORE_STAT_LATE_EVENTS]), grace);
     if (line_count == 0)
         return;
     printf("    from      ");

@@ -7,7 +7,7 @@ use super::event::estore_event;
 use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_END, ESTORE_OK, estore_status};
 use super::{check_array, close, require, with};
-use crate::{Batch, Reader};
+use crate::Reader;
 
 /// Events of a snapshot in order, made by estore_read_iter or efile_read_iter. Used by one thread at a time; keeps what it needs of its
 /// store alive, so the two may be closed in any order.
@@ -131,7 +131,7 @@ struct Lent {
 
 #[cfg(debug_assertions)]
 impl Lent {
-    fn copy(&mut self, batch: Batch<'_>) -> Result<Vec<Result<estore_event, Failure>>, Failure> {
+    fn copy(&mut self, batch: crate::Batch<'_>) -> Result<Vec<Result<estore_event, Failure>>, Failure> {
         self.bytes.clear();
         self.bytes.reserve(batch.iter().map(|event| event.data.len()).sum());
         let mut views = Vec::with_capacity(batch.len());

@@ -191,6 +191,23 @@ impl Model {
         answer
     }
 
+    /// A batch was appended, and the answer says that nobody knows whether it is stored.
+    pub(crate) fn append_unsure<E: AsEvent>(&mut self, batch: &[E]) {
+        for event in batch.iter().map(AsEvent::as_event).filter(|event| event.time >= self.horizon) {
+            self.events.push(Kept {
+                time: event.time,
+                id: event.id,
+                data: event.data.into(),
+                batch: self.batches,
+                seq: None,
+                above: self.issued,
+                up_to: u64::MAX,
+                lost: false,
+            });
+        }
+        self.batches += 1;
+    }
+
     pub(crate) fn delete_before(&mut self, time: u64) {
         self.horizon = self.horizon.max(time);
     }
@@ -281,6 +298,7 @@ impl Model {
             if let Some(kept) = self.events.get_mut(place) {
                 kept.seq = Some(event.seq);
             }
+            self.issued = self.issued.max(event.seq);
             found.push(place);
         }
         found.sort_unstable();

@@ -174,6 +174,15 @@ pub(crate) enum Ending {
     PowerLossRandom,
 }
 
+/// What a store was doing when the power went.
+#[derive(Clone, Debug)]
+pub(crate) enum Doing {
+    Append(BatchSpec),
+    Sync,
+    DeleteBefore(Point),
+    Close,
+}
+
 /// One operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -202,6 +211,13 @@ pub(crate) enum Op {
     Reopen {
         ending: Ending,
         harms: Vec<HarmSpec>,
+        opening: Opening,
+    },
+    /// The power goes at so manieth call of the disk, or after the call of the store.
+    Die {
+        doing: Doing,
+        at: u64,
+        ending: Ending,
         opening: Opening,
     },
 }
@@ -249,6 +265,7 @@ impl Op {
                 );
                 kinds
             }
+            Op::Die { doing, .. } => vec![format!("die in {}", word(format!("{doing:?}")))],
         }
     }
 }
@@ -291,7 +308,9 @@ fn payload() -> impl Strategy<Value = Payload> {
 }
 
 fn batch() -> impl Strategy<Value = BatchSpec> {
-    let len = prop_oneof![1 => Just(0_usize), 3 => Just(1_usize), 12 => 2_usize..12, 6 => 12_usize..100, 2 => 100_usize..700, 1 => 700_usize..4000];
+    let some = prop_oneof![2 => 2_usize..12, 1 => 12_usize..100];
+    let many = prop_oneof![2 => 100_usize..700, 1 => 700_usize..4000];
+    let len = prop_oneof![1 => Just(0_usize), 3 => Just(1_usize), 18 => some, 3 => many];
     (shape(), len, payload(), any::<u64>()).prop_map(|(shape, len, payload, seed)| BatchSpec { shape, len, payload, seed })
 }
 
@@ -362,7 +381,14 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
         1 => Just(Some(86_400_000_000_000_u64)),
         1 => Just(Some(u64::MAX)),
     ];
-    let grace = prop_oneof![1 => Just(0_u64), 1 => Just(1_u64), 3 => Just(50_u64), 2 => Just(3000_u64), 1 => Just(60_000_000_000_u64), 1 => Just(u64::MAX)];
+    let grace = prop_oneof![
+        1 => Just(0_u64),
+        1 => Just(1_u64),
+        3 => Just(50_u64),
+        2 => Just(3000_u64),
+        1 => Just(60_000_000_000_u64),
+        1 => Just(u64::MAX),
+    ];
     let start =
         prop_oneof![1 => Just(0_u64), 6 => Just(1_000_000_u64), 2 => Just(1_700_000_000_000_000_000_u64), 1 => Just(u64::MAX - 500_000)];
     let chunks = prop_oneof![3 => Just(4_usize), 1 => Just(25_usize)];
@@ -371,16 +397,19 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
     )
 }
 
-/// One operation; `crashes`: among the endings are those that only a simulated disk can bring about.
+/// One operation; `crashes`: among them are endings that only a simulated disk can bring about.
 pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
-    let death = if crashes { 1 } else { 0 };
-    let ending = prop_oneof![
-        3 => Just(Ending::Close),
-        2 => Just(Ending::Drop),
-        death => Just(Ending::Death),
-        death => Just(Ending::PowerLossAll),
-        2 * death => Just(Ending::PowerLossRandom),
+    let death = u32::from(crashes);
+    let crash = || prop_oneof![1 => Just(Ending::Death), 1 => Just(Ending::PowerLossAll), 2 => Just(Ending::PowerLossRandom)];
+    let ending = prop_oneof![3 => Just(Ending::Close), 2 => Just(Ending::Drop), 4 * death => crash()];
+    let doing = prop_oneof![
+        4 => batch().prop_map(Doing::Append),
+        1 => Just(Doing::Sync),
+        1 => point().prop_map(Doing::DeleteBefore),
+        2 => Just(Doing::Close),
     ];
+    let die = (doing, 0_u64..40, crash(), opening()).prop_map(|(doing, at, ending, opening)| Op::Die { doing, at, ending, opening });
+    let beside = || prop::bool::weighted(0.25);
     prop_oneof![
         14 => batch().prop_map(Op::Append),
         3 => batch().prop_map(Op::AppendAbsent),
@@ -388,13 +417,14 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         2 => read().prop_map(Op::ReadBeside),
         3 => range().prop_map(Op::Count),
         1 => range().prop_map(Op::Splits),
-        3 => (read(), prop::bool::weighted(0.25), 0_usize..50).prop_map(|(spec, beside, pull)| Op::OpenReader { spec, beside, pull }),
+        3 => (read(), beside(), 0_usize..50).prop_map(|(spec, beside, pull)| Op::OpenReader { spec, beside, pull }),
         3 => (any::<usize>(), 0_usize..300).prop_map(|(which, pull)| Op::PullReader { which, pull }),
         1 => point().prop_map(Op::DeleteBefore),
         1 => Just(Op::Sync),
         1 => (1_u64..3_000_000_000).prop_map(Op::Tick),
         2 => Just(Op::Stats),
         4 => (ending, vec(harm(), 0..4), opening()).prop_map(|(ending, harms, opening)| Op::Reopen { ending, harms, opening }),
+        2 * death => die,
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
-use estore::disk::Crash;
+use estore::disk::{Crash, Fault, FaultEffect};
 use estore::{Durability, Error, Event, EventRef, Mode, Options, Reader};
 
 use crate::common::event;
@@ -12,7 +12,7 @@ use crate::common::model::{How, Model, Take, splits};
 use crate::common::place::Place;
 use crate::common::rng::Rng;
 use crate::ops::{
-    BatchSpec, Ending, Harm, HarmSpec, LevelChoice, Op, Opening, Payload, Point, RangeSpec, ReadSpec, Scale, Setup, Shape, TakeSpec,
+    BatchSpec, Doing, Ending, Harm, HarmSpec, LevelChoice, Op, Opening, Payload, Point, RangeSpec, ReadSpec, Scale, Setup, Shape, TakeSpec,
 };
 
 /// How often each thing happened that a test is there for.
@@ -127,6 +127,7 @@ impl World {
             Op::Tick(nanoseconds) => self.tick(*nanoseconds),
             Op::Stats => self.stats(),
             Op::Reopen { ending, harms, opening } => self.reopen(*ending, harms, *opening),
+            Op::Die { doing, at, ending, opening } => self.die(doing, *at, *ending, *opening),
         }
         self.note_durable();
     }
@@ -602,14 +603,7 @@ impl World {
             }
             Ending::Drop => self.handle = None,
             Ending::Death | Ending::PowerLossAll | Ending::PowerLossRandom => {
-                self.readers.clear();
-                self.note_durable();
-                self.place.crash(match ending {
-                    Ending::PowerLossAll => Crash::LoseAll,
-                    Ending::PowerLossRandom => Crash::Random,
-                    _ => Crash::KeepAll,
-                });
-                self.handle = None;
+                self.end(ending);
             }
         }
         if !self.readers.is_empty() {
@@ -632,10 +626,68 @@ impl World {
             }
             Ending::Death | Ending::PowerLossAll | Ending::PowerLossRandom => {
                 self.recover(ending);
-                self.flushed = self.model.events.len();
-                self.crashed = true;
             }
         }
+    }
+
+    /// The power goes in the middle of something.
+    fn die(&mut self, doing: &Doing, at: u64, ending: Ending, opening: Opening) {
+        self.place.sim().inject(Fault { at, calls: None, name: None, effect: FaultEffect::Crash, forever: false });
+        let before = self.place.sim().faults_hit();
+        let mut horizon = self.model.horizon;
+        match doing {
+            Doing::Append(spec) => {
+                let batch = self.batch(spec);
+                match self.handle().append(&batch) {
+                    Ok(answer) => {
+                        self.model.append(&batch, answer);
+                        self.appended(answer);
+                    }
+                    Err(_) => self.model.append_unsure(&batch),
+                }
+            }
+            Doing::Sync => {
+                let _ = self.handle().sync();
+            }
+            Doing::DeleteBefore(point) => {
+                let time = self.point(*point);
+                if let Handle::Store(store) = self.handle() {
+                    horizon = horizon.max(time);
+                    if store.delete_before(time).is_ok() {
+                        self.model.delete_before(time);
+                    }
+                }
+            }
+            Doing::Close => {
+                if self.handle().close().is_ok() {
+                    self.flushed = self.model.events.len();
+                }
+            }
+        }
+        if self.place.sim().faults_hit() > before {
+            self.hit("the power went in the middle of a call");
+        }
+        self.place.sim().clear_faults();
+        let sure = self.model.horizon;
+        self.end(ending);
+        self.opening = opening;
+        self.open();
+        let found = self.handle().stats().expect("numbers").horizon;
+        assert!(found == sure || found == horizon, "the horizon is {found}, not {sure} or {horizon}");
+        self.model.delete_before(found);
+        self.recover(ending);
+    }
+
+    /// The process or the power goes.
+    fn end(&mut self, ending: Ending) {
+        self.readers.clear();
+        self.note_durable();
+        self.place.crash(match ending {
+            Ending::PowerLossAll => Crash::LoseAll,
+            Ending::PowerLossRandom => Crash::Random,
+            _ => Crash::KeepAll,
+        });
+        self.handle = None;
     }
 
     /// After a crash: what had to survive did, nothing is there that wasn't appended, and batches are whole.
@@ -680,6 +732,8 @@ impl World {
         self.model.check(&self.model.range(0, u64::MAX), &got);
         self.model.check_seqs();
         self.durable = 0;
+        self.flushed = self.model.events.len();
+        self.crashed = true;
     }
 
     /// Harms a derived file, as far as there is one.
