@@ -92,12 +92,11 @@ fn kept_files(version: &str, name: &str) -> BTreeMap<String, Vec<u8>> {
 fn copies(version: &str, name: &str) -> Vec<Place> {
     [Place::simulated(1), Place::real()]
         .into_iter()
-        .map(|place| {
+        .inspect(|place| {
             place.disk.create_folder(&place.path).unwrap();
             for (file, bytes) in kept_files(version, name) {
                 place.put_file(&file, &bytes);
             }
-            place
         })
         .collect()
 }
