@@ -217,3 +217,21 @@ fn readers_of_a_closed_store_end_with_gone_or_go_on_when_a_later_opening_deletes
         }
     }
 }
+
+#[test]
+fn deleting_works_on_a_full_disk_and_makes_room_for_what_is_in_the_buffer() {
+    let place = Place::simulated(1);
+    let options = place.options().file_size(1_000).durability(Durability::Buffered).buffer(4_096, u64::MAX);
+    let store = Store::open(&place.path, options).unwrap();
+    store.append(&[event(500, 1, vec![1; 200_000])]).unwrap();
+    store.sync().unwrap();
+    place.sim().set_capacity(Some(place.sim().used()));
+    // Kept in the buffer, which can't be flushed.
+    store.append(&[event(600, 2, "old"), event(5_000, 3, "new")]).unwrap();
+    assert_error!(store.sync(), Error::NoSpace { .. });
+    store.delete_before(1_000).unwrap();
+    assert_eq!(times(&drain(store.read(..).unwrap())), [5_000]);
+    store.close().unwrap();
+    let store = Store::open(&place.path, place.options()).unwrap();
+    assert_eq!(times(&drain(store.read(..).unwrap())), [5_000]);
+}

@@ -20,13 +20,15 @@ impl Core {
         let mut guard = lock(&self.writer);
         self.check_writable()?;
         let writer = guard.as_mut().ok_or_else(|| Error::Closed { path: self.path().to_owned() })?;
-        self.flush(writer)?;
         if time <= lock(&self.view).horizon {
             return Ok(());
         }
         let record = self.record(Fact::Horizon(time), self.visible_seq());
         writer.journal.reserve(1)?;
         writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
+
+        // Not flushed, but thinned out: deleting must work on a full disk.
+        writer.buffer.drop_before(time);
 
         // Chunks below the horizon leave the view; their files go when the last reader that has them is closed.
         let gone = {

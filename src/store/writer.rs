@@ -82,6 +82,15 @@ impl Buffer {
         self.events.push((event.time, seq, event.id, self.data.len()));
     }
 
+    /// Leaves out events before a time.
+    pub(super) fn drop_before(&mut self, time: u64) {
+        let kept = std::mem::take(self);
+        for event in kept.events().into_iter().filter(|event| event.time >= time) {
+            self.push(event, event.seq);
+        }
+        self.since = kept.since.filter(|_| !self.is_empty());
+    }
+
     fn events(&self) -> Vec<EventRef<'_>> {
         let mut start = 0;
         let whole = |&(time, seq, id, end): &(u64, u64, u32, usize)| {
