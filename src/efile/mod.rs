@@ -102,8 +102,8 @@ struct Log {
     /// The file, once opened; for writing as well if the log is open for appending.
     file: Option<Handle>,
     appendable: bool,
-    /// Bytes were written that no sync covers yet.
-    dirty: bool,
+    /// Up to here no sync is needed.
+    synced: u64,
     /// Room is set aside up to here.
     room: u64,
     index: Option<LogIndex>,
@@ -128,7 +128,7 @@ impl Log {
             summary,
             file: None,
             appendable: false,
-            dirty: false,
+            synced: summary.len,
             room: 0,
             index: None,
             recon: None,
@@ -418,7 +418,6 @@ impl Chunk {
             let cutoffs = self.cut_by_lateness(&state, part.events);
             let Some(log) = state.logs.last_mut() else { return Ok(()) };
             let file = self.file_of(log)?;
-            log.dirty = true;
             (file, log.summary, cutoffs)
         };
 
@@ -541,22 +540,28 @@ impl Chunk {
         }
     }
 
-    /// The log that is open for appending, if it has bytes that no sync covers; from now on they count as covered.
-    pub(crate) fn take_dirty(&self) -> Option<Dirty> {
+    /// The log that is open for appending, if it has bytes that no sync covers.
+    pub(crate) fn unsynced(&self) -> Option<Unsynced> {
+        let state = self.lock();
+        let log = state.logs.last().filter(|log| log.synced < log.summary.len)?;
+        Some(Unsynced { file: log.file.clone()?, summary: log.summary, noted_len: log.noted.len })
+    }
+
+    /// Takes note that what [`Chunk::unsynced`] gave is durable. Only from then on may the log be called idle without a sync of its own.
+    pub(crate) fn note_synced(&self, unsynced: &Unsynced) {
         let mut state = self.lock();
-        let log = state.logs.last_mut().filter(|log| log.dirty)?;
-        let file = log.file.clone()?;
-        log.dirty = false;
-        Some(Dirty { file, summary: log.summary, noted_len: log.noted.len })
+        if let Some(log) = state.logs.last_mut().filter(|log| log.id() == unsynced.summary.id) {
+            log.synced = log.synced.max(unsynced.summary.len);
+        }
     }
 
     /// Closes the file of the log that is open for appending, synced; it is opened again when it is needed.
     pub(crate) fn park(&self) -> Result<()> {
         let mut state = self.lock();
         let Some(log) = state.logs.last_mut().filter(|log| log.appendable) else { return Ok(()) };
-        if let Some(file) = log.file.take().filter(|_| log.dirty) {
+        if let Some(file) = log.file.take().filter(|_| log.synced < log.summary.len) {
             file.sync()?;
-            log.dirty = false;
+            log.synced = log.summary.len;
         }
         Ok(())
     }
@@ -575,9 +580,9 @@ impl Chunk {
         }
         let file = self.file_of(log)?;
         file.truncate(log.summary.len)?;
-        if log.dirty {
+        if log.synced < log.summary.len {
             file.sync()?;
-            log.dirty = false;
+            log.synced = log.summary.len;
         }
         self.write_index(log);
         log.appendable = false;
@@ -901,7 +906,7 @@ pub(crate) fn remove_files(folder: &Folder, id: LogId) {
 }
 
 /// A log with bytes that no sync covers.
-pub(crate) struct Dirty {
+pub(crate) struct Unsynced {
     pub(crate) file: Handle,
     /// What is durable once the file is synced.
     pub(crate) summary: LogSummary,

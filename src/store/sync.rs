@@ -1,12 +1,13 @@
 //! Making things durable, and closing.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::efile::Dirty;
+use crate::efile::{self, Chunk};
 use crate::error::{Error, Result};
 use crate::options::Durability;
 
-use super::journal::{Fact, Record, Unsynced};
+use super::journal::{self, Fact, Record};
 use super::writer::Writer;
 use super::{Core, lock};
 
@@ -37,43 +38,51 @@ impl Core {
             return Err(Error::Closed { path: self.path().to_owned() });
         };
         self.carry_out(&work).inspect_err(|e| self.poison(e))?;
+        for (chunk, log) in &work.logs {
+            chunk.note_synced(log);
+        }
+        if let Some(writer) = lock(&self.writer).as_mut() {
+            writer.folder_synced = writer.folder_synced.max(work.folder.unwrap_or(0));
+            if let Some(journal) = &work.journal {
+                writer.journal.note_synced(journal);
+            }
+        }
         self.durable.fetch_max(work.seq, Ordering::AcqRel);
         self.checkpoint(&work);
         Ok(())
     }
 
-    /// What has to be synced for everything written so far to be durable.
+    /// What has to be synced for everything written so far to be durable. Until that is done, it stays noted as not durable: another thread
+    /// may retire a log meanwhile.
     fn collect(&self, writer: &mut Writer) -> Work {
         writer.dirty_since = None;
         Work {
             seq: self.visible_seq(),
-            logs: writer.open.iter().filter_map(|chunk| chunk.take_dirty()).collect(),
+            logs: writer.open.iter().filter_map(|chunk| Some((Arc::clone(chunk), chunk.unsynced()?))).collect(),
             journal: writer.journal.unsynced(),
-            folder: std::mem::take(&mut writer.folder_dirty),
+            folder: (writer.folder_synced < writer.folder_changes).then_some(writer.folder_changes),
         }
     }
 
     fn carry_out(&self, work: &Work) -> Result<()> {
-        for dirty in &work.logs {
-            dirty.file.sync()?;
+        for (_, log) in &work.logs {
+            log.file.sync()?;
         }
         // Before the journal, which may say that a log is there for good.
-        if work.folder {
+        if work.folder.is_some() {
             self.folder.sync()?;
         }
         if let Some(journal) = &work.journal {
             journal.file.sync()?;
-            if let Some(writer) = lock(&self.writer).as_mut() {
-                writer.journal.note_synced(journal);
-            }
         }
         Ok(())
     }
 
     /// Notes in the journal how far large active logs are durable. Only a help for recovery, so it may fail.
     fn checkpoint(&self, work: &Work) {
-        let due = work.logs.iter().filter(|dirty| dirty.summary.len - dirty.noted_len.min(dirty.summary.len) >= CHECKPOINT_LEN);
-        let records: Vec<Record> = due.map(|dirty| self.record(Fact::Active(dirty.summary), work.seq)).collect();
+        let logs = work.logs.iter().map(|(_, log)| log);
+        let due = logs.filter(|log| log.summary.len - log.noted_len.min(log.summary.len) >= CHECKPOINT_LEN);
+        let records: Vec<Record> = due.map(|log| self.record(Fact::Active(log.summary), work.seq)).collect();
         if records.is_empty() {
             return;
         }
@@ -158,7 +167,7 @@ impl Core {
                 records.push(self.record(Fact::Idle(summary), committed));
             }
         }
-        if writer.folder_dirty {
+        if writer.folder_synced < writer.folder_changes {
             self.folder.sync()?;
         }
         // All logs are synced by now.
@@ -176,7 +185,8 @@ impl Core {
 
 struct Work {
     seq: u64,
-    logs: Vec<Dirty>,
-    journal: Option<Unsynced>,
-    folder: bool,
+    logs: Vec<(Arc<Chunk>, efile::Unsynced)>,
+    journal: Option<journal::Unsynced>,
+    /// The count of changes of the folder.
+    folder: Option<u64>,
 }

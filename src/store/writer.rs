@@ -51,8 +51,10 @@ pub(super) struct Writer {
     pub(super) open: VecDeque<Arc<Chunk>>,
     /// Chunks of the batch in work that had to close their files for others; empty between batches.
     pub(super) parked: Vec<Arc<Chunk>>,
-    /// Files were made or renamed since the folder was synced.
-    pub(super) folder_dirty: bool,
+    /// How often files were made.
+    pub(super) folder_changes: u64,
+    /// So many of these changes are durable.
+    pub(super) folder_synced: u64,
     pub(super) buffer: Buffer,
     /// When the oldest event that no sync covers was written, if there is one, by the monotonic clock.
     pub(super) dirty_since: Option<u64>,
@@ -385,7 +387,7 @@ impl Core {
             let committed = self.visible_seq();
             let records: Vec<Record> = newly_active.iter().map(|(_, summary)| self.record(Fact::Active(*summary), committed)).collect();
             writer.journal.append(&records)?;
-            writer.folder_dirty = true;
+            writer.folder_changes += 1;
             for (chunk, _) in newly_active {
                 chunk.mark_active();
             }
@@ -426,8 +428,9 @@ impl Core {
                 }
             }
             // Idle means durable, and that includes the log's name.
-            if std::mem::take(&mut writer.folder_dirty) {
+            if writer.folder_synced < writer.folder_changes {
                 self.folder.sync()?;
+                writer.folder_synced = writer.folder_changes;
             }
             writer.journal.reserve(records.len())?;
             writer.journal.append(&records)?;

@@ -1,0 +1,213 @@
+//! What one thread does while another waits for the disk: the disk of these tests holds a sync until it is told to go on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use common::place::Place;
+use common::{drain, events_at, times};
+use estore::disk::{Access, Crash, Disk, File, Kind, Lock, SimDisk};
+use estore::{Durability, Options, Store};
+
+/// Where a sync stands that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The next sync of the file waits.
+    Armed,
+    /// It waits.
+    Waiting,
+    /// It, and all others, go on.
+    Open,
+}
+
+/// Holds one sync of one file.
+#[derive(Debug)]
+struct Gate {
+    name: &'static str,
+    stage: Mutex<Stage>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        let mut stage = self.stage.lock().unwrap();
+        if *stage == Stage::Armed {
+            *stage = Stage::Waiting;
+            self.changed.notify_all();
+            drop(self.changed.wait_while(stage, |stage| *stage != Stage::Open).unwrap());
+        }
+    }
+
+    fn wait_until_held(&self) {
+        drop(self.changed.wait_while(self.stage.lock().unwrap(), |stage| *stage == Stage::Armed).unwrap());
+    }
+
+    fn open(&self) {
+        *self.stage.lock().unwrap() = Stage::Open;
+        self.changed.notify_all();
+    }
+}
+
+/// A simulated disk with a gate.
+#[derive(Clone, Debug)]
+struct GatedDisk {
+    inner: SimDisk,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug)]
+struct GatedFile {
+    inner: Box<dyn File>,
+    gate: Option<Arc<Gate>>,
+}
+
+impl Disk for GatedDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let gate = (!self.gate.name.is_empty() && path.ends_with(self.gate.name)).then(|| Arc::clone(&self.gate));
+        Ok(Box::new(GatedFile { inner: self.inner.open(path, access)?, gate }))
+    }
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        self.inner.kind(path)
+    }
+    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
+        self.inner.identity(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        self.inner.list(folder)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_folder(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_file(path)
+    }
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        if self.gate.name.is_empty() {
+            self.gate.pass();
+        }
+        self.inner.sync_folder(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        self.inner.lock(path)
+    }
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        self.inner.random(bytes)
+    }
+}
+
+impl File for GatedFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(bytes, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.inner.write_at(bytes, offset)
+    }
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.inner.reserve(offset, len)
+    }
+    fn sync(&self) -> io::Result<()> {
+        if let Some(gate) = &self.gate {
+            gate.pass();
+        }
+        self.inner.sync()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.inner.truncate(len)
+    }
+}
+
+fn options(place: &Place) -> Options {
+    place.options().file_size(100).grace(10).durability(Durability::Process).max_open_logs(1)
+}
+
+/// The power goes while a sync of `held` (or of the folder, for "") is on its way and another thread works on. What was never durable may
+/// be lost, but it is no damage.
+fn power_goes_during_a_sync(held: &'static str, max_open_logs: usize, work: impl Fn(&Store)) {
+    for (crash, seeds) in [(Crash::LoseAll, 1), (Crash::KeepAll, 1), (Crash::Random, 200)] {
+        for seed in 0..seeds {
+            let place = Place::simulated(seed);
+            let gate = Arc::new(Gate { name: held, stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+            let disk = GatedDisk { inner: place.sim().clone(), gate: Arc::clone(&gate) };
+            let options = || options(&place).max_open_logs(max_open_logs);
+            let store = Store::open(&place.path, options()).unwrap();
+            store.append(&events_at([201])).unwrap();
+            store.append(&events_at([501])).unwrap();
+            store.close().unwrap();
+            let store = Store::open(&place.path, options().disk(Arc::new(disk))).unwrap();
+            store.append(&events_at([1, 2])).unwrap();
+            *gate.stage.lock().unwrap() = Stage::Armed;
+            let (left, durable) = thread::scope(|scope| {
+                let syncing = scope.spawn(|| store.sync());
+                gate.wait_until_held();
+                work(&store);
+                let durable = store.durable_seq();
+                let left = place.sim().fork(seed);
+                left.power_on(crash);
+                gate.open();
+                syncing.join().unwrap().unwrap();
+                (left, durable)
+            });
+            let store = Store::open(&place.path, options().disk(Arc::new(left))).unwrap();
+            let got = drain(store.read(..).expect("what is left can be read"));
+            assert!(got.iter().any(|event| event.time == 201), "{crash:?}, seed {seed}: {:?}", times(&got));
+            let promised = got.iter().filter(|event| event.seq <= durable).count();
+            assert!(promised >= 2, "{crash:?}, seed {seed}: durable up to {durable}, left are {:?}", times(&got));
+            assert_eq!(store.count(..).unwrap(), got.len() as u64);
+            assert_eq!(store.stats().unwrap().damaged, 0, "{crash:?}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_retired_while_it_is_synced_is_not_called_durable_too_early() {
+    power_goes_during_a_sync("0-0.estore", 1, |store| {
+        store.append(&events_at([101])).unwrap(); // closes the log of chunk 0
+        store.append(&events_at([301])).unwrap();
+        store.delete_before(1).unwrap(); // syncs the journal
+    });
+}
+
+#[test]
+fn a_log_whose_folder_is_still_being_synced_is_not_called_durable_too_early() {
+    power_goes_during_a_sync("", 2, |store| {
+        store.append(&events_at([502])).unwrap();
+        store.append(&events_at([202])).unwrap(); // closes the log of chunk 0 and makes no file
+        store.delete_before(1).unwrap(); // syncs the journal
+    });
+}
+
+#[test]
+fn appends_and_reads_go_on_while_a_sync_waits() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "2-0.estore", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let disk = GatedDisk { inner: place.sim().clone(), gate: Arc::clone(&gate) };
+    let store = Store::open(&place.path, options(&place).disk(Arc::new(disk))).unwrap();
+    let before = store.append(&events_at([201])).unwrap();
+    *gate.stage.lock().unwrap() = Stage::Armed;
+    thread::scope(|scope| {
+        let syncing = scope.spawn(|| store.sync());
+        gate.wait_until_held();
+        let after = store.append(&events_at([202])).unwrap();
+        assert_eq!(times(&drain(store.read(..).unwrap())), [201, 202]);
+        assert_eq!(store.count(..).unwrap(), 2);
+        assert!(store.durable_seq() < before);
+        gate.open();
+        assert!(syncing.join().unwrap().unwrap() >= before);
+        assert!(store.durable_seq() < after, "what was appended during the sync isn't covered by it");
+    });
+}
