@@ -68,7 +68,7 @@
 //! | 26 | 1 | codec of the body: 0 plain |
 //! | 27 | 4 | bytes per event in the columns of times, seqs, ids, lengths |
 //! | 31 | 1 | reserved |
-//! | 32 | 4 | events, 1 to 65536 |
+//! | 32 | 4 | events, 1 to 8192 |
 //! | 36 | 4 | how many of them were late by the definition |
 //! | 40 | 4 | length of the body as stored |
 //! | 44 | 4 | length of the body as decoded |
@@ -116,7 +116,7 @@
 //! | 16 | 8 | session: the first seq that must not be given out; horizon: its time; close: the next seq |
 //! | 24 | 8 | batches up to this seq are whole |
 //! | 32 | 8 | everything up to this seq is durable |
-//! | 40 | 8 | chunk |
+//! | 40 | 8 | chunk; session: its first seq |
 //! | 48 | 8 | instance of the log |
 //! | 56 | 8 | length of the log |
 //! | 64 | 8 | events in it |
@@ -128,7 +128,7 @@
 //! | 112 | 8 | watermark of the chunk |
 //! | 120 | 8 | up to this offset the journal was known to be durable; 0 in records that it was made with |
 //!
-//! Bytes from 40 on belong to *active*, *idle*, *drop* (chunk and generation only) and *switch*. *Switch* says that the log of this generation
+//! Bytes from 48 on belong to *active*, *idle* and *switch*. *Switch* says that the log of this generation
 //! takes the place of those from the stated first generation up to the one before it. It belongs to compaction: this version reads it and
 //! never writes it.
 //!

@@ -8,6 +8,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -106,6 +107,39 @@ fn a_reader_left_open_holds_no_lock() {
     }
 }
 
+/// A thread that starts another program has, for a moment, a child that holds all descriptors, and in which no fork handler ran.
+#[test]
+fn a_child_on_its_way_to_another_program_does_not_keep_the_lock_of_a_closed_store() {
+    if child_path().is_some() {
+        return;
+    }
+    let place = Place::real();
+    let store = Store::open(&place.path, place.options()).unwrap();
+    let (wait, go_on) = std::io::pipe().unwrap();
+    // SAFETY: a bare clone, as posix_spawn makes it: the child calls only close, read and _exit on memory of its own.
+    #[allow(unsafe_code)]
+    let pid = unsafe {
+        let pid = libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0);
+        if pid == 0 {
+            let mut byte = 0_u8;
+            libc::close(go_on.as_raw_fd());
+            libc::read(wait.as_raw_fd(), (&raw mut byte).cast(), 1);
+            libc::_exit(0);
+        }
+        pid
+    };
+    assert!(pid > 0, "a clone");
+    assert_error!(Store::open(&place.path, place.options()), Error::Locked { .. });
+    store.close().unwrap();
+    let again = Store::open(&place.path, place.options()).map(drop);
+    drop(go_on);
+    // SAFETY: `pid` is a child of this process; a null status is allowed.
+    #[allow(unsafe_code)]
+    let ended = unsafe { libc::waitpid(pid as libc::pid_t, std::ptr::null_mut(), 0) };
+    assert_eq!(i64::from(ended), pid);
+    again.expect("closing gives up the lock, whoever has a copy of the descriptor");
+}
+
 #[test]
 fn child_that_holds_a_store() {
     let Some(path) = child_path() else { return };
@@ -143,18 +177,22 @@ fn child_that_forks() {
     let Some(path) = child_path() else { return };
     let store = Store::open(path, options()).expect("the child opens the store");
     store.append(&events_at([10])).unwrap();
-    // SAFETY: the forked child calls only read and _exit, which are safe after a fork in a process of several threads.
+    let (mut told, tell) = std::io::pipe().unwrap();
+    // SAFETY: the forked child calls only write, read and _exit, which are safe after a fork in a process of several threads.
     #[allow(unsafe_code)]
     let pid = unsafe {
         let pid = libc::fork();
         if pid == 0 {
             let mut byte = 0_u8;
+            libc::write(tell.as_raw_fd(), (&raw const byte).cast(), 1);
             libc::read(0, (&raw mut byte).cast(), 1);
             libc::_exit(0);
         }
         pid
     };
     assert!(pid > 0, "a fork");
+    // Only then has it let go of what it must not keep.
+    told.read_exact(&mut [0]).expect("the forked child runs");
     store.append(&events_at([20])).expect("the parent of a fork goes on");
     say("holding", &pid.to_string());
     // Not the pipe, which the forked child waits at: only being killed ends this process.

@@ -239,6 +239,12 @@ impl FileLock {
             Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => return Ok(None),
             Err(e) => return Err(e),
         }
+        // Whoever removed the file before the lock was taken leaves us with the lock of a file without a name: there is no store any more.
+        let named = std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        let held = std::fs::File::from(fd.try_clone()?).metadata()?;
+        if named != Some((held.dev(), held.ino())) {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
         let Some(place) = LOCK_TABLE.iter().position(|place| place.load(Ordering::Relaxed) == -1) else {
             return Err(io::Error::from_raw_os_error(libc::ENOLCK));
         };
@@ -261,8 +267,17 @@ impl Drop for FileLock {
         if let Some(place) = LOCK_TABLE.get(self.place) {
             place.store(-1, Ordering::Relaxed);
         }
-        // SAFETY: the descriptor is open and ours alone: no fork has closed it, and nobody else takes it out of the table.
-        unsafe { libc::close(self.fd) };
+        // Unlocked before it is closed: a child that is on its way to another program has a copy of the descriptor.
+        // SAFETY: flock is plain data, for which zeros are valid: all of the file, with l_pid 0 as OFD locks demand.
+        let mut whole: libc::flock = unsafe { std::mem::zeroed() };
+        whole.l_type = libc::F_UNLCK as libc::c_short;
+        whole.l_whence = libc::SEEK_SET as libc::c_short;
+        // SAFETY: the descriptor is open and ours alone: no fork has closed it, and nobody else takes it out of the table. `whole` is a
+        // valid flock.
+        unsafe {
+            libc::fcntl(self.fd, libc::F_OFD_SETLK, &whole);
+            libc::close(self.fd);
+        }
         release_lock_table();
     }
 }

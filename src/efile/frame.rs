@@ -22,7 +22,7 @@ pub(crate) const HEADER_LEN: usize = 128;
 /// A frame is cut before its body would grow beyond this, unless a single event does.
 pub(crate) const TARGET_BODY_LEN: usize = 64 << 10;
 /// No frame holds more events.
-const MAX_COUNT: usize = TARGET_BODY_LEN;
+const MAX_COUNT: usize = TARGET_BODY_LEN / 8;
 /// The most that an event can take in a body besides its data.
 pub(crate) const MAX_EVENT_OVERHEAD: usize = 8 + 8 + 4 + 4;
 

@@ -30,6 +30,8 @@ use super::log::{LOG_HEADER_LEN, LogId};
 const ENTRY_TARGET_LEN: u64 = 64 << 10;
 /// An entry may cover bytes of others (main between late frames and the other way round) up to its own length plus this.
 const ENTRY_WASTE_LEN: u64 = 4 << 10;
+/// Nor does it grow beyond this many events: some take hardly any bytes, but all take memory when they are read.
+const ENTRY_MAX_COUNT: u32 = 16 << 10;
 const SEGMENT_LEN: usize = 256;
 
 /// A piece of a file that holds frames, with the bounds of their events.
@@ -73,11 +75,12 @@ impl Entry {
     fn extend(&mut self, header: &Header) -> bool {
         let len = header.end().saturating_sub(self.offset);
         let own_len = u64::from(self.own_len) + header.frame_len();
-        let fits = len <= ENTRY_TARGET_LEN && len - own_len.min(len) <= own_len + ENTRY_WASTE_LEN;
+        let count = self.count.saturating_add(header.count);
+        let fits = count <= ENTRY_MAX_COUNT && len <= ENTRY_TARGET_LEN && len - own_len.min(len) <= own_len + ENTRY_WASTE_LEN;
         if fits {
             self.len = len as u32;
             self.own_len = own_len as u32;
-            self.count += header.count;
+            self.count = count;
             self.first = self.first.min(header.first);
             self.last = self.last.max(header.last);
             self.seq_high = self.seq_high.max(header.seq_high);
@@ -404,42 +407,42 @@ impl LogIndex {
     ///
     /// The last frame that the file covers is compared with the log: where that differs, the log was cut and went on differently.
     pub(crate) fn read(folder: &Folder, id: LogId, instance: u64, log: &Handle, log_len: u64) -> LogIndex {
-        let Some(bytes) = read_file(folder, id, log_len) else { return LogIndex::new() };
+        let Ok(Some(file)) = folder.open_if_there(&id.index_name(), Access::Read) else { return LogIndex::new() };
         let mut index = LogIndex::new();
-        let mut rest = bytes.as_slice();
-        while let Some((header, after)) = rest.split_at_checked(PART_HEADER_LEN) {
-            let Some((part, body_crc)) = Part::decode(header, instance) else { break };
-            let Some((body, after)) = after.split_at_checked(part.entries.saturating_mul(ENTRY_LEN)) else { break };
-            let follows = part.from == index.covered && part.from < part.to && part.to <= log_len;
-            if !follows || body_crc != crc32fast::hash(body) {
-                break;
-            }
-            let entries = body.chunks(ENTRY_LEN).map(|piece| Entry::decode(piece, part.from, part.to)).collect::<Option<Vec<_>>>();
-            let Some(entries) = entries else { break };
-            for (entry, late) in entries {
-                if late { index.late.push(entry) } else { index.main.push(entry) }
+        let mut len = 0;
+        while let Some((part, entries)) = read_part(&file, len, instance, &index, log_len) {
+            for (entry, late) in &entries {
+                if *late { index.late.push(*entry) } else { index.main.push(*entry) }
             }
             index.covered = part.to;
             index.tail = part.tail;
-            rest = after;
+            len += (PART_HEADER_LEN + entries.len() * ENTRY_LEN) as u64;
         }
         if !tail_fits(log, instance, index.tail, index.covered) {
             return LogIndex::new();
         }
-        index.file =
-            FileState { len: (bytes.len() - rest.len()) as u64, covered: index.covered, main: index.main.len(), missing_late: Vec::new() };
+        index.file = FileState { len, covered: index.covered, main: index.main.len(), missing_late: Vec::new() };
         index
     }
 }
 
-fn read_file(folder: &Folder, id: LogId, log_len: u64) -> Option<Vec<u8>> {
-    let file = folder.open_if_there(&id.index_name(), Access::Read).ok()??;
-    // An entry stands for at least one frame, which is longer, so an honest file is shorter than its log.
-    let len = usize::try_from(file.len().ok()?.min(log_len)).ok()?;
-    let mut bytes = vec![0; len];
-    let n = file.read_up_to(&mut bytes, 0).ok()?;
-    bytes.truncate(n);
-    Some(bytes)
+/// Reads the part of an index file at `at`, if it is one that goes on where `index` ends.
+fn read_part(file: &Handle, at: u64, instance: u64, index: &LogIndex, log_len: u64) -> Option<(Part, Vec<(Entry, bool)>)> {
+    let mut header = [0; PART_HEADER_LEN];
+    file.read_exact(&mut header, at).ok()?;
+    let (part, body_crc) = Part::decode(&header, instance)?;
+    let follows = part.from == index.covered && part.from < part.to && part.to <= log_len;
+    // An entry stands for a frame at least, which bounds what is set aside for entries.
+    if !follows || part.entries as u64 > (part.to - part.from) / HEADER_LEN as u64 {
+        return None;
+    }
+    let mut body = vec![0; part.entries * ENTRY_LEN];
+    file.read_exact(&mut body, at + PART_HEADER_LEN as u64).ok()?;
+    if body_crc != crc32fast::hash(&body) {
+        return None;
+    }
+    let entries = body.chunks(ENTRY_LEN).map(|piece| Entry::decode(piece, part.from, part.to)).collect::<Option<Vec<_>>>()?;
+    Some((part, entries))
 }
 
 /// Whether the frame `tail` stands in the log and ends at `end`.

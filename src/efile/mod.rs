@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{Access, Folder, Handle};
+use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 use crate::options::{Level, LogFn};
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) folder: Folder,
     /// What tells the folder from others, whatever its path.
     pub(crate) identity: (u64, u64),
+    /// The fork generation that opened the store.
+    pub(crate) forks: u32,
     /// The store's id, which its logs name.
     pub(crate) store: u128,
     pub(crate) grace: u64,
@@ -102,6 +104,8 @@ struct Log {
     /// The file, once opened; for writing as well if the log is open for appending.
     file: Option<Handle>,
     appendable: bool,
+    /// As it was before the last batch.
+    before: LogSummary,
     /// Up to here no sync is needed.
     synced: u64,
     /// Room is set aside up to here.
@@ -110,8 +114,9 @@ struct Log {
     recon: Option<Recon>,
     /// The journal says that the log may grow.
     active: bool,
-    /// What it says: the log was durable up to there.
+    /// What it says: the log was durable up to there, when batches up to this seq were whole.
     noted: LogSummary,
+    noted_committed: u64,
     /// Late events in the log beyond the recon file, in bytes.
     pending: u64,
     /// After a failed attempt to put them into a run: not again before there are so many.
@@ -128,12 +133,14 @@ impl Log {
             summary,
             file: None,
             appendable: false,
+            before: summary,
             synced: summary.len,
             room: 0,
             index: None,
             recon: None,
             active: false,
             noted: summary,
+            noted_committed: 0,
             pending: 0,
             absorb_after: 0,
             closed: summary.instance == 0,
@@ -233,7 +240,8 @@ impl Chunk {
     /// Removes the chunk's files as soon as nobody uses it any more.
     pub(crate) fn doom(&self) {
         let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
-        doomed.extend(self.summaries().into_iter().map(|summary| (self.shared.identity, summary)));
+        let folder = (self.shared.identity, self.shared.store);
+        doomed.extend(self.summaries().into_iter().map(|summary| (folder, summary)));
         self.doomed.store(true, Ordering::Relaxed);
     }
 
@@ -242,9 +250,10 @@ impl Chunk {
         self.lock().logs.iter().map(|log| log.summary).collect()
     }
 
-    /// What the journal should say of each of its logs, and which of them may grow.
-    pub(crate) fn facts(&self) -> Vec<(LogSummary, bool)> {
-        self.lock().logs.iter().map(|log| if log.active { (log.noted, true) } else { (log.summary, false) }).collect()
+    /// What the journal should say of each of its logs; with the seq up to which batches were whole then if the log may have grown since.
+    pub(crate) fn facts(&self) -> Vec<(LogSummary, Option<u64>)> {
+        let fact = |log: &Log| if log.active { (log.noted, Some(log.noted_committed)) } else { (log.summary, None) };
+        self.lock().logs.iter().map(fact).collect()
     }
 
     /// What it all adds up to, without the order.
@@ -288,7 +297,7 @@ impl Chunk {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && !log.closed) {
-            match self.make_appendable(log) {
+            match self.make_appendable(log, state.distrustful) {
                 // Its damage is reported to whoever reads it; events go on in a new log.
                 Err(Error::Corrupt { .. } | Error::Gone { .. }) => log.closed = true,
                 other => other?,
@@ -304,18 +313,27 @@ impl Chunk {
         let start = log.summary.len;
         let needed = start + frame::room_for(events) + LOG_HEADER_LEN as u64;
         if needed > log.room {
-            let ahead = (needed - start).max(start.clamp(ROOM_MIN, ROOM_MAX));
-            self.file_of(log)?.reserve(start, ahead)?;
+            let file = self.file_of(log)?;
+            let mut ahead = (needed - start).max(start.clamp(ROOM_MIN, ROOM_MAX));
+            if let Err(e) = file.reserve(start, ahead) {
+                // Perhaps there is room for this batch, if not for what may follow.
+                if !matches!(e, Error::NoSpace { .. }) || ahead == needed - start {
+                    return Err(e);
+                }
+                ahead = needed - start;
+                file.reserve(start, ahead)?;
+            }
             log.room = start + ahead;
         }
         Ok((!log.active).then_some(log.summary))
     }
 
-    /// The journal now says that the log may grow.
-    pub(crate) fn mark_active(&self) {
+    /// The journal now says that the log may grow; batches up to `committed` were whole.
+    pub(crate) fn mark_active(&self, committed: u64) {
         if let Some(log) = self.lock().logs.last_mut() {
             log.active = true;
             log.noted = log.summary;
+            log.noted_committed = committed;
         }
     }
 
@@ -325,11 +343,12 @@ impl Chunk {
     }
 
     /// The journal is about to say that the log was durable as `summary` tells; `false` if it must not, the log being idle by now.
-    pub(crate) fn note(&self, summary: &LogSummary) -> bool {
+    pub(crate) fn note(&self, summary: &LogSummary, committed: u64) -> bool {
         let mut state = self.lock();
         let log = state.logs.last_mut().filter(|log| log.active && log.summary.id == summary.id);
         log.is_some_and(|log| {
             log.noted = *summary;
+            log.noted_committed = committed;
             true
         })
     }
@@ -380,13 +399,13 @@ impl Chunk {
         Ok(Log { file: Some(file), appendable: true, index: Some(LogIndex::new()), ..Log::new(summary) })
     }
 
-    fn make_appendable(&self, log: &mut Log) -> Result<()> {
+    fn make_appendable(&self, log: &mut Log, distrustful: bool) -> Result<()> {
         let file = self.shared.folder.open(&log.id().log_name(), Access::Write)?;
         self.check_header(&file, &log.summary)?;
         let excess = file.len()?.saturating_sub(log.summary.len);
         if excess > 0 {
             // Frames of a session whose journal records a loss of power took: never promised, never read.
-            let survey = recover::survey(&file, log.summary.instance, log.summary.len)?;
+            let survey = recover::survey(&file, log.summary.instance, log.summary.len, 0)?;
             let cut = survey.settle(0, 0).cut;
             recover::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
             if cut > 0 {
@@ -396,7 +415,7 @@ impl Chunk {
         }
         log.file = Some(file);
         log.room = log.summary.len;
-        self.load(log, false)?;
+        self.load(log, distrustful)?;
         log.appendable = !log.closed;
         Ok(())
     }
@@ -418,6 +437,7 @@ impl Chunk {
             let cutoffs = self.cut_by_lateness(&state, part.events);
             let Some(log) = state.logs.last_mut() else { return Ok(()) };
             let file = self.file_of(log)?;
+            log.before = log.summary;
             (file, log.summary, cutoffs)
         };
 
@@ -482,6 +502,17 @@ impl Chunk {
         log.slack.routed(part.events.len() as u64, (cutoffs.routed_late - cutoffs.late) as u64);
         self.maintain(log);
         Ok(())
+    }
+
+    /// Forgets what [`Chunk::write`] has written of a batch after `committed` that failed in another chunk: no reader has seen it, and
+    /// whoever opens the store next may cut it off.
+    pub(crate) fn forget_after(&self, committed: u64) {
+        let mut state = self.lock();
+        if let Some(log) = state.logs.last_mut().filter(|log| log.summary.totals.last_seq > committed) {
+            log.summary = log.before;
+            log.index = None;
+            log.recon = None;
+        }
     }
 
     /// Where the sorted events of a part divide.
@@ -594,21 +625,21 @@ impl Chunk {
 
     // Recovery.
 
-    /// Looks at the logs that `from` names; see [`recover`].
-    pub(crate) fn survey(&self, summary: &LogSummary) -> Result<Survey> {
+    /// Looks at the log that the journal last described by `summary`, when batches up to `committed` were whole; see [`recover`].
+    pub(crate) fn survey(&self, summary: &LogSummary, committed: u64) -> Result<Survey> {
         let file = match self.shared.folder.open_if_there(&summary.id.log_name(), Access::Read)? {
             Some(file) => file,
-            None if summary.totals.count == 0 => return Ok(Survey::nothing()),
+            None if summary.totals.count == 0 => return Ok(Survey::missing_if_durable(committed)),
             None => return Ok(Survey::missing(summary.len)),
         };
         if summary.totals.count == 0 && file.len()? < LOG_HEADER_LEN as u64 {
-            return Ok(Survey::nothing());
+            return Ok(Survey::missing_if_durable(committed));
         }
         let header_is_whole = match self.check_header(&file, summary) {
             Err(Error::Corrupt { .. }) => false,
             other => other.map(|()| true)?,
         };
-        let mut survey = recover::survey(&file, summary.instance, summary.len)?;
+        let mut survey = recover::survey(&file, summary.instance, summary.len, committed)?;
         if !header_is_whole {
             survey.header_is_damaged(summary.totals.count > 0);
         }
@@ -623,11 +654,14 @@ impl Chunk {
         let Some(place) = state.logs.iter().position(|log| log.id() == id) else { return Ok(None) };
         let Some(log) = state.logs.get_mut(place) else { return Ok(None) };
         let start = log.summary.len;
-        let empty = log.summary.totals.count == 0 && settled.len <= LOG_HEADER_LEN as u64;
+        let empty = log.summary.totals.count == 0 && settled.len <= LOG_HEADER_LEN as u64 && settled.damage.is_empty();
         let access = if self.shared.writable { Access::Write } else { Access::Read };
         let Some(file) = self.shared.folder.open_if_there(&id.log_name(), access)? else {
-            if log.summary.totals.count > 0 {
-                // Events were in it that are damage now, for whoever reads them.
+            if log.summary.totals.count > 0 || !settled.damage.is_empty() {
+                // Events were in it that are damage now, for whoever reads the chunk.
+                log.summary.totals.oldest = 0;
+                log.summary.totals.newest = u64::MAX;
+                log.summary.instance = 0;
                 log.closed = true;
                 return Ok(Some(log.summary));
             }
@@ -646,15 +680,24 @@ impl Chunk {
         while let Some(stretch) = walk.next()? {
             if let Stretch::Frame(header) | Stretch::DamagedBody(header) = stretch {
                 log.summary.totals.add(&header);
+                // The same time twice would confirm itself.
                 let times = [header.first.time, header.last.time];
-                state.watermark.observe(times, self.shared.grace);
+                let times = if header.count == 1 { &times[..1] } else { &times[..] };
+                state.watermark.observe(times.iter().copied(), self.shared.grace);
             }
         }
         log.summary.watermark = state.watermark.time();
         log.summary.len = settled.len;
         log.closed = !settled.damage.is_empty();
         if self.shared.writable {
-            recover::cut(&self.shared.folder, id, &file, settled.len, settled.cut)?;
+            match recover::cut(&self.shared.folder, id, &file, settled.len, settled.cut) {
+                Err(e @ Error::NoSpace { .. }) => {
+                    // Opening must work on a full disk, for deleting to work. What can't be kept aside stays where it is, behind the end.
+                    self.shared.say(Level::Warning, &format!("{}: what should be cut off stays for now: {e}", id.log_name()));
+                    log.closed = true;
+                }
+                other => other?,
+            }
             file.sync()?;
         }
         Ok(Some(log.summary))
@@ -702,7 +745,8 @@ impl Chunk {
         }
         index.absorb_late_before(in_runs);
         log.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
-        log.closed |= !index.damage.is_empty();
+        // A log that is being appended to stays so: what is appended behind damage can be read.
+        log.closed |= !index.damage.is_empty() && !log.appendable;
         log.recon = recon;
         log.index = Some(index);
         Ok(())
@@ -856,6 +900,11 @@ impl Chunk {
         }
     }
 
+    /// Whether its files are to go with the last reader.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
+    }
+
     /// Whether it holds anything that [`Chunk::unload`] would give back.
     pub(crate) fn is_loaded(&self) -> bool {
         self.lock().logs.iter().any(|log| log.index.is_some())
@@ -874,25 +923,39 @@ impl Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if !*self.doomed.get_mut() {
+        // A forked child must leave its parent's files alone, and its locks.
+        if !*self.doomed.get_mut() || self.shared.forks != process::forks() {
             return;
         }
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for log in &state.logs {
-            remove_files(&self.shared.folder, log.summary.id);
+        let folder = (self.shared.identity, self.shared.store);
+        for LogSummary { id, instance, .. } in state.logs.iter().map(|log| log.summary) {
+            let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_it = |(other, summary): &(StoreFolder, LogSummary)| *other == folder && summary.instance == instance;
+            if let Some(place) = doomed.iter().position(is_it) {
+                doomed.swap_remove(place);
+            }
+            if doomed.iter().any(is_it) {
+                continue;
+            }
+            // By now the name may belong to another store that was made in this folder.
+            let file = self.shared.folder.open(&id.log_name(), Access::Read).and_then(|file| LogHeader::read(&file));
+            if file.is_ok_and(|header| (header.store, header.instance) == (self.shared.store, instance)) {
+                remove_files(&self.shared.folder, id);
+            }
         }
-        let instances: Vec<u64> = state.logs.iter().map(|log| log.summary.instance).collect();
-        let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
-        doomed.retain(|(folder, summary)| *folder != self.shared.identity || !instances.contains(&summary.instance));
     }
 }
 
-/// Deleted logs that readers of this process still have open, with their folders. A reader outlives its handle, so the next handle on the
-/// same folder must know.
-static DOOMED: Mutex<Vec<((u64, u64), LogSummary)>> = Mutex::new(Vec::new());
+/// Deleted logs that readers of this process still have open, with their folders, once for each chunk in memory that has them. A reader
+/// outlives its handle, so the next handle on the same folder must know.
+static DOOMED: Mutex<Vec<(StoreFolder, LogSummary)>> = Mutex::new(Vec::new());
+
+/// A folder, whatever its path, and the id of the store that is or was in it.
+pub(crate) type StoreFolder = ((u64, u64), u128);
 
 /// The deleted logs of a folder whose files still wait for readers of this process.
-pub(crate) fn doomed(folder: (u64, u64)) -> Vec<LogSummary> {
+pub(crate) fn doomed(folder: StoreFolder) -> Vec<LogSummary> {
     let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
     doomed.iter().filter(|(other, _)| *other == folder).map(|(_, summary)| *summary).collect()
 }

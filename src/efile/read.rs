@@ -405,6 +405,9 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
             Class::Run => true,
         };
         if wanted {
+            if count + u64::from(header.count) > u64::from(entry.count) {
+                return Err(damaged(entry.offset, "the index does not agree with the log"));
+            }
             let before = slots.last().map(Slot::key);
             header.decode_body(bytes, at + HEADER_LEN, slots).map_err(|what| damaged(offset, what))?;
             sorted &= before.is_none_or(|before| before < header.first);

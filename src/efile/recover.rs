@@ -34,6 +34,8 @@ pub(crate) struct Survey {
     ends: Vec<(u64, u64)>,
     /// Zeros at the very end start here.
     zeros: u64,
+    /// There is no such file, or nothing in it.
+    gone: bool,
     /// The largest durable seq that any header names.
     pub(crate) durable: u64,
     /// The largest seq that any header names.
@@ -63,10 +65,21 @@ pub(crate) struct Settled {
 }
 
 /// Walks over a log from `from`, up to where it is known to be whole and durable, to its end.
-pub(crate) fn survey(file: &Handle, instance: u64, from: u64) -> Result<Survey> {
+///
+/// Since the log was that long nothing was written to it with a seq up to `known`. So an older frame behind `from` is one that an earlier
+/// recovery has cut off, and that loss of power brought back.
+pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Result<Survey> {
     let file_len = file.len()?;
-    let mut survey =
-        Survey { from, bad: Vec::new(), lasts: Vec::new(), ends: Vec::new(), zeros: file_len.max(from), durable: 0, seq_high: 0 };
+    let mut survey = Survey {
+        from,
+        bad: Vec::new(),
+        lasts: Vec::new(),
+        ends: Vec::new(),
+        zeros: file_len.max(from),
+        gone: false,
+        durable: 0,
+        seq_high: 0,
+    };
     if file_len < from {
         let what = "the file is shorter than the journal says";
         survey.bad.push(Bad { offset: file_len, len: from - file_len, what, batch: Some(0) });
@@ -75,6 +88,12 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64) -> Result<Survey> 
     let mut walk = Walk::new(file, instance, from, file_len, true);
     while let Some(stretch) = walk.next()? {
         match stretch {
+            Stretch::Frame(header) if header.batch <= known => {
+                let what = "frames that were cut off before";
+                survey.bad.push(Bad { offset: header.offset, len: header.frame_len(), what, batch: None });
+                survey.zeros = file_len;
+                break;
+            }
             Stretch::Frame(header) => survey.see(&header, true),
             Stretch::DamagedBody(header) => {
                 survey.see(&header, false);
@@ -93,7 +112,14 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64) -> Result<Survey> 
 impl Survey {
     /// Of a log without anything in it.
     pub(crate) fn nothing() -> Survey {
-        Survey { from: 0, bad: Vec::new(), lasts: Vec::new(), ends: Vec::new(), zeros: 0, durable: 0, seq_high: 0 }
+        Survey { from: 0, bad: Vec::new(), lasts: Vec::new(), ends: Vec::new(), zeros: 0, gone: false, durable: 0, seq_high: 0 }
+    }
+
+    /// Of a log that is gone: nothing, unless what came after `committed` was durable, since that was in this log too.
+    pub(crate) fn missing_if_durable(committed: u64) -> Survey {
+        let batch = Some(committed.saturating_add(1));
+        let bad = vec![Bad { offset: 0, len: LOG_HEADER_LEN as u64, what: "the log is missing", batch }];
+        Survey { bad, zeros: LOG_HEADER_LEN as u64, gone: true, ..Survey::nothing() }
     }
 
     /// Of a log that is gone though it had events.
@@ -157,7 +183,8 @@ impl Survey {
         let damage_end = damage.iter().map(|damage| damage.offset + damage.len);
         let len = whole.chain(damage_end).max().unwrap_or(self.from);
         let torn = self.bad.iter().find(|bad| bad.offset >= limit).map(|bad| bad.what);
-        Settled { len, damage, cut: self.zeros.saturating_sub(len), torn }
+        let cut = if self.gone { 0 } else { self.zeros.saturating_sub(len) };
+        Settled { len, damage, cut, torn }
     }
 }
 
@@ -214,7 +241,18 @@ pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64)
         Some(file) => file,
         None => folder.open(&name, Access::CreateNew)?,
     };
-    let mut at = file.len()?;
+    let before = file.len()?;
+    if let Err(e) = keep_aside(&file, before, log, from, len) {
+        // A part of it is of no use.
+        let _ = if before == 0 { folder.remove_if_there(&name).map(drop) } else { file.truncate(before) };
+        return Err(e);
+    }
+    folder.sync()?;
+    log.truncate(from)
+}
+
+/// Appends `len` bytes of a log from `from` on to a cut file that ends at `at`, durably.
+fn keep_aside(file: &Handle, mut at: u64, log: &Handle, from: u64, len: u64) -> Result<()> {
     let mut header = [0; CUT_HEADER_LEN];
     put(&mut header, 0, &CUT_MAGIC.to_le_bytes());
     put(&mut header, 8, &from.to_le_bytes());
@@ -234,7 +272,5 @@ pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64)
         file.write_all(buffer.get(..n).unwrap_or_default(), at + done)?;
         done += n as u64;
     }
-    file.sync()?;
-    folder.sync()?;
-    log.truncate(from)
+    file.sync()
 }

@@ -82,7 +82,11 @@ fn run(shared: &Shared, core: &Weak<Core>, period: Duration) {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| core.do_due()));
         match result {
             Ok(Ok(())) => {}
-            Ok(Err(e)) => core.say(Level::Error, &format!("background work failed: {e}")),
+            Ok(Err(e)) => {
+                core.say(Level::Error, &format!("background work failed: {e}"));
+                // A full disk may have space again in a while.
+                shared.woken.store(core.poison.get().is_none(), Ordering::Release);
+            }
             Err(_) => core.poison(&Error::invalid("a panic in the background thread")),
         }
     }

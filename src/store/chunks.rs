@@ -1,7 +1,7 @@
 //! Which chunks there are, what readers may see of them, and which of them are loaded.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::efile::Chunk;
 
@@ -32,9 +32,32 @@ pub(super) struct Loaded {
     bytes: usize,
 }
 
+/// The stores that this process has opened for writing and that are still in memory, be it only for their readers.
+static WRITERS: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+/// Remembers a store that was opened for writing.
+pub(super) fn remember(core: &Arc<Core>) {
+    let mut writers = lock(&WRITERS);
+    writers.retain(|writer| writer.strong_count() > 0);
+    writers.push(Arc::downgrade(core));
+}
+
+/// What earlier handles of this process on the same store still have of a chunk: readers outlive their handle.
+pub(super) fn earlier_chunks(core: &Core, number: u64) -> Vec<Arc<Chunk>> {
+    let writers: Vec<Arc<Core>> = lock(&WRITERS).iter().filter_map(Weak::upgrade).collect();
+    let same = |other: &&Arc<Core>| {
+        let (ours, theirs) = (&core.chunk_shared, &other.chunk_shared);
+        !Arc::ptr_eq(ours, theirs) && (ours.identity, ours.store) == (theirs.identity, theirs.store)
+    };
+    writers.iter().filter(same).filter_map(|other| lock(&other.view).chunks.get(&number).cloned()).collect()
+}
+
 impl Core {
     /// Notes that a chunk was just loaded or used; unloads those that were not used for long.
     pub(super) fn touch(&self, chunk: &Arc<Chunk>) {
+        if chunk.is_doomed() {
+            return;
+        }
         let mut loaded = lock(&self.loaded);
         if loaded.chunks.back().is_some_and(|(last, _)| Arc::ptr_eq(last, chunk)) {
             return;

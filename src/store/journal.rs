@@ -6,7 +6,7 @@
 //!   └────────────┴─────────┴────────────┴────────────┴──────────┴─────────┴───────┘
 //! ```
 //!
-//! - *session*: seqs below a limit may be given out. Written and synced before the first of them is.
+//! - *session*: seqs from a start on, below a limit, may be given out. Written and synced before the first of them is.
 //! - *active*: this log may grow, from the state that the record gives. Written before its first frame.
 //! - *idle*: this log is synced and closed, in the state that the record gives. What is missing of it later is damage.
 //! - *horizon*: events before this time are deleted.
@@ -41,6 +41,7 @@ const ROOM_LEN: u64 = 64 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
     Session {
+        start: u64,
         limit: u64,
     },
     Active(LogSummary),
@@ -68,7 +69,7 @@ impl Record {
     /// `synced`: up to there the journal is known to be durable.
     fn encode(&self, instance: u64, offset: u64, synced: u64) -> [u8; RECORD_LEN] {
         let (kind, number, summary) = match self.fact {
-            Fact::Session { limit } => (1u16, limit, None),
+            Fact::Session { limit, .. } => (1u16, limit, None),
             Fact::Active(summary) => (2, 0, Some(summary)),
             Fact::Idle(summary) => (3, 0, Some(summary)),
             Fact::Horizon(time) => (4, time, None),
@@ -101,6 +102,9 @@ impl Record {
                 put(&mut bytes, at, &field.to_le_bytes());
             }
         }
+        if let Fact::Session { start, .. } = self.fact {
+            put(&mut bytes, 40, &start.to_le_bytes());
+        }
         if let Fact::Switch(_, replaces) = self.fact {
             put(&mut bytes, 12, &replaces.to_le_bytes());
         }
@@ -127,7 +131,7 @@ impl Record {
         let watermark = (u16_at(bytes, 6) & 1 == 1).then(|| u64_at(112));
         let summary = LogSummary { id, instance: u64_at(48), len: u64_at(56), totals, watermark };
         let fact = match u16_at(bytes, 4) {
-            1 => Fact::Session { limit: u64_at(16) },
+            1 => Fact::Session { start: u64_at(40), limit: u64_at(16) },
             2 => Fact::Active(summary),
             3 => Fact::Idle(summary),
             4 => Fact::Horizon(u64_at(16)),
@@ -152,8 +156,8 @@ fn checksum(bytes: &[u8], instance: u64, offset: u64) -> u32 {
 /// What a journal says once all of it is read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// The logs, and whether each may have grown since.
-    pub(crate) logs: BTreeMap<LogId, (LogSummary, bool)>,
+    /// The logs, whether each may have grown since, and a seq: nothing that was written to the log since then has that seq or a smaller one.
+    pub(crate) logs: BTreeMap<LogId, (LogSummary, bool, u64)>,
     pub(crate) horizon: u64,
     /// No seq from here on was given out.
     pub(crate) next_seq: u64,
@@ -163,23 +167,29 @@ pub(crate) struct Facts {
     pub(crate) found_anew: bool,
     pub(crate) committed: u64,
     pub(crate) durable: u64,
+    /// The first seq of the last session.
+    session_start: u64,
 }
 
 impl Facts {
     fn take(&mut self, record: &Record) {
+        let older = record.committed.max(self.session_start.saturating_sub(1));
         self.committed = self.committed.max(record.committed);
         self.durable = self.durable.max(record.durable);
         self.closed = false;
         match record.fact {
-            Fact::Session { limit } => self.next_seq = limit,
-            Fact::Active(summary) => drop(self.logs.insert(summary.id, (summary, true))),
-            Fact::Idle(summary) => drop(self.logs.insert(summary.id, (summary, false))),
+            Fact::Session { start, limit } => {
+                self.session_start = start;
+                self.next_seq = limit;
+            }
+            Fact::Active(summary) => drop(self.logs.insert(summary.id, (summary, true, older))),
+            Fact::Idle(summary) => drop(self.logs.insert(summary.id, (summary, false, older))),
             Fact::Horizon(time) => self.horizon = self.horizon.max(time),
             Fact::Drop(id) => drop(self.logs.remove(&id)),
             Fact::Switch(summary, replaces) => {
                 let id = summary.id;
                 self.logs.retain(|log, _| log.chunk != id.chunk || !(replaces..id.generation).contains(&log.generation));
-                self.logs.insert(id, (summary, false));
+                self.logs.insert(id, (summary, false, older));
             }
             Fact::Close { next_seq } => {
                 self.next_seq = next_seq;
@@ -228,10 +238,7 @@ pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {
     let Some(file) = folder.open_if_there(NAME, Access::Read)? else {
         return Err(Error::corrupt(&folder.file_path(NAME), 0, "the journal is missing"));
     };
-    let len = file.len()?;
-    let mut bytes = vec![0; usize::try_from(len).map_err(|_| Error::corrupt(file.path(), 0, "the journal is impossibly long"))?];
-    let n = file.read_up_to(&mut bytes, 0)?;
-    bytes.truncate(n);
+    let bytes = read_believable(&file)?;
     let header = bytes.get(..HEADER_LEN).unwrap_or_default();
     let ours = header.get(..8) == Some(&MAGIC[..])
         && u32_at(header, 60) == crc32fast::hash(&header[..60])
@@ -271,6 +278,28 @@ pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {
     Ok(Reading { facts, file, instance, len: end, torn, damage })
 }
 
+/// Reads a journal up to its end, or to some way behind the first bad record: the length of the file itself is not believed.
+fn read_believable(file: &Handle) -> Result<Vec<u8>> {
+    const PIECE_LEN: usize = HEADER_LEN + 8192 * RECORD_LEN;
+    const BEHIND_LEN: usize = 16 << 20;
+    let mut bytes = Vec::new();
+    let mut whole = HEADER_LEN;
+    loop {
+        let start = bytes.len();
+        let left = usize::try_from(file.len()?.saturating_sub(start as u64)).unwrap_or(PIECE_LEN);
+        bytes.resize(start + left.min(PIECE_LEN), 0);
+        let n = file.read_up_to(bytes.get_mut(start..).unwrap_or_default(), start as u64)?;
+        bytes.truncate(start + n);
+        let instance = u64_at(&bytes, 32);
+        while bytes.get(whole..whole + RECORD_LEN).is_some_and(|record| Record::decode(record, instance, whole as u64).is_some()) {
+            whole += RECORD_LEN;
+        }
+        if n < PIECE_LEN || bytes.len() > whole + BEHIND_LEN {
+            return Ok(bytes);
+        }
+    }
+}
+
 impl Journal {
     /// Makes the journal of a new store, or a new one with the same facts in place of a lost or long one, and makes it durable.
     pub(crate) fn create(folder: &Folder, store: u128, records: impl IntoIterator<Item = Record>) -> Result<Journal> {
@@ -293,7 +322,11 @@ impl Journal {
         file.write_all(&bytes, 0)?;
         file.sync()?;
         folder.rename(NEW_NAME, NAME)?;
-        folder.sync()?;
+        // From here on the old journal is gone: no failure may be taken for one that changed nothing.
+        folder.sync().map_err(|e| match e {
+            Error::NoSpace { operation, path, source } => Error::Io { operation, path, source },
+            other => other,
+        })?;
         // Opened anew for the sake of its name in errors.
         let file = folder.open(NAME, Access::Write)?;
         let len = bytes.len() as u64;

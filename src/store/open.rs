@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::options::{Level, Mode, Options};
 
 use super::background::Background;
-use super::chunks::{ChunkMap, Loaded, View};
+use super::chunks::{self, ChunkMap, Loaded, View};
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::settings::{self, Settings, StoreKind};
 use super::writer::{Buffer, SEQ_RESERVE, Writer};
@@ -46,24 +46,21 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
     }
     let folder = Folder::new(Arc::clone(&options.disk), path);
     let forks = process::forks();
-    let settings = find(&folder, kind, &options)?;
+    let found = find(&folder, kind, &options)?;
     let writable = options.mode != Mode::ReadOnly;
-    let (settings, lock) = match settings {
-        Some(settings) => (settings, if writable { Some(take_lock(&folder)?) } else { None }),
-        None => {
-            let lock = take_lock(&folder)?;
-            // Somebody else may have created it just now.
-            match Settings::read(&folder)? {
-                Some(settings) => (settings, Some(lock)),
-                None => (create(&folder, kind, &options)?, Some(lock)),
-            }
-        }
+    let lock = if writable { Some(take_lock(&folder)?) } else { None };
+    // Before the lock was ours, somebody else may have created or destroyed the store.
+    let settings = match (if writable { Settings::read(&folder)? } else { found }, options.mode) {
+        (Some(settings), _) => settings,
+        (None, Mode::CreateIfMissing | Mode::CreateNew) => create(&folder, kind, &options)?,
+        (None, Mode::Existing | Mode::ReadOnly) => return Err(Error::NotFound { path: path.to_owned() }),
     };
     settings.check(kind, &folder, &options)?;
 
     let chunk_shared = Arc::new(efile::Shared {
         folder: folder.clone(),
         identity: folder.identity()?,
+        forks,
         store: settings.store,
         grace: settings.grace,
         no_index: options.no_index,
@@ -90,6 +87,9 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         counters,
         forks,
     });
+    if writable {
+        chunks::remember(&core);
+    }
     core.start_background()?;
     Ok(core)
 }
@@ -107,8 +107,6 @@ fn find(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Option<Se
                 Err(e) if e.raw_os_error() == Some(libc::EEXIST) => {}
                 Err(e) => return Err(Error::io("create", &path, e)),
             }
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Folder::new(Arc::clone(&options.disk), parent).sync()?;
         }
         Some(Kind::Folder) => {}
         Some(_) => return Err(Error::NotAFolder { path }),
@@ -141,6 +139,9 @@ fn find(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Option<Se
 
 fn create(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Settings> {
     let settings = Settings::new(kind, folder, options)?;
+    // The folder's own name has to be durable too, whoever made it.
+    let parent = folder.path().parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Folder::new(Arc::clone(&options.disk), parent).sync()?;
     Journal::create(folder, settings.store, [])?;
     settings.write(folder)?;
     Ok(settings)
@@ -204,12 +205,12 @@ impl Opening<'_> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
         };
         let limit = facts.next_seq.checked_add(SEQ_RESERVE).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
-        let session = Fact::Session { limit };
+        let session = Fact::Session { start: facts.next_seq, limit };
         let mut all = vec![session];
         if facts.horizon > 0 {
             all.push(Fact::Horizon(facts.horizon));
         }
-        all.extend(efile::doomed(self.chunk_shared.identity).into_iter().map(Fact::Idle));
+        all.extend(efile::doomed((self.chunk_shared.identity, self.settings.store)).into_iter().map(Fact::Idle));
         all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::Idle));
         let created = Journal::create(self.folder, self.settings.store, records(&facts, &all));
         let mut journal = match (created, &reading) {
@@ -231,6 +232,7 @@ impl Opening<'_> {
         let writer = Writer {
             journal,
             _lock: lock,
+            session_start: facts.next_seq,
             next_seq: facts.next_seq,
             seq_limit: limit,
             open: VecDeque::new(),
@@ -285,14 +287,15 @@ impl Opening<'_> {
 
         // Chunks as the journal knows them, and the logs of theirs that may have grown.
         let mut by_chunk: BTreeMap<u64, Vec<LogSummary>> = BTreeMap::new();
-        for (id, (summary, _)) in &facts.logs {
+        for (id, (summary, _, _)) in &facts.logs {
             by_chunk.entry(id.chunk).or_default().push(*summary);
         }
         let mut chunks: ChunkMap = by_chunk
             .into_iter()
             .map(|(number, logs)| (number, Arc::new(Chunk::new(number, Arc::clone(self.chunk_shared), logs))))
             .collect();
-        let active: Vec<LogSummary> = facts.logs.values().filter(|(_, active)| *active).map(|(summary, _)| *summary).collect();
+        let active: Vec<(LogSummary, u64)> =
+            facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (*summary, *committed)).collect();
         let mut news = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
         news.extend(expired.into_iter().map(Fact::Drop));
         Ok(Found { reading, facts, chunks, news })
@@ -301,7 +304,7 @@ impl Opening<'_> {
     /// Takes out the logs of chunks that lie wholly below the horizon, and removes what may be left of their files.
     fn split_expired(&self, facts: &mut Facts) -> Vec<LogId> {
         // Readers of this process may still have some of them; then the files go with the last of those.
-        let in_use = efile::doomed(self.chunk_shared.identity);
+        let in_use = efile::doomed((self.chunk_shared.identity, self.settings.store));
         let expired: Vec<LogId> = facts.logs.keys().filter(|id| self.settings.chunk_end(id.chunk) < facts.horizon).copied().collect();
         for id in &expired {
             facts.logs.remove(id);
@@ -313,11 +316,11 @@ impl Opening<'_> {
     }
 
     /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal.
-    fn recover(&self, chunks: &mut ChunkMap, active: &[LogSummary], facts: &mut Facts, snapshot: Option<u64>) -> Result<Vec<Fact>> {
+    fn recover(&self, chunks: &mut ChunkMap, active: &[(LogSummary, u64)], facts: &mut Facts, snapshot: Option<u64>) -> Result<Vec<Fact>> {
         let mut surveys: Vec<(&LogSummary, &Arc<Chunk>, Survey)> = Vec::new();
-        for summary in active {
+        for (summary, committed) in active {
             let Some(chunk) = chunks.get(&summary.id.chunk) else { continue };
-            let survey = chunk.survey(summary)?;
+            let survey = chunk.survey(summary, *committed)?;
             facts.durable = facts.durable.max(survey.durable);
             facts.next_seq = facts.next_seq.max(survey.seq_high.saturating_add(1));
             surveys.push((summary, chunk, survey));
@@ -374,14 +377,14 @@ impl Opening<'_> {
             let Some((id, "estore")) = name.to_str().and_then(LogId::of_name) else { continue };
             let known = facts.logs.get(&id).copied();
             // A look at each of them is for recovery, not for a reader beside a writer.
-            if known.is_some_and(|(_, active)| active || !self.chunk_shared.writable) {
+            if known.is_some_and(|(_, active, _)| active || !self.chunk_shared.writable) {
                 continue;
             }
             let Some(file) = self.folder.open_if_there(&id.log_name(), Access::Read)? else { continue };
             let file_len = file.len()?;
-            if let Some((summary, _)) = known {
+            if let Some((summary, _, committed)) = known {
                 if file_len > summary.len {
-                    facts.logs.insert(id, (summary, true));
+                    facts.logs.insert(id, (summary, true, committed));
                 }
                 continue;
             }
@@ -389,7 +392,7 @@ impl Opening<'_> {
             let start = LogSummary { id, instance: 0, len, totals: Totals::default(), watermark: None };
             match LogHeader::read(&file) {
                 Ok(header) if header.id == id && header.store == self.settings.store => {
-                    facts.logs.insert(id, (LogSummary { instance: header.instance, ..start }, true));
+                    facts.logs.insert(id, (LogSummary { instance: header.instance, ..start }, true, 0));
                 }
                 // Of a log that the journal knew nothing of, nothing was promised. Of one that it may have known, that is to be reported.
                 Ok(_) | Err(Error::Corrupt { .. }) if !facts.found_anew => {}
@@ -397,18 +400,18 @@ impl Opening<'_> {
                     self.say(Level::Error, &format!("{}: the log header is not what was written", id.log_name()));
                     let (oldest, newest) = (self.settings.chunk_start(id.chunk), self.settings.chunk_end(id.chunk));
                     let totals = Totals { oldest, newest, ..Totals::default() };
-                    facts.logs.insert(id, (LogSummary { len: len.max(file_len), totals, ..start }, false));
+                    facts.logs.insert(id, (LogSummary { len: len.max(file_len), totals, ..start }, false, 0));
                 }
                 Err(e) => return Err(e),
             }
         }
         if facts.found_anew {
             // A session may have given out so many more seqs than its frames tell of.
-            let surveyed = facts.logs.values().filter(|(_, active)| *active).map(|(summary, _)| summary);
+            let surveyed = facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, _)| summary);
             let mut seq_high = facts.next_seq;
             for summary in surveyed {
                 let file = self.folder.open(&summary.id.log_name(), Access::Read)?;
-                seq_high = seq_high.max(crate::efile::recover::survey(&file, summary.instance, summary.len)?.seq_high);
+                seq_high = seq_high.max(crate::efile::recover::survey(&file, summary.instance, summary.len, 0)?.seq_high);
             }
             facts.next_seq = seq_high.saturating_add(SEQ_RESERVE.saturating_mul(2));
         }

@@ -11,7 +11,7 @@ use crate::options::{Level, Options};
 use super::journal::{self, Fact};
 use super::open::LOCK_NAME;
 use super::settings::{self, Settings, StoreKind};
-use super::{Core, lock};
+use super::{Core, chunks, lock};
 
 impl Core {
     /// See [`Store::delete_before`](crate::Store::delete_before).
@@ -27,8 +27,14 @@ impl Core {
         writer.journal.reserve(1)?;
         writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
 
+        self.shorten_journal(writer).inspect_err(|e| self.poison(e))?;
+
         // Not flushed, but thinned out: deleting must work on a full disk.
         writer.buffer.drop_before(time);
+        if writer.buffer.is_empty() {
+            // Then everything that was appended is visible or deleted.
+            lock(&self.view).seq = self.last_seq();
+        }
 
         // Chunks below the horizon leave the view; their files go when the last reader that has them is closed.
         let gone = {
@@ -47,6 +53,9 @@ impl Core {
         self.forget(|chunk| gone.contains_key(&chunk.number));
         for chunk in gone.values() {
             chunk.doom();
+            for earlier in chunks::earlier_chunks(self, chunk.number) {
+                earlier.doom();
+            }
         }
         self.say(Level::Info, &format!("{} chunks before {time} were deleted", gone.len()));
         Ok(())

@@ -91,7 +91,7 @@ impl Core {
             let still = |record: &Record| match record.fact {
                 Fact::Active(summary) => {
                     let chunk = writer.open.iter().find(|chunk| chunk.number == summary.id.chunk);
-                    chunk.is_some_and(|chunk| chunk.note(&summary))
+                    chunk.is_some_and(|chunk| chunk.note(&summary, work.seq))
                 }
                 _ => false,
             };
@@ -159,6 +159,10 @@ impl Core {
             return Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() });
         }
         let flushed = self.flush(writer);
+        if self.poison.get().is_some() {
+            // What the logs hold is unknown: recovery has to look at them.
+            return flushed;
+        }
         let committed = self.visible_seq();
         let mut records = Vec::new();
         let chunks: Vec<_> = writer.open.drain(..).chain(writer.parked.drain(..)).collect();

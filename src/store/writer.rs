@@ -44,6 +44,8 @@ pub(super) struct Writer {
     pub(super) journal: Journal,
     /// Given up when the store is closed, even if readers live on.
     pub(super) _lock: Box<dyn Lock>,
+    /// The first seq that this writer could give out.
+    pub(super) session_start: u64,
     /// The next seq to give out, and the first that must not be given out before more are reserved.
     pub(super) next_seq: u64,
     pub(super) seq_limit: u64,
@@ -201,7 +203,7 @@ impl Core {
         let end = writer.next_seq.checked_add(count).ok_or_else(too_many)?;
         if end > writer.seq_limit {
             let limit = end.checked_add(SEQ_RESERVE).ok_or_else(too_many)?;
-            let record = self.record(Fact::Session { limit }, writer.next_seq - 1);
+            let record = self.record(Fact::Session { start: writer.session_start, limit }, self.visible_seq());
             writer.journal.reserve(1)?;
             writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
             writer.seq_limit = limit;
@@ -282,8 +284,9 @@ impl Core {
         }
         let mut guard = lock(&self.writer);
         match guard.as_mut() {
-            Some(writer) if self.poison.get().is_none() => self.flush(writer),
-            _ => Ok(()),
+            Some(writer) if writer.buffer.is_empty() => Ok(()),
+            Some(writer) => self.check_writable().and_then(|()| self.flush(writer)),
+            None => Ok(()),
         }
     }
 
@@ -315,6 +318,8 @@ impl Core {
 
         let written = self.write_parts(writer, &chunks, &parts, &newly_active, last_seq);
         if let Err(e) = written {
+            let visible = self.visible_seq();
+            chunks.iter().for_each(|chunk| chunk.forget_after(visible));
             self.poison(&e);
             return Err(self.outcome_unknown(e));
         }
@@ -389,7 +394,7 @@ impl Core {
             writer.journal.append(&records)?;
             writer.folder_changes += 1;
             for (chunk, _) in newly_active {
-                chunk.mark_active();
+                chunk.mark_active(committed);
             }
         }
         let durable = self.durable_seq();
@@ -432,7 +437,11 @@ impl Core {
                 self.folder.sync()?;
                 writer.folder_synced = writer.folder_changes;
             }
-            writer.journal.reserve(records.len())?;
+            match writer.journal.reserve(records.len()) {
+                // Then the journal goes on calling them active, which is true of what they were.
+                Err(Error::NoSpace { .. }) => return Ok(()),
+                other => other?,
+            }
             writer.journal.append(&records)?;
             self.shorten_journal(writer)
         };
@@ -449,23 +458,29 @@ impl Core {
             return Ok(());
         }
         let records = self.all_records(writer, view.seq);
-        writer.journal.rewrite(records)
+        match writer.journal.rewrite(records) {
+            // It can stay long until there is space.
+            Err(Error::NoSpace { .. }) => Ok(()),
+            other => other,
+        }
     }
 
     /// Everything that the journal has to say.
     pub(super) fn all_records(&self, writer: &Writer, committed: u64) -> Vec<Record> {
         let view = lock(&self.view).clone();
-        let mut facts = vec![Fact::Session { limit: writer.seq_limit }];
+        let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit }];
         if view.horizon > 0 {
             facts.push(Fact::Horizon(view.horizon));
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.
-        facts.extend(efile::doomed(self.chunk_shared.identity).into_iter().map(Fact::Idle));
-        for chunk in view.chunks.values() {
-            facts.extend(
-                chunk.facts().into_iter().map(|(summary, active)| if active { Fact::Active(summary) } else { Fact::Idle(summary) }),
-            );
+        facts.extend(efile::doomed((self.chunk_shared.identity, self.settings.store)).into_iter().map(Fact::Idle));
+        let mut records: Vec<Record> = facts.into_iter().map(|fact| self.record(fact, committed)).collect();
+        for (summary, noted) in view.chunks.values().flat_map(|chunk| chunk.facts()) {
+            records.push(match noted {
+                Some(noted) => self.record(Fact::Active(summary), noted),
+                None => self.record(Fact::Idle(summary), committed),
+            });
         }
-        facts.into_iter().map(|fact| self.record(fact, committed)).collect()
+        records
     }
 }

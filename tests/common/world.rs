@@ -25,7 +25,7 @@ struct Open {
     given: usize,
     batches: usize,
     rng: Rng,
-    /// Of another handle than the writer's, or of one that was closed since: then a delete may end it.
+    /// Of another handle than the writer's, so that a delete may end it.
     beside: bool,
     /// The horizon has moved since it was opened.
     deleted: bool,
@@ -609,9 +609,6 @@ impl World {
         if !self.readers.is_empty() {
             self.hit("readers outlive their store");
             self.pull_reader(last as usize, 20);
-        }
-        for open in &mut self.readers {
-            open.beside = true;
         }
         for harm in harms {
             self.harm(harm);
