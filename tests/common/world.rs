@@ -47,6 +47,8 @@ pub(crate) struct World {
     durable: u64,
     /// Some chunks may have lost their events.
     crashed: bool,
+    /// Events were deleted while they may have been in the buffer only, so that their chunk may never have been made.
+    thinned: bool,
     pub(crate) coverage: Coverage,
 }
 
@@ -63,6 +65,7 @@ impl World {
             flushed: 0,
             durable: 0,
             crashed: false,
+            thinned: false,
             coverage: Coverage::new(),
         };
         world.open();
@@ -512,6 +515,7 @@ impl World {
         let time = self.point(point);
         let Handle::Store(store) = self.handle() else { return };
         store.delete_before(time).expect("the horizon moves");
+        self.thinned |= matches!(self.opening.level, LevelChoice::Buffered { .. });
         let before = self.model.len();
         self.model.delete_before(time);
         if self.model.len() < before {
@@ -568,7 +572,7 @@ impl World {
         assert_eq!((stats.expired, stats.present), (self.model.expired, self.model.present), "expired and present");
         assert_eq!(stats.damaged, 0, "damaged stretches");
         assert!(stats.open_logs <= self.opening.max_open_logs as u64, "{} open logs", stats.open_logs);
-        if !self.crashed && !self.is_efile() {
+        if !self.crashed && !self.thinned && !self.is_efile() {
             let last_of = |chunk: u64| chunk.saturating_mul(self.chunk()).saturating_add(self.chunk() - 1);
             let chunks: HashSet<u64> = self.model.events.iter().map(|event| self.chunk_of(event.time)).collect();
             let chunks = chunks.into_iter().filter(|chunk| last_of(*chunk) >= self.model.horizon).count();
