@@ -127,15 +127,20 @@ impl Model {
         self.range(start, end).len() as u64
     }
 
+    /// The events that a full read gives, in order of arrival.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Kept> {
+        self.events.iter().filter(|event| self.is_live(event))
+    }
+
     /// How many events a full read gives.
     pub(crate) fn len(&self) -> u64 {
-        self.events.iter().filter(|event| self.is_live(event)).count() as u64
+        self.live().count() as u64
     }
 
     /// The smallest and largest time that a full read gives.
     pub(crate) fn bounds(&self) -> Option<(u64, u64)> {
-        let live = || self.events.iter().filter(|event| self.is_live(event)).map(|event| event.time);
-        Some((live().min()?, live().max()?))
+        let times = || self.live().map(|event| event.time);
+        Some((times().min()?, times().max()?))
     }
 
     /// A batch was appended, and the store answered `last_seq`.

@@ -399,9 +399,9 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
 
 /// One operation; `crashes`: among them are endings that only a simulated disk can bring about.
 pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
-    let death = u32::from(crashes);
     let crash = || prop_oneof![1 => Just(Ending::Death), 1 => Just(Ending::PowerLossAll), 2 => Just(Ending::PowerLossRandom)];
-    let ending = prop_oneof![3 => Just(Ending::Close), 2 => Just(Ending::Drop), 4 * death => crash()];
+    let cut_short = if crashes { crash().boxed() } else { Just(Ending::Drop).boxed() };
+    let ending = prop_oneof![3 => Just(Ending::Close), 2 => Just(Ending::Drop), 4 => cut_short];
     let doing = prop_oneof![
         4 => batch().prop_map(Doing::Append),
         1 => Just(Doing::Sync),
@@ -409,6 +409,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         2 => Just(Doing::Close),
     ];
     let die = (doing, 0_u64..40, crash(), opening()).prop_map(|(doing, at, ending, opening)| Op::Die { doing, at, ending, opening });
+    let die = if crashes { die.boxed() } else { Just(Op::Stats).boxed() };
     let beside = || prop::bool::weighted(0.25);
     prop_oneof![
         14 => batch().prop_map(Op::Append),
@@ -424,8 +425,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         1 => (1_u64..3_000_000_000).prop_map(Op::Tick),
         2 => Just(Op::Stats),
         4 => (ending, vec(harm(), 0..4), opening()).prop_map(|(ending, harms, opening)| Op::Reopen { ending, harms, opening }),
-        // A weight of 0 is not allowed here.
-        2 => if crashes { die.boxed() } else { Just(Op::Stats).boxed() },
+        2 => die,
     ]
 }
 
