@@ -19,7 +19,7 @@ use common::place::Place;
 use ops::{Op, Setup};
 use world::{Coverage, World};
 
-/// `ESTORE_CASES` lists of operations, or so many as take some half a minute in a debug build.
+/// `ESTORE_CASES` lists of operations, or so many as take some minute in a debug build.
 fn config(default: u32) -> Config {
     let cases = std::env::var("ESTORE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     Config {
@@ -39,7 +39,7 @@ fn run(setup: Setup, ops: &[Op], place: Place) -> Coverage {
 }
 
 proptest! {
-    #![proptest_config(config(1000))]
+    #![proptest_config(config(2000))]
 
     #[test]
     fn a_store_on_the_simulated_disk_is_what_the_model_says(setup in ops::setup(), ops in ops::ops(true), seed in any::<u64>()) {
@@ -48,7 +48,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(500))]
+    #![proptest_config(config(1000))]
 
     #[test]
     fn a_store_on_the_real_disk_is_what_the_model_says(setup in ops::setup(), ops in ops::ops(false)) {
