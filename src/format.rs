@@ -56,7 +56,7 @@
 //!
 //! ## Frames
 //!
-//! A header of 128 bytes:
+//! A header of 128 bytes, or of 64 where it has the flag *single*:
 //!
 //! | at | bytes | what |
 //! | --- | --- | --- |
@@ -64,7 +64,7 @@
 //! | 4 | 4 | checksum of bytes 8 to 127 |
 //! | 8 | 8 | instance of the file |
 //! | 16 | 8 | offset of this header in the file |
-//! | 24 | 2 | flags: 1 late, 2 last of its batch in this log, 4 end of its batch, 8 alone, 16 in a recon file |
+//! | 24 | 2 | flags: 1 late, 2 last of its batch in this log, 4 end of its batch, 8 alone, 16 in a recon file, 32 single |
 //! | 26 | 1 | codec of the body: 0 plain |
 //! | 27 | 4 | bytes per event in the columns of times, seqs, ids, lengths |
 //! | 31 | 1 | reserved |
@@ -83,7 +83,19 @@
 //! | 112 | 8 | largest seq of the batch |
 //! | 120 | 8 | everything up to this seq was known to be durable |
 //!
-//! The body: four columns, then the data of all events one after the other. Events are sorted by key. A column holds for each event the distance
+//! A frame that is one event, the last of its batch, is *single*. Its header goes on differently after byte 26:
+//!
+//! | at | bytes | what |
+//! | --- | --- | --- |
+//! | 4 | 4 | checksum of bytes 8 to 63 |
+//! | 27 | 1 | 1 if the event was late by the definition, else 0 |
+//! | 28 | 4 | id |
+//! | 32 | 4 | length of the body: the event's data and nothing else |
+//! | 36 | 4 | checksum of the body |
+//! | 40 | 16 | key; its seq is that of the batch too |
+//! | 56 | 8 | everything up to this seq was known to be durable |
+//!
+//! The body of all other frames: four columns, then the data of all events one after the other. Events are sorted by key. A column holds for each event the distance
 //! from a base in the stated number of bytes (0 to 8; at most 4 for ids and lengths): times from the first key's time, seqs from the smallest
 //! seq, ids from the smallest id, lengths from the smallest length. A column of width 0 has no bytes and all distances 0, except that a
 //! column of seqs of width 0 means that seqs rise by one.

@@ -5,7 +5,13 @@
 //!  ┌───────────────────────────────┬───────┬──────┬─────┬─────────┬──────────────────────┐
 //!  │ magic, checksums, bounds, ... │ times │ seqs │ ids │ lengths │ data, event by event │
 //!  └───────────────────────────────┴───────┴──────┴─────┴─────────┴──────────────────────┘
+//!   header of one event, 64 bytes    body
+//!  ┌───────────────────────────────┬──────┐
+//!  │ magic, checksums, the event   │ data │
+//!  └───────────────────────────────┴──────┘
 //! ```
+//!
+//! A batch of one event is written as the second form: the bounds are the event, so the header needs no others, and the body no columns.
 //!
 //! The events of a frame are sorted by `(time, seq)`. Each of the four columns holds one number per event: the distance from the smallest
 //! of its kind, in as few bytes as the largest distance needs (0 to 8; 0 if all are equal). A column of seqs of width 0 means that they
@@ -15,10 +21,17 @@
 //! own place in it ([`Header::offset`]), so that a whole frame in the wrong place is not believed. The layout byte by byte is in
 //! [`crate::format`].
 
+use crate::bytes::{put, u16_at, u32_at, u64_at};
 use crate::event::{EventRef, Key};
 
 /// Length of an encoded header.
-pub(crate) const HEADER_LEN: usize = 128;
+const HEADER_LEN: usize = 128;
+/// Length of the header of a frame that is one event ([`SINGLE`]).
+const SINGLE_HEADER_LEN: usize = 64;
+/// No frame is shorter.
+pub(crate) const MIN_FRAME_LEN: usize = SINGLE_HEADER_LEN;
+/// A header is decoded from so many bytes, or from fewer where the file ends.
+pub(crate) const MAX_HEADER_LEN: usize = HEADER_LEN;
 /// A frame is cut before its body would grow beyond this, unless a single event does.
 pub(crate) const TARGET_BODY_LEN: usize = 64 << 10;
 /// No frame holds more events.
@@ -38,7 +51,9 @@ pub(crate) const END: u16 = 4;
 pub(crate) const ALONE: u16 = 8;
 /// The frame stands in a recon file and is a copy.
 pub(crate) const RECON: u16 = 16;
-const KNOWN_FLAGS: u16 = LATE | LAST | END | ALONE | RECON;
+/// One event that is the last of its batch, with the short header.
+const SINGLE: u16 = 32;
+const KNOWN_FLAGS: u16 = LATE | LAST | END | ALONE | RECON | SINGLE;
 
 /// The body is stored as it is.
 const CODEC_PLAIN: u8 = 0;
@@ -110,7 +125,12 @@ pub(crate) enum Refusal {
 impl Header {
     /// Length of the whole frame in its file.
     pub(crate) fn frame_len(&self) -> u64 {
-        HEADER_LEN as u64 + u64::from(self.body_len)
+        self.header_len() as u64 + u64::from(self.body_len)
+    }
+
+    /// Length of the encoded header: where the body starts.
+    pub(crate) fn header_len(&self) -> usize {
+        header_len(self.flags)
     }
 
     /// Where the next frame starts.
@@ -122,85 +142,115 @@ impl Header {
         self.flags & flag != 0
     }
 
-    fn encode(&mut self) -> [u8; HEADER_LEN] {
-        let mut bytes = [0; HEADER_LEN];
-        let mut at = 8;
-        let mut put = |field: &[u8]| {
-            if let Some(place) = bytes.get_mut(at..at + field.len()) {
-                place.copy_from_slice(field);
-            }
-            at += field.len();
-        };
-        put(&self.instance.to_le_bytes());
-        put(&self.offset.to_le_bytes());
-        put(&self.flags.to_le_bytes());
-        put(&[CODEC_PLAIN]);
-        put(&self.widths);
-        put(&[0]);
-        put(&self.count.to_le_bytes());
-        put(&self.late.to_le_bytes());
-        put(&self.body_len.to_le_bytes());
-        put(&self.body_len.to_le_bytes());
-        put(&self.body_crc.to_le_bytes());
-        put(&self.id_base.to_le_bytes());
-        put(&self.len_base.to_le_bytes());
-        put(&[0; 4]);
-        for key in [self.first, self.last] {
-            put(&key.time.to_le_bytes());
-            put(&key.seq.to_le_bytes());
+    /// Writes the header to `place`, which has its length, and notes the checksum.
+    fn encode(&mut self, place: &mut [u8]) {
+        put(place, 0, &MAGIC.to_le_bytes());
+        put(place, 8, &self.instance.to_le_bytes());
+        put(place, 16, &self.offset.to_le_bytes());
+        put(place, 24, &self.flags.to_le_bytes());
+        put(place, 26, &[CODEC_PLAIN]);
+        if self.has(SINGLE) {
+            put(place, 27, &[self.late as u8]);
+            put(place, 28, &self.id_base.to_le_bytes());
+            put(place, 32, &self.body_len.to_le_bytes());
+            put(place, 36, &self.body_crc.to_le_bytes());
+            put(place, 40, &self.first.time.to_le_bytes());
+            put(place, 48, &self.first.seq.to_le_bytes());
+            put(place, 56, &self.durable.to_le_bytes());
+        } else {
+            put(place, 27, &self.widths);
+            put(place, 32, &self.count.to_le_bytes());
+            put(place, 36, &self.late.to_le_bytes());
+            put(place, 40, &self.body_len.to_le_bytes());
+            put(place, 44, &self.body_len.to_le_bytes());
+            put(place, 48, &self.body_crc.to_le_bytes());
+            put(place, 52, &self.id_base.to_le_bytes());
+            put(place, 56, &self.len_base.to_le_bytes());
+            put(place, 64, &self.first.time.to_le_bytes());
+            put(place, 72, &self.first.seq.to_le_bytes());
+            put(place, 80, &self.last.time.to_le_bytes());
+            put(place, 88, &self.last.seq.to_le_bytes());
+            put(place, 96, &self.seq_low.to_le_bytes());
+            put(place, 104, &self.seq_high.to_le_bytes());
+            put(place, 112, &self.batch.to_le_bytes());
+            put(place, 120, &self.durable.to_le_bytes());
         }
-        put(&self.seq_low.to_le_bytes());
-        put(&self.seq_high.to_le_bytes());
-        put(&self.batch.to_le_bytes());
-        put(&self.durable.to_le_bytes());
-        self.crc = crc32fast::hash(&bytes[8..]);
-        bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.crc.to_le_bytes());
-        bytes
+        self.crc = crc32fast::hash(place.get(8..).unwrap_or_default());
+        put(place, 4, &self.crc.to_le_bytes());
     }
 
-    /// Reads a header that must stand at `offset` of the file `instance`.
-    pub(crate) fn decode(bytes: &[u8; HEADER_LEN], instance: u64, offset: u64) -> Result<Header, Refusal> {
-        let u32_at = |at: usize| crate::bytes::u32_at(bytes, at);
-        let u64_at = |at: usize| crate::bytes::u64_at(bytes, at);
-        if u32_at(0) != MAGIC {
+    /// Reads a header that must stand at `offset` of the file `instance`, from the bytes there: [`MAX_HEADER_LEN`] of them or more, fewer
+    /// only where the file ends.
+    pub(crate) fn decode(bytes: &[u8], instance: u64, offset: u64) -> Result<Header, Refusal> {
+        const CUT: Refusal = Refusal::Damaged("the file ends within a frame's header");
+        let short = bytes.first_chunk::<SINGLE_HEADER_LEN>().ok_or(CUT)?;
+        if u32_at(short, 0) != MAGIC {
             return Err(Refusal::Damaged("no frame starts here"));
         }
-        let crc = u32_at(4);
-        if crc != crc32fast::hash(&bytes[8..]) {
+        // Flags that are damaged make the wrong bytes count, and then their checksum does not fit.
+        let flags = u16_at(short, 24);
+        let bytes = bytes.get(..header_len(flags)).ok_or(CUT)?;
+        let crc = u32_at(bytes, 4);
+        if crc != crc32fast::hash(bytes.get(8..).unwrap_or_default()) {
             return Err(Refusal::Damaged("the checksum of the frame's header does not fit"));
         }
-        let header = Header {
-            instance: u64_at(8),
-            offset: u64_at(16),
-            flags: crate::bytes::u16_at(bytes, 24),
-            widths: [bytes[27], bytes[28], bytes[29], bytes[30]],
-            count: u32_at(32),
-            late: u32_at(36),
-            body_len: u32_at(40),
-            body_crc: u32_at(48),
-            id_base: u32_at(52),
-            len_base: u32_at(56),
-            first: Key::new(u64_at(64), u64_at(72)),
-            last: Key::new(u64_at(80), u64_at(88)),
-            seq_low: u64_at(96),
-            seq_high: u64_at(104),
-            batch: u64_at(112),
-            durable: u64_at(120),
-            crc,
-        };
-        if header.instance != instance || header.offset != offset {
+        let (of_instance, at_offset) = (u64_at(bytes, 8), u64_at(bytes, 16));
+        if of_instance != instance || at_offset != offset {
             return Err(Refusal::Damaged("the frame belongs to another place or another file"));
         }
-        if header.flags & !KNOWN_FLAGS != 0 {
+        if flags & !KNOWN_FLAGS != 0 {
             return Err(Refusal::Newer("a frame has flags that are not known"));
         }
-        if bytes[26] != CODEC_PLAIN {
+        if bytes.get(26) != Some(&CODEC_PLAIN) {
             return Err(Refusal::Newer("a frame is encoded in a way that is not known"));
         }
+        let header = if flags & SINGLE != 0 {
+            let key = Key::new(u64_at(bytes, 40), u64_at(bytes, 48));
+            let body_len = u32_at(bytes, 32);
+            Header {
+                instance,
+                offset,
+                flags,
+                widths: [0; 4],
+                count: 1,
+                late: u32::from(short[27]),
+                body_len,
+                body_crc: u32_at(bytes, 36),
+                id_base: u32_at(bytes, 28),
+                len_base: body_len,
+                first: key,
+                last: key,
+                seq_low: key.seq,
+                seq_high: key.seq,
+                batch: key.seq,
+                durable: u64_at(bytes, 56),
+                crc,
+            }
+        } else {
+            Header {
+                instance,
+                offset,
+                flags,
+                widths: [short[27], short[28], short[29], short[30]],
+                count: u32_at(bytes, 32),
+                late: u32_at(bytes, 36),
+                body_len: u32_at(bytes, 40),
+                body_crc: u32_at(bytes, 48),
+                id_base: u32_at(bytes, 52),
+                len_base: u32_at(bytes, 56),
+                first: Key::new(u64_at(bytes, 64), u64_at(bytes, 72)),
+                last: Key::new(u64_at(bytes, 80), u64_at(bytes, 88)),
+                seq_low: u64_at(bytes, 96),
+                seq_high: u64_at(bytes, 104),
+                batch: u64_at(bytes, 112),
+                durable: u64_at(bytes, 120),
+                crc,
+            }
+        };
         // Events may take no bytes at all (equal in all but their seqs), so the count has a bound of its own.
         let sane = header.count > 0
             && header.count as usize <= MAX_COUNT
+            && header.late <= header.count
             && header.widths.iter().zip([8, 8, 4, 4]).all(|(&width, most)| width <= most)
             && header.first <= header.last
             && header.seq_low <= header.seq_high
@@ -300,6 +350,11 @@ fn each(column: &[u8], width: u8, slots: &mut [Slot], set: impl Fn(&mut Slot, u6
     }
 }
 
+/// Length of the header of a frame with these flags.
+fn header_len(flags: u16) -> usize {
+    if flags & SINGLE != 0 { SINGLE_HEADER_LEN } else { HEADER_LEN }
+}
+
 /// The fewest bytes that hold `distance`.
 fn width(distance: u64) -> u8 {
     (u64::BITS - distance.leading_zeros()).div_ceil(8) as u8
@@ -328,6 +383,11 @@ pub(crate) fn cut(events: &[EventRef<'_>]) -> usize {
 ///
 /// `events` must not be empty and must be sorted by `(time, seq)`; `late` of them were late by the definition.
 pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, flags: u16, late: u32, stamp: &Stamp) -> Header {
+    if let [event] = events
+        && event.seq == stamp.batch
+    {
+        return encode_single(out, event, offset, flags | SINGLE, late, stamp);
+    }
     let first = events.first().map_or(Key::MIN, |e| Key::new(e.time, e.seq));
     let last = events.last().map_or(Key::MAX, |e| Key::new(e.time, e.seq));
     let (mut seq_low, mut seq_high) = (u64::MAX, 0);
@@ -389,10 +449,37 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
         durable: stamp.durable,
         crc: 0,
     };
-    let encoded = header.encode();
-    if let Some(place) = out.get_mut(start..body) {
-        place.copy_from_slice(&encoded);
-    }
+    header.encode(out.get_mut(start..body).unwrap_or_default());
+    header
+}
+
+fn encode_single(out: &mut Vec<u8>, event: &EventRef<'_>, offset: u64, flags: u16, late: u32, stamp: &Stamp) -> Header {
+    let key = Key::new(event.time, event.seq);
+    let len = event.data.len() as u32;
+    let mut header = Header {
+        instance: stamp.instance,
+        offset,
+        flags,
+        widths: [0; 4],
+        count: 1,
+        late,
+        body_len: len,
+        body_crc: crc32fast::hash(event.data),
+        id_base: event.id,
+        len_base: len,
+        first: key,
+        last: key,
+        seq_low: event.seq,
+        seq_high: event.seq,
+        batch: stamp.batch,
+        durable: stamp.durable,
+        crc: 0,
+    };
+    let mut place = [0; SINGLE_HEADER_LEN];
+    header.encode(&mut place);
+    out.reserve(SINGLE_HEADER_LEN + event.data.len());
+    out.extend_from_slice(&place);
+    out.extend_from_slice(event.data);
     header
 }
 

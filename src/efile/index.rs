@@ -23,7 +23,7 @@ use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
 use crate::event::Key;
 
-use super::frame::{ALONE, HEADER_LEN, Header, LATE};
+use super::frame::{ALONE, Header, LATE, MAX_HEADER_LEN, MIN_FRAME_LEN};
 use super::log::{LOG_HEADER_LEN, LogId};
 
 /// An entry grows until it covers this many bytes.
@@ -117,7 +117,7 @@ impl Entry {
             && entry.end() <= to
             && entry.count > 0
             && entry.first <= entry.last
-            && entry.own_len as usize > HEADER_LEN - 1
+            && entry.own_len as usize >= MIN_FRAME_LEN
             && entry.own_len <= entry.len
             && late <= 1;
         sane.then_some((entry, late == 1))
@@ -433,7 +433,7 @@ fn read_part(file: &Handle, at: u64, instance: u64, index: &LogIndex, log_len: u
     let (part, body_crc) = Part::decode(&header, instance)?;
     let follows = part.from == index.covered && part.from < part.to && part.to <= log_len;
     // An entry stands for a frame at least, which bounds what is set aside for entries.
-    if !follows || part.entries as u64 > (part.to - part.from) / HEADER_LEN as u64 {
+    if !follows || part.entries as u64 > (part.to - part.from) / MIN_FRAME_LEN as u64 {
         return None;
     }
     let mut body = vec![0; part.entries * ENTRY_LEN];
@@ -447,9 +447,9 @@ fn read_part(file: &Handle, at: u64, instance: u64, index: &LogIndex, log_len: u
 
 /// Whether the frame `tail` stands in the log and ends at `end`.
 pub(crate) fn tail_fits(log: &Handle, instance: u64, tail: Tail, end: u64) -> bool {
-    let mut bytes = [0; HEADER_LEN];
-    log.read_exact(&mut bytes, tail.offset).is_ok()
-        && Header::decode(&bytes, instance, tail.offset).is_ok_and(|header| header.crc == tail.crc && header.end() == end)
+    let mut bytes = [0; MAX_HEADER_LEN];
+    let found = log.read_up_to(&mut bytes, tail.offset).ok().and_then(|found| bytes.get(..found)).unwrap_or_default();
+    Header::decode(found, instance, tail.offset).is_ok_and(|header| header.crc == tail.crc && header.end() == end)
 }
 
 // The file is a row of parts, each with the entries of the frames in `from..to` of the log.

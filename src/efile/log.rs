@@ -186,19 +186,14 @@ impl<'a> Walk<'a> {
     }
 
     fn header_at(&mut self, offset: u64) -> Result<Result<Header, Refusal>> {
-        let (instance, path_end) = (self.instance, self.end);
-        if path_end - offset < frame::HEADER_LEN as u64 {
-            return Ok(Err(Refusal::Damaged("the file ends within a frame's header")));
-        }
-        let bytes = self.bytes_at(offset, frame::HEADER_LEN)?;
-        let mut header = [0; frame::HEADER_LEN];
-        header.copy_from_slice(bytes.get(..frame::HEADER_LEN).unwrap_or(&[0; frame::HEADER_LEN]));
-        Ok(Header::decode(&header, instance, offset))
+        let instance = self.instance;
+        let len = usize::try_from(self.end - offset).unwrap_or(usize::MAX).min(frame::MAX_HEADER_LEN);
+        Ok(Header::decode(self.bytes_at(offset, len)?, instance, offset))
     }
 
     fn body_is_whole(&mut self, header: &Header) -> Result<bool> {
         // A body has the length that its checked header states, and lies within the file; so this allocates no more than the file holds.
-        let bytes = self.bytes_at(header.offset + frame::HEADER_LEN as u64, header.body_len as usize)?;
+        let bytes = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
         Ok(header.body_is_whole(bytes))
     }
 

@@ -25,7 +25,7 @@ use crate::disk::Handle;
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 
-use super::frame::{HEADER_LEN, Header, LATE, Slot};
+use super::frame::{Header, LATE, Slot};
 use super::index::{Damage, Entry, EntryList, Segment};
 
 /// A batch ends early when the blocks behind it hold this many bytes.
@@ -395,10 +395,8 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
     let mut count: u64 = 0;
     while at < entry.len as usize {
         let offset = entry.offset + at as u64;
-        let Some(header) = bytes.get(at..found.max(at)).and_then(|rest| rest.first_chunk::<HEADER_LEN>()) else {
-            return Err(damaged(offset, "the file ends within a frame"));
-        };
-        let header = Header::decode(header, source.instance, offset).map_err(|refusal| refusal.at(file, offset))?;
+        let rest = bytes.get(at..found.max(at)).unwrap_or_default();
+        let header = Header::decode(rest, source.instance, offset).map_err(|refusal| refusal.at(file, offset))?;
         let wanted = match source.class {
             Class::Main => !header.has(LATE),
             Class::Late => header.has(LATE),
@@ -409,11 +407,11 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
                 return Err(damaged(entry.offset, "the index does not agree with the log"));
             }
             let before = slots.last().map(Slot::key);
-            header.decode_body(bytes, at + HEADER_LEN, slots).map_err(|what| damaged(offset, what))?;
+            header.decode_body(bytes, at + header.header_len(), slots).map_err(|what| damaged(offset, what))?;
             sorted &= before.is_none_or(|before| before < header.first);
             count += u64::from(header.count);
         }
-        at = at.saturating_add(HEADER_LEN + header.body_len as usize);
+        at = at.saturating_add(header.header_len() + header.body_len as usize);
     }
     if !sorted {
         slots.sort_unstable_by_key(Slot::key);
