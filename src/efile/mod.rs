@@ -30,7 +30,7 @@ pub(crate) mod recon;
 pub(crate) mod recover;
 mod watermark;
 
-use frame::{ALONE, END, LAST, LATE, Stamp};
+use frame::{ALONE, END, Header, LAST, LATE, Stamp};
 use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
 use read::{Block, Class, Merge, Scope};
@@ -210,6 +210,13 @@ impl Slack {
             (self.events, self.rerouted) = (0, 0);
         }
     }
+}
+
+/// Memory in which frames are put together, to be used again.
+#[derive(Default)]
+pub(crate) struct FrameBuffer {
+    bytes: Vec<u8>,
+    headers: Vec<Header>,
 }
 
 /// The part of a batch that goes to one chunk: sorted by `(time, seq)`, not empty.
@@ -428,10 +435,11 @@ impl Chunk {
         Ok(())
     }
 
-    /// Writes a part of a batch. [`Chunk::prepare`] must have been called for the same events. `buffer` is scratch.
+    /// Writes a part of a batch. [`Chunk::prepare`] must have been called for the same events.
     ///
     /// On failure it is unknown what reached the log.
-    pub(crate) fn write(&self, part: &Part<'_>, buffer: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn write(&self, part: &Part<'_>, buffer: &mut FrameBuffer) -> Result<()> {
+        let FrameBuffer { bytes: buffer, headers } = buffer;
         let (file, summary, cutoffs) = {
             let mut state = self.lock();
             let cutoffs = self.cut_by_lateness(&state, part.events);
@@ -453,7 +461,7 @@ impl Chunk {
         let (late, rest) = part.events.split_at(cutoffs.routed_late);
         let (main, alone) = rest.split_at(rest.len() - usize::from(cutoffs.alone));
         let mut late_left = cutoffs.late as u32;
-        let mut headers = Vec::new();
+        headers.clear();
         for (class, mut rest) in [(LATE, late), (0, main), (ALONE, alone)] {
             let mut after_class = match class {
                 LATE => main.len() + alone.len(),
@@ -486,7 +494,7 @@ impl Chunk {
         let state = &mut *state;
         state.watermark = cutoffs.watermark;
         let Some(log) = state.logs.last_mut() else { return Ok(()) };
-        for header in &headers {
+        for header in headers.iter() {
             log.summary.totals.add(header);
             log.summary.len = header.end();
             if let Some(index) = &mut log.index {

@@ -25,7 +25,7 @@ use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::settings::{self, Settings, StoreKind};
-use super::writer::{Buffer, SEQ_RESERVE, Writer};
+use super::writer::{Buffer, SEQ_RESERVE, Scratch, Writer};
 use super::{Core, Counters};
 
 /// The file whose lock the writer holds.
@@ -241,7 +241,8 @@ impl Opening<'_> {
             folder_synced: 0,
             buffer: Buffer::default(),
             dirty_since: None,
-            scratch: Vec::new(),
+            horizon: facts.horizon,
+            scratch: Scratch::default(),
         };
         // Everything that counts was synced by recovery or by whoever closed the store.
         Ok(Opened { durable: view.seq, view, writer: Some(writer), counters: self.counters })

@@ -29,6 +29,7 @@ impl Core {
 
         self.shorten_journal(writer).inspect_err(|e| self.poison(e))?;
 
+        writer.horizon = time;
         // Not flushed, but thinned out: deleting must work on a full disk.
         writer.buffer.drop_before(time);
         if writer.buffer.is_empty() {

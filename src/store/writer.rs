@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::disk::Lock;
-use crate::efile::{self, Chunk, LogSummary, Part};
+use crate::efile::{self, Chunk, FrameBuffer, LogSummary, Part};
 use crate::error::{Error, Result};
 use crate::event::{AsEvent, EventRef};
 use crate::options::{Durability, Level};
@@ -60,16 +60,57 @@ pub(super) struct Writer {
     pub(super) buffer: Buffer,
     /// When the oldest event that no sync covers was written, if there is one, by the monotonic clock.
     pub(super) dirty_since: Option<u64>,
-    pub(super) scratch: Vec<u8>,
+    /// Events before this time are deleted, and those that are appended are left out: as in the view.
+    pub(super) horizon: u64,
+    pub(super) scratch: Scratch,
+}
+
+/// Memory that appends use again.
+#[derive(Default)]
+pub(super) struct Scratch {
+    frames: FrameBuffer,
+    order: Order,
+}
+
+impl Writer {
+    /// The chunk that was written to last, if it has this number.
+    fn last_open(&self, number: u64) -> Option<&Arc<Chunk>> {
+        self.open.back().filter(|chunk| chunk.number == number)
+    }
+}
+
+/// What one pass over a batch tells of its times.
+#[derive(Clone, Copy)]
+struct Times {
+    low: u64,
+    high: u64,
+    /// They rise, or stay equal, from event to event.
+    rising: bool,
+}
+
+impl Times {
+    const NONE: Times = Times { low: u64::MAX, high: 0, rising: true };
+
+    fn see(&mut self, time: u64) {
+        self.rising &= time >= self.high;
+        self.low = self.low.min(time);
+        self.high = self.high.max(time);
+    }
 }
 
 /// Events of `BUFFERED` that the system does not have yet. They have their seqs.
-#[derive(Default)]
 pub(super) struct Buffer {
     /// Time, seq, id and the end of the data.
     events: Vec<(u64, u64, u32, usize)>,
     data: Vec<u8>,
+    times: Times,
     pub(super) since: Option<u64>,
+}
+
+impl Default for Buffer {
+    fn default() -> Buffer {
+        Buffer { events: Vec::new(), data: Vec::new(), times: Times::NONE, since: None }
+    }
 }
 
 impl Buffer {
@@ -84,55 +125,104 @@ impl Buffer {
     fn push(&mut self, event: EventRef<'_>, seq: u64) {
         self.data.extend_from_slice(event.data);
         self.events.push((event.time, seq, event.id, self.data.len()));
+        self.times.see(event.time);
+    }
+
+    fn get(&self, place: usize) -> Option<EventRef<'_>> {
+        let &(time, seq, id, end) = self.events.get(place)?;
+        let start = place.checked_sub(1).and_then(|before| self.events.get(before)).map_or(0, |before| before.3);
+        Some(EventRef { time, seq, id, data: self.data.get(start..end)? })
     }
 
     /// Leaves out events before a time.
     pub(super) fn drop_before(&mut self, time: u64) {
         let kept = std::mem::take(self);
-        for event in kept.events().into_iter().filter(|event| event.time >= time) {
+        for event in (0..kept.events.len()).filter_map(|place| kept.get(place)).filter(|event| event.time >= time) {
             self.push(event, event.seq);
         }
         self.since = kept.since.filter(|_| !self.is_empty());
     }
 
-    fn events(&self) -> Vec<EventRef<'_>> {
-        let mut start = 0;
-        let whole = |&(time, seq, id, end): &(u64, u64, u32, usize)| {
-            let data = self.data.get(start..end).unwrap_or_default();
-            start = end;
-            EventRef { time, seq, id, data }
-        };
-        self.events.iter().map(whole).collect()
-    }
-
     fn clear(&mut self) {
         self.events.clear();
         self.data.clear();
+        self.times = Times::NONE;
         self.since = None;
     }
 }
 
-/// Sorts by time, equal times as they stand.
-fn sort_by_time(batch: &mut Vec<EventRef<'_>>) {
-    let (mut low, mut high, mut sorted) = (u64::MAX, 0, true);
-    for event in batch.iter() {
-        sorted &= event.time >= high;
-        low = low.min(event.time);
-        high = high.max(event.time);
+/// Puts batches in order of time.
+#[derive(Default)]
+struct Order {
+    /// The distance of an event's time from the smallest, and behind it, in the low bits, its place in the batch.
+    packed: Vec<u64>,
+    sorted: Vec<u64>,
+    /// Where the next number of each bucket goes.
+    ends: Vec<u32>,
+}
+
+/// So many buckets are no burden for the processor's first cache.
+const MAX_BUCKETS: usize = 4096;
+
+impl Order {
+    /// The events `0..len` of `event`, sorted by time, equal times as they stand.
+    fn sort<'a>(&mut self, len: usize, times: Times, event: impl Fn(usize) -> Option<EventRef<'a>>) -> Vec<EventRef<'a>> {
+        if times.rising {
+            return (0..len).filter_map(event).collect();
+        }
+        // Time and place mostly fit into one number, and sorting numbers is several times cheaper than moving events about.
+        let place_bits = usize::BITS - len.leading_zeros();
+        let span = times.high - times.low;
+        if span.leading_zeros() < place_bits || u32::try_from(len).is_err() {
+            let mut batch: Vec<EventRef<'a>> = (0..len).filter_map(event).collect();
+            batch.sort_by_key(|event| event.time);
+            return batch;
+        }
+        self.packed.clear();
+        let pack = |place: usize| Some(event(place)?.time.saturating_sub(times.low) << place_bits | place as u64);
+        self.packed.extend((0..len).filter_map(pack));
+        self.sort_packed(span << place_bits);
+        let place_of = |number: &u64| (number & ((1 << place_bits) - 1)) as usize;
+        self.sorted.iter().filter_map(|number| event(place_of(number))).collect()
     }
-    if sorted {
-        return;
+
+    /// Sorts `packed`, of numbers up to about `max`, into `sorted`: first into as many buckets as there are numbers, each a range of
+    /// values, then within the buckets. Times of a stream lie evenly enough that most buckets hold one or two.
+    fn sort_packed(&mut self, max: u64) {
+        let buckets = self.packed.len().next_power_of_two().min(MAX_BUCKETS);
+        let shift = (u64::BITS - max.leading_zeros()).saturating_sub(buckets.trailing_zeros());
+        let bucket_of = |number: u64| ((number >> shift) as usize).min(buckets - 1);
+        self.ends.clear();
+        self.ends.resize(buckets, 0);
+        for &number in &self.packed {
+            if let Some(count) = self.ends.get_mut(bucket_of(number)) {
+                *count += 1;
+            }
+        }
+        let mut start = 0;
+        for end in &mut self.ends {
+            start += std::mem::replace(end, start);
+        }
+        self.sorted.clear();
+        self.sorted.resize(self.packed.len(), 0);
+        for &number in &self.packed {
+            let Some(end) = self.ends.get_mut(bucket_of(number)) else { continue };
+            if let Some(place) = self.sorted.get_mut(*end as usize) {
+                *place = number;
+            }
+            *end += 1;
+        }
+        let mut from = 0;
+        for &end in &self.ends {
+            let end = end as usize;
+            if end > from + 1
+                && let Some(bucket) = self.sorted.get_mut(from..end)
+            {
+                bucket.sort_unstable();
+            }
+            from = end;
+        }
     }
-    // Time and place mostly fit into one number. Sorting numbers is several times cheaper than moving events about.
-    let place_bits = usize::BITS - batch.len().leading_zeros();
-    if (high - low).leading_zeros() < place_bits {
-        batch.sort_by_key(|event| event.time);
-        return;
-    }
-    let mut order: Vec<u64> = batch.iter().zip(0..).map(|(event, place): (_, u64)| (event.time - low) << place_bits | place).collect();
-    order.sort_unstable();
-    let place_of = |number: &u64| (number & ((1 << place_bits) - 1)) as usize;
-    *batch = order.iter().filter_map(|number| batch.get(place_of(number)).copied()).collect();
 }
 
 impl Core {
@@ -140,38 +230,27 @@ impl Core {
     pub(super) fn append<E: AsEvent>(&self, events: &[E], absent_only: bool) -> Result<Appended> {
         self.check_writable()?;
         let limit = self.options.max_event_len;
-        if let Some((index, event)) = events.iter().map(AsEvent::as_event).enumerate().find(|(_, e)| e.data.len() > limit as usize) {
-            return Err(Error::TooLarge { index, len: event.data.len(), limit });
+        let mut times = Times::NONE;
+        for (index, event) in events.iter().map(AsEvent::as_event).enumerate() {
+            if event.data.len() > limit as usize {
+                return Err(Error::TooLarge { index, len: event.data.len(), limit });
+            }
+            times.see(event.time);
         }
         if events.is_empty() {
             return Ok(Appended { last_seq: self.last_seq(), ..Appended::default() });
         }
-        let buffered = self.options.durability == Durability::Buffered && !absent_only;
         let appended = {
             let mut guard = lock(&self.writer);
             self.check_writable()?;
             let writer = guard.as_mut().ok_or_else(|| Error::Closed { path: self.path().to_owned() })?;
-            if buffered {
-                self.append_to_buffer(writer, events)?
+            if absent_only || times.low < writer.horizon {
+                self.append_some(writer, events, absent_only)?
             } else {
-                self.flush(writer)?;
-                let mut batch: Vec<EventRef<'_>> = events.iter().map(AsEvent::as_event).collect();
-                let expired = self.drop_expired(&mut batch);
-                let present = if absent_only { absent::retain_absent(self, &mut batch)? } else { 0 };
-                let stored = batch.len() as u64;
-                if stored > 0 {
-                    self.reserve_seqs(writer, stored)?;
-                    for (event, seq) in batch.iter_mut().zip(writer.next_seq..) {
-                        event.seq = seq;
-                    }
-                    self.check_new_chunks(batch.iter().map(|event| event.time))?;
-                    self.write(writer, batch, writer.next_seq + stored - 1)?;
-                }
-                self.counters.present.fetch_add(present, Ordering::Relaxed);
-                Appended { last_seq: self.last_seq(), stored, present, expired }
+                self.store(writer, events, times, self.options.durability == Durability::Buffered)?;
+                Appended { last_seq: self.last_seq(), stored: events.len() as u64, ..Appended::default() }
             }
         };
-        self.counters.expired.fetch_add(appended.expired, Ordering::Relaxed);
         match self.options.durability {
             Durability::Power => self.sync_up_to(appended.last_seq).map_err(|cause| self.outcome_unknown(cause))?,
             Durability::Interval(_) | Durability::Buffered => self.background.wake(),
@@ -180,21 +259,50 @@ impl Core {
         Ok(appended)
     }
 
+    /// Stores those events of a batch that are wanted: not deleted, and absent if only such are.
+    fn append_some<E: AsEvent>(&self, writer: &mut Writer, events: &[E], absent_only: bool) -> Result<Appended> {
+        let horizon = writer.horizon;
+        let mut batch: Vec<EventRef<'_>> = events.iter().map(AsEvent::as_event).filter(|event| event.time >= horizon).collect();
+        let expired = (events.len() - batch.len()) as u64;
+        let mut present = 0;
+        if absent_only {
+            self.flush(writer)?;
+            present = absent::retain_absent(self, &mut batch)?;
+        }
+        let mut times = Times::NONE;
+        batch.iter().for_each(|event| times.see(event.time));
+        self.store(writer, &batch, times, self.options.durability == Durability::Buffered && !absent_only)?;
+        self.counters.present.fetch_add(present, Ordering::Relaxed);
+        self.counters.expired.fetch_add(expired, Ordering::Relaxed);
+        Ok(Appended { last_seq: self.last_seq(), stored: batch.len() as u64, present, expired })
+    }
+
+    /// Gives the events of a batch their seqs and stores them, in the buffer or in their logs.
+    fn store<E: AsEvent>(&self, writer: &mut Writer, events: &[E], times: Times, buffered: bool) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let count = events.len() as u64;
+        self.check_new_chunks(writer, times, events)?;
+        if buffered {
+            return self.store_in_buffer(writer, events);
+        }
+        self.reserve_seqs(writer, count)?;
+        let first_seq = writer.next_seq;
+        let last_seq = first_seq + count - 1;
+        if let [event] = events {
+            return self.write(writer, &[EventRef { seq: first_seq, ..event.as_event() }], last_seq);
+        }
+        let with_seq = |place: usize| Some(EventRef { seq: first_seq + place as u64, ..events.get(place)?.as_event() });
+        let batch = writer.scratch.order.sort(events.len(), times, with_seq);
+        self.write(writer, &batch, last_seq)
+    }
+
     fn outcome_unknown(&self, cause: Error) -> Error {
         match cause {
             cause @ (Error::OutcomeUnknown { .. } | Error::Closed { .. }) => cause,
             cause => Error::OutcomeUnknown { path: self.path().to_owned(), cause: Box::new(cause) },
         }
-    }
-
-    /// Leaves out what lies before the horizon; answers how many.
-    fn drop_expired(&self, batch: &mut Vec<EventRef<'_>>) -> u64 {
-        let horizon = lock(&self.view).horizon;
-        let before = batch.len();
-        if horizon > 0 {
-            batch.retain(|event| event.time >= horizon);
-        }
-        (before - batch.len()) as u64
     }
 
     /// Makes sure that `count` seqs may be given out.
@@ -212,15 +320,15 @@ impl Core {
     }
 
     /// Refuses a batch that would make too many chunks.
-    fn check_new_chunks(&self, times: impl Iterator<Item = u64> + Clone) -> Result<()> {
+    fn check_new_chunks<E: AsEvent>(&self, writer: &Writer, times: Times, events: &[E]) -> Result<()> {
         let limit = self.options.max_new_chunks;
-        let chunk_of = |time: u64| self.settings.chunk_of(time);
-        let (low, high) = times.clone().fold((u64::MAX, 0), |(low, high), time| (low.min(time), high.max(time)));
-        if chunk_of(high) - chunk_of(low).min(chunk_of(high)) < limit as u64 {
+        let (low, high) = (self.settings.chunk_of(times.low), self.settings.chunk_of(times.high));
+        if high - low.min(high) < limit as u64 || low == high && writer.last_open(low).is_some() {
             return Ok(());
         }
         let chunks = Arc::clone(&lock(&self.view).chunks);
-        let mut new: Vec<u64> = times.map(chunk_of).filter(|number| !chunks.contains_key(number)).collect();
+        let numbers = events.iter().map(|event| self.settings.chunk_of(event.as_event().time));
+        let mut new: Vec<u64> = numbers.filter(|number| !chunks.contains_key(number)).collect();
         new.sort_unstable();
         new.dedup();
         if new.len() > limit {
@@ -229,28 +337,20 @@ impl Core {
         Ok(())
     }
 
-    fn append_to_buffer<E: AsEvent>(&self, writer: &mut Writer, events: &[E]) -> Result<Appended> {
-        let horizon = lock(&self.view).horizon;
-        let wanted = || events.iter().map(AsEvent::as_event).filter(|event| event.time >= horizon);
-        let stored = wanted().count() as u64;
-        if events.len() > 1 {
-            self.check_new_chunks(wanted().map(|event| event.time))?;
-        }
+    fn store_in_buffer<E: AsEvent>(&self, writer: &mut Writer, events: &[E]) -> Result<()> {
         // A buffer that can't be flushed is kept, and takes no more.
         if writer.buffer.len() >= self.options.buffer_len {
             self.flush(writer)?;
         }
-        self.reserve_seqs(writer, stored)?;
-        for (event, seq) in wanted().zip(writer.next_seq..) {
-            writer.buffer.push(event, seq);
-        }
-        writer.next_seq += stored;
-        if stored > 0 {
-            self.issued.store(writer.next_seq - 1, Ordering::Release);
-        }
-        if !writer.buffer.is_empty() && writer.buffer.since.is_none() {
+        self.reserve_seqs(writer, events.len() as u64)?;
+        if writer.buffer.since.is_none() {
             writer.buffer.since = Some(self.options.clock.monotonic_ns());
         }
+        for event in events {
+            writer.buffer.push(event.as_event(), writer.next_seq);
+            writer.next_seq += 1;
+        }
+        self.issued.store(writer.next_seq - 1, Ordering::Release);
         if writer.buffer.len() >= self.options.buffer_len {
             match self.flush(writer) {
                 // They are in the buffer, which is what was promised; the next append hears of it if it lasts.
@@ -260,7 +360,7 @@ impl Core {
                 other => other?,
             }
         }
-        Ok(Appended { last_seq: self.last_seq(), stored, present: 0, expired: events.len() as u64 - stored })
+        Ok(())
     }
 
     /// Hands the buffer to the system. If that can't be begun the buffer stays as it is.
@@ -269,7 +369,8 @@ impl Core {
             return Ok(());
         }
         let mut buffer = std::mem::take(&mut writer.buffer);
-        let result = self.write(writer, buffer.events(), writer.next_seq - 1);
+        let batch = writer.scratch.order.sort(buffer.events.len(), buffer.times, |place| buffer.get(place));
+        let result = self.write(writer, &batch, writer.next_seq - 1);
         if result.is_ok() {
             buffer.clear();
         }
@@ -294,37 +395,42 @@ impl Core {
         Record { fact, committed, durable: self.durable_seq() }
     }
 
-    /// Writes a batch that has its seqs, rising up to `last_seq`, and makes it visible.
-    fn write(&self, writer: &mut Writer, mut batch: Vec<EventRef<'_>>, last_seq: u64) -> Result<()> {
-        sort_by_time(&mut batch);
-        let parts: Vec<&[EventRef<'_>]> = batch.chunk_by(|a, b| self.settings.chunk_of(a.time) == self.settings.chunk_of(b.time)).collect();
-        let known = Arc::clone(&lock(&self.view).chunks);
-        let chunks: Vec<Arc<Chunk>> = parts
-            .iter()
-            .filter_map(|part| part.first())
-            .map(|event| {
-                let number = self.settings.chunk_of(event.time);
-                known.get(&number).cloned().unwrap_or_else(|| Arc::new(Chunk::new(number, Arc::clone(&self.chunk_shared), Vec::new())))
-            })
-            .collect();
-        drop(known);
+    /// Writes a batch that has its seqs, up to `last_seq`, and is sorted by time; makes it visible.
+    fn write(&self, writer: &mut Writer, batch: &[EventRef<'_>], last_seq: u64) -> Result<()> {
+        let chunk_of = |event: &EventRef<'_>| self.settings.chunk_of(event.time);
+        if batch.first().map(chunk_of) == batch.last().map(chunk_of) {
+            let Some(number) = batch.first().map(chunk_of) else { return Ok(()) };
+            return self.write_parts(writer, &[self.chunk(writer, number)], &[batch], last_seq);
+        }
+        let parts: Vec<&[EventRef<'_>]> = batch.chunk_by(|a, b| chunk_of(a) == chunk_of(b)).collect();
+        let numbers = parts.iter().filter_map(|part| part.first()).map(chunk_of);
+        let chunks: Vec<Arc<Chunk>> = numbers.map(|number| self.chunk(writer, number)).collect();
+        self.write_parts(writer, &chunks, &parts, last_seq)
+    }
 
+    /// The chunk of a number, a new one if there is none.
+    fn chunk(&self, writer: &Writer, number: u64) -> Arc<Chunk> {
+        let known = writer.last_open(number).cloned().or_else(|| lock(&self.view).chunks.get(&number).cloned());
+        known.unwrap_or_else(|| Arc::new(Chunk::new(number, Arc::clone(&self.chunk_shared), Vec::new())))
+    }
+
+    /// Writes each part of a batch to its chunk.
+    fn write_parts(&self, writer: &mut Writer, chunks: &[Arc<Chunk>], parts: &[&[EventRef<'_>]], last_seq: u64) -> Result<()> {
         let mut newly_active = Vec::new();
-        let prepared = self.prepare(writer, &chunks, &parts, &mut newly_active);
+        let prepared = self.prepare(writer, chunks, parts, &mut newly_active);
         if let Err(e) = prepared.and_then(|()| writer.journal.reserve(newly_active.len())) {
-            self.undo_prepare(writer, &chunks);
+            self.undo_prepare(writer, chunks);
             return Err(e);
         }
 
-        let written = self.write_parts(writer, &chunks, &parts, &newly_active, last_seq);
-        if let Err(e) = written {
+        if let Err(e) = self.write_prepared(writer, chunks, parts, &newly_active, last_seq) {
             let visible = self.visible_seq();
             chunks.iter().for_each(|chunk| chunk.forget_after(visible));
             self.poison(&e);
             return Err(self.outcome_unknown(e));
         }
         writer.next_seq = last_seq + 1;
-        self.publish(&chunks, last_seq);
+        self.publish(&newly_active, last_seq);
         if writer.dirty_since.is_none() {
             writer.dirty_since = Some(self.options.clock.monotonic_ns());
         }
@@ -380,7 +486,7 @@ impl Core {
         Ok(())
     }
 
-    fn write_parts(
+    fn write_prepared(
         &self,
         writer: &mut Writer,
         chunks: &[Arc<Chunk>],
@@ -402,15 +508,15 @@ impl Core {
         for (chunk, events) in chunks.iter().zip(parts) {
             left -= 1;
             self.make_way(writer, chunk)?;
-            chunk.write(&Part { events, batch: last_seq, durable, end: left == 0 }, &mut writer.scratch)?;
+            chunk.write(&Part { events, batch: last_seq, durable, end: left == 0 }, &mut writer.scratch.frames)?;
         }
         Ok(())
     }
 
-    /// Makes a batch visible.
-    fn publish(&self, chunks: &[Arc<Chunk>], last_seq: u64) {
+    /// Makes a batch visible. Chunks that are not in the view yet are among those whose log has just become active.
+    fn publish(&self, newly_active: &[(Arc<Chunk>, LogSummary)], last_seq: u64) {
         let mut view = lock(&self.view);
-        for chunk in chunks {
+        for (chunk, _) in newly_active {
             if !view.chunks.contains_key(&chunk.number) {
                 Arc::make_mut(&mut view.chunks).insert(chunk.number, Arc::clone(chunk));
             }
