@@ -91,14 +91,14 @@ pub trait File: Send + Sync + fmt::Debug {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes some bytes at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
-    /// Sets room aside so that writing up to `offset + len` can't fail for want of space; doesn't change the length. Does nothing on a
-    /// file system that can't.
+    /// Sets room aside: the file is at least `offset + len` long from now on, with zeros where nothing was written, and writing up to there
+    /// can't fail for want of space. On a file system that can't do that, nothing.
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()>;
     /// Makes bytes and length survive loss of power.
     fn sync(&self) -> io::Result<()>;
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
-    /// Sets the length; room set aside beyond it is given back.
+    /// Sets the length.
     fn truncate(&self, len: u64) -> io::Result<()>;
 }
 

@@ -13,7 +13,6 @@
 //!     remove               entries               (File::sync doesn't make a name durable)
 //!                              └ list of operations since then
 //!
-//!     reserve         ──>  room set aside        (nothing: given back by loss of power)
 //! ```
 //!
 //! Loss of power ([`SimDisk::power_on`]) leaves the durable side and, with [`Crash::Random`], whatever a disk may have made of the two
@@ -320,7 +319,6 @@ struct FileNode {
     volatile: Arc<Vec<u8>>,
     durable: Arc<Vec<u8>>,
     ops: Vec<FileOp>,
-    reserved_end: u64,
     /// Open handles and locks of the present epoch.
     handles: u64,
     linked: bool,
@@ -335,8 +333,8 @@ impl FileNode {
         self.volatile.len() as u64
     }
 
-    fn charge_for(&self, len: u64, reserved_end: u64) -> u64 {
-        if self.linked || self.handles > 0 { len.max(reserved_end).next_multiple_of(BLOCK) } else { 0 }
+    fn charge_for(&self, len: u64) -> u64 {
+        if self.linked || self.handles > 0 { len.next_multiple_of(BLOCK) } else { 0 }
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -948,7 +946,7 @@ impl State {
 
     fn recharge(&mut self, node: u64) {
         if let Some(file) = self.files.get_mut(&node) {
-            let charge = file.charge_for(file.len(), file.reserved_end);
+            let charge = file.charge_for(file.len());
             self.used = self.used.saturating_sub(file.charge).saturating_add(charge);
             file.charge = charge;
         }
@@ -957,17 +955,17 @@ impl State {
     fn recharge_all(&mut self) {
         self.used = 0;
         for file in self.files.values_mut() {
-            file.charge = file.charge_for(file.len(), file.reserved_end);
+            file.charge = file.charge_for(file.len());
             self.used = self.used.saturating_add(file.charge);
         }
     }
 
-    /// Whether the file may have this length and this room.
-    fn check_space(&self, file: &FileNode, len: u64, reserved_end: u64) -> io::Result<()> {
-        if len.max(reserved_end) > LONGEST_FILE {
+    /// Whether the file may have this length.
+    fn check_space(&self, file: &FileNode, len: u64) -> io::Result<()> {
+        if len > LONGEST_FILE {
             return Err(errno(libc::EFBIG));
         }
-        let charge = file.charge_for(len, reserved_end);
+        let charge = file.charge_for(len);
         let full = self.capacity.is_some_and(|capacity| self.used.saturating_sub(file.charge).saturating_add(charge) > capacity);
         if full && charge > file.charge { Err(errno(libc::ENOSPC)) } else { Ok(()) }
     }
@@ -979,7 +977,7 @@ impl State {
         self.check_writable()?;
         let file = self.file(node)?;
         let end = offset.saturating_add(bytes.len() as u64);
-        self.check_space(file, file.len().max(end), file.reserved_end)?;
+        self.check_space(file, file.len().max(end))?;
         let stamp = self.stamp();
         let file = self.file_mut(node)?;
         overwrite(Arc::make_mut(&mut file.volatile), offset, bytes)?;
@@ -1005,22 +1003,20 @@ impl State {
             return Ok(());
         }
         self.check_writable()?;
-        let file = self.file(node)?;
-        let end = file.reserved_end.max(offset.saturating_add(len));
-        self.check_space(file, file.len(), end)?;
-        self.file_mut(node)?.reserved_end = end;
-        self.recharge(node);
-        Ok(())
+        let end = offset.saturating_add(len);
+        self.set_len(node, self.file(node)?.len().max(end))
     }
 
     fn truncate(&mut self, node: u64, len: u64) -> io::Result<()> {
         self.check_writable()?;
+        self.set_len(node, len)
+    }
+
+    fn set_len(&mut self, node: u64, len: u64) -> io::Result<()> {
         let file = self.file(node)?;
-        let reserved_end = file.reserved_end.min(len);
-        self.check_space(file, len, reserved_end)?;
+        self.check_space(file, len)?;
         let stamp = self.stamp();
         let file = self.file_mut(node)?;
-        file.reserved_end = reserved_end;
         if len != file.len() {
             set_len(Arc::make_mut(&mut file.volatile), len)?;
             file.ops.push(FileOp { stamp, change: Change::Truncate(len) });
@@ -1044,7 +1040,6 @@ impl State {
         if how != Crash::KeepAll {
             for file in self.files.values_mut() {
                 file.ops.clear();
-                file.reserved_end = 0;
             }
             for folder in self.folders.values_mut() {
                 folder.volatile = folder.durable.clone();
@@ -2008,7 +2003,7 @@ mod tests {
         let (a, b) = (create(&disk, "/a"), create(&disk, "/b"));
         disk.set_capacity(Some(4 * 4096));
         a.reserve(0, 2 * 4096).unwrap();
-        assert_eq!((disk.used(), a.len().unwrap()), (2 * 4096, 0));
+        assert_eq!((disk.used(), a.len().unwrap()), (2 * 4096, 2 * 4096));
         assert_eq!(code(b.reserve(0, 2 * 4096 + 1)), libc::ENOSPC);
         b.write_at(&[1; 2 * 4096], 0).unwrap();
         assert_eq!(code(b.write_at(&[1], 2 * 4096)), libc::ENOSPC);

@@ -206,6 +206,11 @@ impl<'a> Walk<'a> {
         while at < self.end {
             let len = usize::try_from(self.end - at).unwrap_or(WINDOW_LEN).min(WINDOW_LEN / 4);
             let bytes = self.bytes_at(at, len)?;
+            // Room set aside can be long, and a magic number does not begin with a zero.
+            if bytes.iter().fold(0, |all, byte| all | byte) == 0 {
+                at += len as u64;
+                continue;
+            }
             let found = bytes.windows(magic.len()).position(|window| window == magic);
             let before = bytes.get(..found.unwrap_or(bytes.len())).unwrap_or_default();
             all_zeros &= before.iter().all(|&byte| byte == 0);

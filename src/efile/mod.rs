@@ -43,7 +43,7 @@ const WRITE_LEN: usize = 1 << 20;
 /// The index file is brought up to date whenever it lacks this many entries (some 4 MiB of log).
 const INDEX_ENTRIES: usize = 64;
 /// Room set aside ahead of a log: at first and at most.
-const ROOM_MIN: u64 = 64 << 10;
+const ROOM_MIN: u64 = 16 << 10;
 const ROOM_MAX: u64 = 8 << 20;
 
 /// What all chunks of a store have in common.
@@ -388,7 +388,7 @@ impl Chunk {
             Err(e) if e.os_error() == Some(libc::EEXIST) => {
                 // Left by a crash before the journal knew of it: whatever is in there was never promised. Keep it aside.
                 let file = folder.open(&name, Access::Write)?;
-                let len = file.len()?;
+                let len = recover::content_len(&file)?;
                 if len > 0 {
                     self.shared.say(Level::Warning, &format!("{name}: {len} bytes that the journal knows nothing of were kept aside"));
                 }
@@ -640,7 +640,7 @@ impl Chunk {
             None if summary.totals.count == 0 => return Ok(Survey::missing_if_durable(committed)),
             None => return Ok(Survey::missing(summary.len)),
         };
-        if summary.totals.count == 0 && file.len()? < LOG_HEADER_LEN as u64 {
+        if summary.totals.count == 0 && recover::content_len(&file)? < LOG_HEADER_LEN as u64 {
             return Ok(Survey::missing_if_durable(committed));
         }
         let header_is_whole = match self.check_header(&file, summary) {

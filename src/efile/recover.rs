@@ -109,6 +109,23 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Res
     Ok(survey)
 }
 
+/// The length of a file without the zeros at its end: room set aside.
+pub(crate) fn content_len(file: &Handle) -> Result<u64> {
+    const PIECE_LEN: u64 = 64 << 10;
+    let mut piece = Vec::new();
+    let mut end = file.len()?;
+    while end > 0 {
+        let start = end.saturating_sub(PIECE_LEN);
+        piece.resize((end - start) as usize, 0);
+        let n = file.read_up_to(&mut piece, start)?;
+        if let Some(last) = piece.get(..n).and_then(|piece| piece.iter().rposition(|&byte| byte != 0)) {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
 impl Survey {
     /// Of a log without anything in it.
     pub(crate) fn nothing() -> Survey {
