@@ -61,8 +61,8 @@
 //! | at | bytes | what |
 //! | --- | --- | --- |
 //! | 0 | 4 | `eFrm` |
-//! | 4 | 4 | checksum of bytes 8 to 127 |
-//! | 8 | 8 | instance of the file |
+//! | 4 | 4 | checksum of bytes 16 to 127 |
+//! | 8 | 8 | instance of the file, which must be the right one |
 //! | 16 | 8 | offset of this header in the file |
 //! | 24 | 2 | flags: 1 late, 2 last of its batch in this log, 4 end of its batch, 8 alone, 16 in a recon file, 32 single |
 //! | 26 | 1 | codec of the body: 0 plain |
@@ -87,7 +87,7 @@
 //!
 //! | at | bytes | what |
 //! | --- | --- | --- |
-//! | 4 | 4 | checksum of bytes 8 to 63 |
+//! | 4 | 4 | checksum of bytes 16 to 63 |
 //! | 27 | 1 | 1 if the event was late by the definition, else 0 |
 //! | 28 | 4 | id |
 //! | 32 | 4 | length of the body: the event's data and nothing else |

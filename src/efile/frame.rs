@@ -175,7 +175,7 @@ impl Header {
             put(place, 112, &self.batch.to_le_bytes());
             put(place, 120, &self.durable.to_le_bytes());
         }
-        self.crc = crc32fast::hash(place.get(8..).unwrap_or_default());
+        self.crc = header_crc(place);
         put(place, 4, &self.crc.to_le_bytes());
     }
 
@@ -191,7 +191,7 @@ impl Header {
         let flags = u16_at(short, 24);
         let bytes = bytes.get(..header_len(flags)).ok_or(CUT)?;
         let crc = u32_at(bytes, 4);
-        if crc != crc32fast::hash(bytes.get(8..).unwrap_or_default()) {
+        if crc != header_crc(bytes) {
             return Err(Refusal::Damaged("the checksum of the frame's header does not fit"));
         }
         let (of_instance, at_offset) = (u64_at(bytes, 8), u64_at(bytes, 16));
@@ -348,6 +348,12 @@ fn each(column: &[u8], width: u8, slots: &mut [Slot], set: impl Fn(&mut Slot, u6
         8 => run::<8>(column, slots, set),
         _ => {}
     }
+}
+
+/// The checksum of a header. It leaves out the instance, which whoever reads the header compares in full; what is left is whole blocks of
+/// 16 bytes, the unit that checksums are fast in.
+fn header_crc(header: &[u8]) -> u32 {
+    crc32fast::hash(header.get(16..).unwrap_or_default())
 }
 
 /// Length of the header of a frame with these flags.

@@ -85,6 +85,8 @@ pub(crate) struct LogSummary {
 /// The chunk's state. See the module's documentation.
 pub(crate) struct Chunk {
     pub(crate) number: u64,
+    /// The first and the last time that it takes.
+    times: (u64, u64),
     shared: Arc<Shared>,
     state: Mutex<State>,
     /// Its files go with the last reference.
@@ -233,15 +235,20 @@ pub(crate) struct Part<'a> {
 
 impl Chunk {
     /// A chunk without any log yet, or as the journal knows it.
-    pub(crate) fn new(number: u64, shared: Arc<Shared>, logs: Vec<LogSummary>) -> Chunk {
+    pub(crate) fn new(number: u64, times: (u64, u64), shared: Arc<Shared>, logs: Vec<LogSummary>) -> Chunk {
         let watermark = Watermark::at(logs.iter().filter_map(|summary| summary.watermark).max());
         let logs = logs.into_iter().map(Log::new).collect();
         let state = State { logs, watermark, distrustful: false };
-        Chunk { number, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
+        Chunk { number, times, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether all times from `low` to `high` are its own.
+    pub(crate) fn takes(&self, low: u64, high: u64) -> bool {
+        self.times.0 <= low && high <= self.times.1
     }
 
     /// Removes the chunk's files as soon as nobody uses it any more.
@@ -298,9 +305,9 @@ impl Chunk {
     /// Makes sure that a log is open for appending with room for `events`; makes the log if there is none that takes events. On failure
     /// nothing has changed but for room set aside and, at most, an empty file.
     ///
-    /// Answers the log's summary if the journal doesn't know it as active yet: it must, by [`Chunk::mark_active`], before
-    /// [`Chunk::write`].
-    pub(crate) fn prepare(&self, events: &[EventRef<'_>]) -> Result<Option<LogSummary>> {
+    /// Answers what [`Chunk::write`] needs for the same events. If the journal doesn't know the log as active yet, it must before that, by
+    /// [`Chunk::mark_active`].
+    pub(crate) fn prepare(&self, events: &[EventRef<'_>]) -> Result<Prepared> {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && !log.closed) {
@@ -316,11 +323,12 @@ impl Chunk {
             let log = self.create(LogId { chunk: self.number, generation }, state.watermark.time())?;
             state.logs.push(log);
         }
-        let Some(log) = state.logs.last_mut() else { return Ok(None) };
-        let start = log.summary.len;
+        let cutoffs = self.cut_by_lateness(state, events);
+        let Some(log) = state.logs.last_mut() else { return Err(Error::invalid("a chunk without a log")) };
+        let file = self.file_of(log)?;
+        let LogSummary { id, instance, len: start, .. } = log.summary;
         let needed = start + frame::room_for(events) + LOG_HEADER_LEN as u64;
         if needed > log.room {
-            let file = self.file_of(log)?;
             let mut ahead = (needed - start).max(start.clamp(ROOM_MIN, ROOM_MAX));
             if let Err(e) = file.reserve(start, ahead) {
                 // Perhaps there is room for this batch, if not for what may follow.
@@ -332,7 +340,12 @@ impl Chunk {
             }
             log.room = start + ahead;
         }
-        Ok((!log.active).then_some(log.summary))
+        Ok(Prepared { file, id, instance, start, active: log.active, cutoffs })
+    }
+
+    /// What the journal should know of the log that is open for appending.
+    pub(crate) fn open_log(&self) -> Option<LogSummary> {
+        self.lock().logs.last().map(|log| log.summary)
     }
 
     /// The journal now says that the log may grow; batches up to `committed` were whole.
@@ -435,29 +448,21 @@ impl Chunk {
         Ok(())
     }
 
-    /// Writes a part of a batch. [`Chunk::prepare`] must have been called for the same events.
+    /// Writes a part of a batch, for which all was prepared.
     ///
     /// On failure it is unknown what reached the log.
-    pub(crate) fn write(&self, part: &Part<'_>, buffer: &mut FrameBuffer) -> Result<()> {
+    pub(crate) fn write(&self, part: &Part<'_>, prepared: &Prepared, buffer: &mut FrameBuffer) -> Result<()> {
         let FrameBuffer { bytes: buffer, headers } = buffer;
-        let (file, summary, cutoffs) = {
-            let mut state = self.lock();
-            let cutoffs = self.cut_by_lateness(&state, part.events);
-            let Some(log) = state.logs.last_mut() else { return Ok(()) };
-            let file = self.file_of(log)?;
-            log.before = log.summary;
-            (file, log.summary, cutoffs)
-        };
-
+        let Prepared { file, id, instance, start, cutoffs, .. } = prepared;
+        let instance = *instance;
         buffer.clear();
-        let mut written = summary.len;
+        let mut written = *start;
         if written == LOG_HEADER_LEN as u64 {
-            let header =
-                LogHeader { store: self.shared.store, id: summary.id, instance: summary.instance, replaces: summary.id.generation };
+            let header = LogHeader { store: self.shared.store, id: *id, instance, replaces: id.generation };
             buffer.extend_from_slice(&header.encode());
             written = 0;
         }
-        let stamp = Stamp { instance: summary.instance, batch: part.batch, durable: part.durable };
+        let stamp = Stamp { instance, batch: part.batch, durable: part.durable };
         let (late, rest) = part.events.split_at(cutoffs.routed_late);
         let (main, alone) = rest.split_at(rest.len() - usize::from(cutoffs.alone));
         let mut late_left = cutoffs.late as u32;
@@ -494,6 +499,7 @@ impl Chunk {
         let state = &mut *state;
         state.watermark = cutoffs.watermark;
         let Some(log) = state.logs.last_mut() else { return Ok(()) };
+        log.before = log.summary;
         for header in headers.iter() {
             log.summary.totals.add(header);
             log.summary.len = header.end();
@@ -983,6 +989,18 @@ pub(crate) struct Unsynced {
     pub(crate) summary: LogSummary,
     /// The length that the journal knows.
     pub(crate) noted_len: u64,
+}
+
+/// A log that is ready to take a part of a batch.
+pub(crate) struct Prepared {
+    file: Handle,
+    id: LogId,
+    instance: u64,
+    /// Its length.
+    start: u64,
+    /// The journal says that it may grow.
+    pub(crate) active: bool,
+    cutoffs: Cutoffs,
 }
 
 struct Cutoffs {

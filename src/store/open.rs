@@ -293,7 +293,9 @@ impl Opening<'_> {
         }
         let mut chunks: ChunkMap = by_chunk
             .into_iter()
-            .map(|(number, logs)| (number, Arc::new(Chunk::new(number, Arc::clone(self.chunk_shared), logs))))
+            .map(|(number, logs)| {
+                (number, Arc::new(Chunk::new(number, self.settings.chunk_times(number), Arc::clone(self.chunk_shared), logs)))
+            })
             .collect();
         let active: Vec<(LogSummary, u64)> =
             facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (*summary, *committed)).collect();

@@ -18,8 +18,7 @@ impl Core {
     pub(super) fn delete_before(&self, time: u64) -> Result<()> {
         self.check_writable()?;
         let mut guard = lock(&self.writer);
-        self.check_writable()?;
-        let writer = guard.as_mut().ok_or_else(|| Error::Closed { path: self.path().to_owned() })?;
+        let writer = self.writer_of(&mut guard)?;
         if time <= lock(&self.view).horizon {
             return Ok(());
         }

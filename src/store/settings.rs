@@ -131,6 +131,11 @@ impl Settings {
         chunk.saturating_mul(self.file_size)
     }
 
+    /// The first and the last time of a chunk.
+    pub(crate) fn chunk_times(&self, chunk: u64) -> (u64, u64) {
+        (self.chunk_start(chunk), self.chunk_end(chunk))
+    }
+
     /// The last time of a chunk; the last chunk of all ends with the last time.
     pub(crate) fn chunk_end(&self, chunk: u64) -> u64 {
         match self.file_size {

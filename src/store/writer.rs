@@ -72,13 +72,6 @@ pub(super) struct Scratch {
     order: Order,
 }
 
-impl Writer {
-    /// The chunk that was written to last, if it has this number.
-    fn last_open(&self, number: u64) -> Option<&Arc<Chunk>> {
-        self.open.back().filter(|chunk| chunk.number == number)
-    }
-}
-
 /// What one pass over a batch tells of its times.
 #[derive(Clone, Copy)]
 struct Times {
@@ -228,7 +221,7 @@ impl Order {
 impl Core {
     /// See [`Store::append`](crate::Store::append) and [`Store::append_absent`](crate::Store::append_absent).
     pub(super) fn append<E: AsEvent>(&self, events: &[E], absent_only: bool) -> Result<Appended> {
-        self.check_writable()?;
+        self.check_not_forked()?;
         let limit = self.options.max_event_len;
         let mut times = Times::NONE;
         for (index, event) in events.iter().map(AsEvent::as_event).enumerate() {
@@ -238,12 +231,12 @@ impl Core {
             times.see(event.time);
         }
         if events.is_empty() {
+            self.check_writable()?;
             return Ok(Appended { last_seq: self.last_seq(), ..Appended::default() });
         }
         let appended = {
             let mut guard = lock(&self.writer);
-            self.check_writable()?;
-            let writer = guard.as_mut().ok_or_else(|| Error::Closed { path: self.path().to_owned() })?;
+            let writer = self.writer_of(&mut guard)?;
             if absent_only || times.low < writer.horizon {
                 self.append_some(writer, events, absent_only)?
             } else {
@@ -257,6 +250,17 @@ impl Core {
             Durability::Process => {}
         }
         Ok(appended)
+    }
+
+    /// What is behind the writer's lock, unless appending is refused.
+    pub(super) fn writer_of<'a>(&self, guard: &'a mut Option<Writer>) -> Result<&'a mut Writer> {
+        match guard {
+            Some(writer) if self.poison.get().is_none() => Ok(writer),
+            _ => {
+                self.check_writable()?;
+                Err(Error::Closed { path: self.path().to_owned() })
+            }
+        }
     }
 
     /// Stores those events of a batch that are wanted: not deleted, and absent if only such are.
@@ -322,8 +326,11 @@ impl Core {
     /// Refuses a batch that would make too many chunks.
     fn check_new_chunks<E: AsEvent>(&self, writer: &Writer, times: Times, events: &[E]) -> Result<()> {
         let limit = self.options.max_new_chunks;
+        if writer.open.back().is_some_and(|chunk| chunk.takes(times.low, times.high)) {
+            return Ok(());
+        }
         let (low, high) = (self.settings.chunk_of(times.low), self.settings.chunk_of(times.high));
-        if high - low.min(high) < limit as u64 || low == high && writer.last_open(low).is_some() {
+        if high - low.min(high) < limit as u64 {
             return Ok(());
         }
         let chunks = Arc::clone(&lock(&self.view).chunks);
@@ -397,21 +404,32 @@ impl Core {
 
     /// Writes a batch that has its seqs, up to `last_seq`, and is sorted by time; makes it visible.
     fn write(&self, writer: &mut Writer, batch: &[EventRef<'_>], last_seq: u64) -> Result<()> {
-        let chunk_of = |event: &EventRef<'_>| self.settings.chunk_of(event.time);
-        if batch.first().map(chunk_of) == batch.last().map(chunk_of) {
-            let Some(number) = batch.first().map(chunk_of) else { return Ok(()) };
-            return self.write_parts(writer, &[self.chunk(writer, number)], &[batch], last_seq);
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
+        if let Some(chunk) = writer.open.back().filter(|chunk| chunk.takes(first.time, last.time)) {
+            // The common case: all of the batch goes to the chunk that took the one before.
+            let prepared = chunk.prepare(batch)?;
+            if prepared.active {
+                let part = Part { events: batch, batch: last_seq, durable: self.durable_seq(), end: true };
+                chunk.write(&part, &prepared, &mut writer.scratch.frames).map_err(|e| self.stop_after_write(e))?;
+                self.finish(writer, &[], last_seq);
+                return Ok(());
+            }
         }
+        let chunk_of = |event: &EventRef<'_>| self.settings.chunk_of(event.time);
         let parts: Vec<&[EventRef<'_>]> = batch.chunk_by(|a, b| chunk_of(a) == chunk_of(b)).collect();
-        let numbers = parts.iter().filter_map(|part| part.first()).map(chunk_of);
-        let chunks: Vec<Arc<Chunk>> = numbers.map(|number| self.chunk(writer, number)).collect();
+        let known = Arc::clone(&lock(&self.view).chunks);
+        let chunks: Vec<Arc<Chunk>> = parts
+            .iter()
+            .filter_map(|part| part.first())
+            .map(|event| {
+                let number = chunk_of(event);
+                known.get(&number).cloned().unwrap_or_else(|| {
+                    Arc::new(Chunk::new(number, self.settings.chunk_times(number), Arc::clone(&self.chunk_shared), Vec::new()))
+                })
+            })
+            .collect();
+        drop(known);
         self.write_parts(writer, &chunks, &parts, last_seq)
-    }
-
-    /// The chunk of a number, a new one if there is none.
-    fn chunk(&self, writer: &Writer, number: u64) -> Arc<Chunk> {
-        let known = writer.last_open(number).cloned().or_else(|| lock(&self.view).chunks.get(&number).cloned());
-        known.unwrap_or_else(|| Arc::new(Chunk::new(number, Arc::clone(&self.chunk_shared), Vec::new())))
     }
 
     /// Writes each part of a batch to its chunk.
@@ -422,19 +440,37 @@ impl Core {
             self.undo_prepare(writer, chunks);
             return Err(e);
         }
-
         if let Err(e) = self.write_prepared(writer, chunks, parts, &newly_active, last_seq) {
             let visible = self.visible_seq();
             chunks.iter().for_each(|chunk| chunk.forget_after(visible));
-            self.poison(&e);
-            return Err(self.outcome_unknown(e));
+            return Err(self.stop_after_write(e));
         }
+        self.finish(writer, &newly_active, last_seq);
+        self.retire_surplus(writer, last_seq)
+    }
+
+    /// What a failed write means: nobody knows what of it reached the logs.
+    fn stop_after_write(&self, cause: Error) -> Error {
+        self.poison(&cause);
+        self.outcome_unknown(cause)
+    }
+
+    /// Takes note of a batch that is written, and makes it visible. Chunks that are not in the view yet are among those whose log has just
+    /// become active.
+    fn finish(&self, writer: &mut Writer, newly_active: &[(Arc<Chunk>, LogSummary)], last_seq: u64) {
         writer.next_seq = last_seq + 1;
-        self.publish(&newly_active, last_seq);
         if writer.dirty_since.is_none() {
             writer.dirty_since = Some(self.options.clock.monotonic_ns());
         }
-        self.retire_surplus(writer, last_seq)
+        let mut view = lock(&self.view);
+        for (chunk, _) in newly_active {
+            if !view.chunks.contains_key(&chunk.number) {
+                Arc::make_mut(&mut view.chunks).insert(chunk.number, Arc::clone(chunk));
+            }
+        }
+        view.seq = last_seq;
+        drop(view);
+        self.issued.store(last_seq, Ordering::Release);
     }
 
     /// Opens a log with room in every chunk.
@@ -447,8 +483,8 @@ impl Core {
     ) -> Result<()> {
         for (chunk, part) in chunks.iter().zip(parts) {
             self.make_way(writer, chunk)?;
-            if let Some(summary) = chunk.prepare(part)? {
-                newly_active.push((Arc::clone(chunk), summary));
+            if !chunk.prepare(part)?.active {
+                newly_active.extend(chunk.open_log().map(|summary| (Arc::clone(chunk), summary)));
             }
         }
         Ok(())
@@ -508,22 +544,11 @@ impl Core {
         for (chunk, events) in chunks.iter().zip(parts) {
             left -= 1;
             self.make_way(writer, chunk)?;
-            chunk.write(&Part { events, batch: last_seq, durable, end: left == 0 }, &mut writer.scratch.frames)?;
+            // Prepared a second time: the file may have had to close for those of other chunks.
+            let prepared = chunk.prepare(events)?;
+            chunk.write(&Part { events, batch: last_seq, durable, end: left == 0 }, &prepared, &mut writer.scratch.frames)?;
         }
         Ok(())
-    }
-
-    /// Makes a batch visible. Chunks that are not in the view yet are among those whose log has just become active.
-    fn publish(&self, newly_active: &[(Arc<Chunk>, LogSummary)], last_seq: u64) {
-        let mut view = lock(&self.view);
-        for (chunk, _) in newly_active {
-            if !view.chunks.contains_key(&chunk.number) {
-                Arc::make_mut(&mut view.chunks).insert(chunk.number, Arc::clone(chunk));
-            }
-        }
-        view.seq = last_seq;
-        drop(view);
-        self.issued.store(last_seq, Ordering::Release);
     }
 
     /// Retires logs beyond the limit of open ones. The batch is written by then; a failure stops the writer, but not this append.
