@@ -9,8 +9,8 @@
 //!          └────────┴──────────────────────────────────────┘
 //! ```
 //!
-//! A run is a sorted copy of the late events in a stretch of the log. A new run takes in its predecessors that are not at least twice
-//! as large, so sizes fall off by halves, there are few runs, and each event is copied a few times at most; when nothing is left of the old
+//! A run is a sorted copy of the late events in a stretch of the log. Once there are 8, a new run takes in those before it that are not
+//! larger; so an event is copied less than twice while there are few, and some 5 times in a thousand runs. When nothing is left of the old
 //! runs, or most of the file is superseded, a new file takes the place of the old one. Everything here is a copy: if it is lost or
 //! damaged, the late frames in the log are read instead and runs are made anew.
 
@@ -155,8 +155,9 @@ pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending:
     let runs = recon.map_or(&[][..], |recon| &recon.runs);
     let mut kept = runs.len();
     let mut len = pending.bytes;
-    while let Some(last) = kept.checked_sub(1).and_then(|last| runs.get(last)) {
-        if kept < MAX_RUNS && last.len >= 2 * len {
+    // Only where there is no place for another run are some merged: the new one with those before it up to the first that is larger.
+    while let Some(last) = kept.checked_sub(1).and_then(|last| runs.get(last)).filter(|_| runs.len() >= MAX_RUNS) {
+        if kept < MAX_RUNS && last.len > len {
             break;
         }
         len += last.len;
