@@ -331,7 +331,7 @@ impl Header {
 /// Calls `set` for each slot with its number from a column of `width` bytes each.
 fn each(column: &[u8], width: u8, slots: &mut [Slot], set: impl Fn(&mut Slot, u64)) {
     fn run<const WIDTH: usize>(column: &[u8], slots: &mut [Slot], set: impl Fn(&mut Slot, u64)) {
-        for (slot, bytes) in slots.iter_mut().zip(column.chunks_exact(WIDTH)) {
+        for (slot, bytes) in slots.iter_mut().zip(column.as_chunks::<WIDTH>().0) {
             let mut wide = [0; 8];
             wide[..WIDTH].copy_from_slice(bytes);
             set(slot, u64::from_le_bytes(wide));
@@ -421,17 +421,15 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
     let columns_len = events.len() * widths.iter().map(|&width| usize::from(width)).sum::<usize>();
     let body_len = columns_len + data_len;
 
-    // The columns are written as overlapping 8-byte stores, hence the slack behind them.
-    const SLACK: usize = 8;
     let start = out.len();
     let body = start + HEADER_LEN;
-    out.reserve(HEADER_LEN + body_len + SLACK);
-    out.resize(body + columns_len + SLACK, 0);
-    let at = put_column(out, body, widths[0], events.iter().map(|event| event.time - first.time));
-    let at = put_column(out, at, widths[1], events.iter().map(|event| event.seq - seq_low));
-    let at = put_column(out, at, widths[2], events.iter().map(|event| u64::from(event.id - id_low)));
-    put_column(out, at, widths[3], events.iter().map(|event| u64::from(event.data.len() as u32 - len_low)));
-    out.truncate(body + columns_len);
+    out.reserve(HEADER_LEN + body_len);
+    out.resize(body + columns_len, 0);
+    let columns = out.get_mut(body..).unwrap_or_default();
+    let columns = put_column(columns, widths[0], events, |event| event.time - first.time);
+    let columns = put_column(columns, widths[1], events, |event| event.seq - seq_low);
+    let columns = put_column(columns, widths[2], events, |event| u64::from(event.id - id_low));
+    put_column(columns, widths[3], events, |event| u64::from(event.data.len() as u32 - len_low));
     for event in events {
         out.extend_from_slice(event.data);
     }
@@ -489,17 +487,26 @@ fn encode_single(out: &mut Vec<u8>, event: &EventRef<'_>, offset: u64, flags: u1
     header
 }
 
-/// Writes one column from `at` on, each number with an 8-byte store of which the next one overwrites what is too much; answers its end.
-fn put_column(out: &mut [u8], mut at: usize, width: u8, numbers: impl Iterator<Item = u64>) -> usize {
-    if width > 0 {
-        for number in numbers {
-            if let Some(place) = out.get_mut(at..at + 8) {
-                place.copy_from_slice(&number.to_le_bytes());
-            }
-            at += usize::from(width);
+/// Writes one column at the start of `columns`, `width` bytes for each event; answers what is behind it.
+fn put_column<'a>(columns: &'a mut [u8], width: u8, events: &[EventRef<'_>], number: impl Fn(&EventRef<'_>) -> u64) -> &'a mut [u8] {
+    fn run<const WIDTH: usize>(column: &mut [u8], events: &[EventRef<'_>], number: impl Fn(&EventRef<'_>) -> u64) {
+        for (place, event) in column.as_chunks_mut::<WIDTH>().0.iter_mut().zip(events) {
+            place.copy_from_slice(&number(event).to_le_bytes()[..WIDTH]);
         }
     }
-    at
+    let Some((column, rest)) = columns.split_at_mut_checked(events.len() * usize::from(width)) else { return &mut [] };
+    match width {
+        1 => run::<1>(column, events, number),
+        2 => run::<2>(column, events, number),
+        3 => run::<3>(column, events, number),
+        4 => run::<4>(column, events, number),
+        5 => run::<5>(column, events, number),
+        6 => run::<6>(column, events, number),
+        7 => run::<7>(column, events, number),
+        8 => run::<8>(column, events, number),
+        _ => {}
+    }
+    rest
 }
 
 /// An upper bound of the bytes that `events` take in one file.

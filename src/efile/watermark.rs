@@ -34,7 +34,14 @@ impl Watermark {
     }
 
     /// Takes note of the times of a batch, rising.
-    pub(crate) fn observe(&mut self, times: impl IntoIterator<Item = u64>, grace: u64) {
+    pub(crate) fn observe(&mut self, times: impl DoubleEndedIterator<Item = u64> + Clone, grace: u64) {
+        // Where the newest is near, all that are newer than the watermark are, and they move it there one after the other.
+        if let (Watermark { time: Some(newest), ahead: None }, Some(last)) = (&mut *self, times.clone().next_back())
+            && last.saturating_sub(*newest) <= grace
+        {
+            *newest = last.max(*newest);
+            return;
+        }
         for time in times {
             self.observe_one(time, grace);
         }

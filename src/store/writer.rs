@@ -149,13 +149,8 @@ impl Buffer {
 struct Order {
     /// The distance of an event's time from the smallest, and behind it, in the low bits, its place in the batch.
     packed: Vec<u64>,
-    sorted: Vec<u64>,
-    /// Where the next number of each bucket goes.
-    ends: Vec<u32>,
+    spare: Vec<u64>,
 }
-
-/// So many buckets are no burden for the processor's first cache.
-const MAX_BUCKETS: usize = 4096;
 
 impl Order {
     /// The events `0..len` of `event`, sorted by time, equal times as they stand.
@@ -165,8 +160,7 @@ impl Order {
         }
         // Time and place mostly fit into one number, and sorting numbers is several times cheaper than moving events about.
         let place_bits = usize::BITS - len.leading_zeros();
-        let span = times.high - times.low;
-        if span.leading_zeros() < place_bits || u32::try_from(len).is_err() {
+        if (times.high - times.low).leading_zeros() < place_bits {
             let mut batch: Vec<EventRef<'a>> = (0..len).filter_map(event).collect();
             batch.sort_by_key(|event| event.time);
             return batch;
@@ -174,46 +168,59 @@ impl Order {
         self.packed.clear();
         let pack = |place: usize| Some(event(place)?.time.saturating_sub(times.low) << place_bits | place as u64);
         self.packed.extend((0..len).filter_map(pack));
-        self.sort_packed(span << place_bits);
+        self.spare.resize(self.spare.len().max(len), 0);
+        sort_numbers(&mut self.packed, &mut self.spare);
         let place_of = |number: &u64| (number & ((1 << place_bits) - 1)) as usize;
-        self.sorted.iter().filter_map(|number| event(place_of(number))).collect()
+        self.packed.iter().filter_map(|number| event(place_of(number))).collect()
     }
+}
 
-    /// Sorts `packed`, of numbers up to about `max`, into `sorted`: first into as many buckets as there are numbers, each a range of
-    /// values, then within the buckets. Times of a stream lie evenly enough that most buckets hold one or two.
-    fn sort_packed(&mut self, max: u64) {
-        let buckets = self.packed.len().next_power_of_two().min(MAX_BUCKETS);
-        let shift = (u64::BITS - max.leading_zeros()).saturating_sub(buckets.trailing_zeros());
-        let bucket_of = |number: u64| ((number >> shift) as usize).min(buckets - 1);
-        self.ends.clear();
-        self.ends.resize(buckets, 0);
-        for &number in &self.packed {
-            if let Some(count) = self.ends.get_mut(bucket_of(number)) {
-                *count += 1;
-            }
+/// Sorts numbers that lie more or less evenly, as the times of a stream do, in one pass and a bit: into as many buckets as there are
+/// numbers, each a range of values, and where some lie far from the rest (late events) the full buckets once more.
+fn sort_numbers(numbers: &mut [u64], spare: &mut [u64]) {
+    /// So many fit into the processor's first cache.
+    const MAX_BUCKETS: usize = 4096;
+    /// Where no bucket holds more, all of them are sorted in one go by insertion.
+    const MAX_INSERTIONS: usize = 16;
+    let (low, high) = numbers.iter().fold((u64::MAX, 0), |(low, high), &number| (low.min(number), high.max(number)));
+    let Some(spare_here) = spare.get_mut(..numbers.len()).filter(|_| numbers.len() > MAX_INSERTIONS && low < high) else {
+        return numbers.sort_unstable();
+    };
+    let buckets = numbers.len().next_power_of_two().min(MAX_BUCKETS);
+    let shift = (u64::BITS - (high - low).leading_zeros()).saturating_sub(buckets.trailing_zeros());
+    let bucket_of = |number: u64| ((number - low) >> shift) as usize;
+    let mut ends = vec![0; buckets];
+    numbers.iter().for_each(|&number| ends[bucket_of(number)] += 1);
+    let (mut start, mut fullest): (usize, usize) = (0, 0);
+    for end in ends.iter_mut() {
+        fullest = fullest.max(*end);
+        start += std::mem::replace(end, start);
+    }
+    for &number in numbers.iter() {
+        let end = &mut ends[bucket_of(number)];
+        spare_here[*end] = number;
+        *end += 1;
+    }
+    numbers.copy_from_slice(spare_here);
+    if fullest <= MAX_INSERTIONS {
+        return sort_by_insertion(numbers);
+    }
+    let mut from = 0;
+    for &end in ends.iter() {
+        if let Some(bucket) = numbers.get_mut(from..end).filter(|bucket| bucket.len() > 1) {
+            sort_numbers(bucket, spare);
         }
-        let mut start = 0;
-        for end in &mut self.ends {
-            start += std::mem::replace(end, start);
-        }
-        self.sorted.clear();
-        self.sorted.resize(self.packed.len(), 0);
-        for &number in &self.packed {
-            let Some(end) = self.ends.get_mut(bucket_of(number)) else { continue };
-            if let Some(place) = self.sorted.get_mut(*end as usize) {
-                *place = number;
-            }
-            *end += 1;
-        }
-        let mut from = 0;
-        for &end in &self.ends {
-            let end = end as usize;
-            if end > from + 1
-                && let Some(bucket) = self.sorted.get_mut(from..end)
-            {
-                bucket.sort_unstable();
-            }
-            from = end;
+        from = end;
+    }
+}
+
+/// Quick where hardly any number is out of place, and none by more than a few places.
+fn sort_by_insertion(numbers: &mut [u64]) {
+    for next in 1..numbers.len() {
+        let mut place = next;
+        while place > 0 && numbers[place - 1] > numbers[place] {
+            numbers.swap(place - 1, place);
+            place -= 1;
         }
     }
 }
