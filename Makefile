@@ -16,7 +16,7 @@ REALNAME := $(SONAME).$(VERSION)
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test lib install uninstall clean
+.PHONY: help demo test bench lib install uninstall clean
 
 help: ## lists the commands (the default)
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
@@ -33,6 +33,10 @@ test: ## checks everything: style, lints, docs, all tests, the examples in all l
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked --no-fail-fast
+
+bench: lib ## measures estore beside the machine's limit and other stores; ARGS= for the driver, see benches/README.md
+	@.ci/setup bench
+	cd benches && cargo run --release --locked --features peers -- --lib "$(abspath $(RELEASE))/libestore.so" $(ARGS)
 
 lib: ## builds the shared and the static library into target/release
 	@.ci/setup demo

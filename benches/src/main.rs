@@ -1,0 +1,130 @@
+//! The driver: measures whole workloads with estore, with nothing but the system calls, and with other stores, and makes the report.
+//! `benches/README.md` says what is measured and how.
+
+mod aims;
+mod driver;
+mod engine;
+mod estore;
+mod machine;
+mod measure;
+mod peers;
+mod plots;
+mod raw;
+mod report;
+mod results;
+mod workload;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use driver::Plan;
+use results::Results;
+
+/// Measures estore, the physical limit and other stores in one interleaved run.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Args)]
+struct Run {
+    /// A shared library to measure, as PATH or NAME=PATH; may be given several times [default: the release build of this repository]
+    #[arg(long = "lib", value_name = "[NAME=]PATH")]
+    libraries: Vec<String>,
+    /// Engines, separated by commas [default: all but efile]
+    #[arg(long, value_delimiter = ',')]
+    engines: Vec<String>,
+    /// Workloads, separated by commas; * stands for anything [default: all]
+    #[arg(long, value_delimiter = ',')]
+    workloads: Vec<String>,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Makes all numbers of events smaller (or larger), for a quick look
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Also what takes long, and more than 10 GB of disk
+    #[arg(long)]
+    full: bool,
+    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Where results.json, RESULTS.md and the plots go [default: results beside this package]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the names of all workloads
+    List,
+    /// Makes RESULTS.md and the plots again from the results.json in a folder
+    Report { folder: PathBuf },
+    /// One measurement, as the driver starts it
+    #[command(hide = true)]
+    Child { job: String },
+}
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<()> {
+    match cli.command {
+        None => run(cli.run),
+        Some(Command::List) => {
+            workload::all(1.0).iter().for_each(|workload| println!("{}", workload.name));
+            Ok(())
+        }
+        Some(Command::Report { folder }) => write_report(&Results::load(&folder.join("results.json"))?, &folder),
+        Some(Command::Child { job }) => {
+            let measurement = measure::run(&serde_json::from_str(&job).context("no job")?)?;
+            println!("{}", serde_json::to_string(&measurement)?);
+            Ok(())
+        }
+    }
+}
+
+fn run(arguments: Run) -> Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut libraries: Vec<(String, PathBuf)> = Vec::new();
+    for text in &arguments.libraries {
+        let (name, path) = text.split_once('=').unwrap_or(("estore", text));
+        anyhow::ensure!(libraries.iter().all(|(other, _)| other != name), "two libraries are named {name}: use --lib NAME=PATH");
+        libraries.push((name.into(), path.into()));
+    }
+    if libraries.is_empty() {
+        libraries.push(("estore".into(), package.join("../target/release/libestore.so")));
+    }
+    let plan = Plan {
+        libraries,
+        engines: arguments.engines,
+        workloads: arguments.workloads,
+        rounds: arguments.rounds,
+        scale: arguments.scale,
+        full: arguments.full,
+        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
+    };
+    let out = arguments.out.unwrap_or_else(|| package.join("results"));
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let results = driver::run(&plan, |results| results.save(&out.join("results.json")))?;
+    write_report(&results, &out)
+}
+
+fn write_report(results: &Results, folder: &Path) -> Result<()> {
+    report::write(results, folder)?;
+    eprintln!("the report is {}", folder.join("RESULTS.md").display());
+    Ok(())
+}
