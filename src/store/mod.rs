@@ -60,7 +60,7 @@ pub(crate) struct Core {
     /// `None` in a store that was opened for reading only, and after closing.
     writer: Mutex<Option<Writer>>,
     /// Held by the thread that syncs.
-    sync_turn: Mutex<()>,
+    sync_turn: sync::Turn,
     /// The last seq that was given out; ahead of the view while events are in the buffer.
     issued: AtomicU64,
     /// Everything up to this seq survives loss of power.

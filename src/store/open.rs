@@ -25,6 +25,7 @@ use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::settings::{self, Settings, StoreKind};
+use super::sync::Turn;
 use super::writer::{Buffer, SEQ_RESERVE, Scratch, Writer};
 use super::{Core, Counters};
 
@@ -77,7 +78,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         chunk_shared,
         view: Mutex::new(view),
         writer: Mutex::new(writer),
-        sync_turn: Mutex::new(()),
+        sync_turn: Turn::default(),
         issued: AtomicU64::new(issued),
         durable: AtomicU64::new(durable),
         poison: OnceLock::new(),

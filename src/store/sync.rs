@@ -1,7 +1,8 @@
 //! Making things durable, and closing.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
 
 use crate::efile::{self, Chunk};
 use crate::error::{Error, Result};
@@ -14,6 +15,55 @@ use super::{Core, lock};
 /// An active log that has grown by this much since the journal heard of it is noted there anew, so that recovery has less to look at.
 const CHECKPOINT_LEN: u64 = 64 << 20;
 
+/// The turn to sync, which one thread has at a time. When it ends all that wait are woken, and those whose events are durable by then go on
+/// without taking a lock. With a mutex they would go on one after the other, and each thread that came in between would sync for itself alone.
+#[derive(Default)]
+pub(super) struct Turn {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    taken: bool,
+    waiting: Vec<Thread>,
+}
+
+impl Turn {
+    /// Waits for the turn, unless what it is wanted for has happened meanwhile: then `None`.
+    fn take_unless(&self, done: impl Fn() -> bool) -> Option<TurnGuard<'_>> {
+        while !done() {
+            let mut queue = lock(&self.queue);
+            if !queue.taken {
+                queue.taken = true;
+                return Some(TurnGuard(self));
+            }
+            queue.waiting.push(thread::current());
+            drop(queue);
+            // May return early, or for a turn that this thread no longer waited for: it queues again then.
+            thread::park();
+        }
+        None
+    }
+
+    fn take(&self) -> Option<TurnGuard<'_>> {
+        self.take_unless(|| false)
+    }
+}
+
+/// Ends the turn when it is dropped.
+struct TurnGuard<'a>(&'a Turn);
+
+impl Drop for TurnGuard<'_> {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut queue = lock(&self.0.queue);
+            queue.taken = false;
+            std::mem::take(&mut queue.waiting)
+        };
+        waiting.iter().for_each(Thread::unpark);
+    }
+}
+
 impl Core {
     /// See [`Store::sync`](crate::Store::sync).
     pub(super) fn sync(&self) -> Result<u64> {
@@ -23,17 +73,15 @@ impl Core {
         Ok(self.durable_seq())
     }
 
-    /// Makes everything up to `seq` durable. One thread at a time syncs; it does so for everything written by then, so that those who waited
-    /// for their turn mostly find nothing left to do.
+    /// Makes everything up to `seq` durable. One thread at a time syncs; it does so for everything written by then, so that those who wait
+    /// for their turn mostly find nothing left to do, and then all go on at once.
     pub(super) fn sync_up_to(&self, seq: u64) -> Result<()> {
         if self.durable_seq() >= seq {
             return Ok(());
         }
-        let _turn = lock(&self.sync_turn);
-        if self.durable_seq() >= seq {
-            return Ok(());
-        }
+        let Some(_turn) = self.sync_turn.take_unless(|| self.durable_seq() >= seq) else { return Ok(()) };
         self.check_writable()?;
+        self.let_others_append();
         let Some(work) = lock(&self.writer).as_mut().map(|writer| self.collect(writer)) else {
             return Err(Error::Closed { path: self.path().to_owned() });
         };
@@ -50,6 +98,21 @@ impl Core {
         self.durable.fetch_max(work.seq, Ordering::AcqRel);
         self.checkpoint(&work);
         Ok(())
+    }
+
+    /// Threads whose sync has just ended are about to append again. As long as each pause lets some of them do so, they are waited for: one
+    /// sync for all takes as long as one for a single event.
+    fn let_others_append(&self) {
+        const MOST_PAUSES: usize = 64;
+        let mut seen = self.visible_seq();
+        for _ in 0..MOST_PAUSES {
+            thread::yield_now();
+            let now = self.visible_seq();
+            if now == seen {
+                return;
+            }
+            seen = now;
+        }
     }
 
     /// What has to be synced for everything written so far to be durable. Until that is done, it stays noted as not durable: another thread
@@ -134,7 +197,7 @@ impl Core {
             return Ok(());
         }
         self.background.stop();
-        let _turn = lock(&self.sync_turn);
+        let _turn = self.sync_turn.take();
         let mut guard = lock(&self.writer);
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
