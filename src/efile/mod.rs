@@ -159,39 +159,69 @@ impl Log {
 /// few of its predecessors, since every read of the times between would have to open that frame.
 ///
 /// How many is a matter of the stream: 2 pieces of 64 KiB to begin with; where disorder is so wide that many events would be rerouted,
-/// up to 8.
+/// up to 8. Large events make larger pieces: a frame of a few of them is hardly widened by any, and copying them is dear.
 struct Slack {
     /// The newest main time at the end of each of the last pieces.
     pieces: VecDeque<u64>,
     newest: u64,
-    bytes: u64,
+    /// Bytes and events of the piece that is being filled.
+    piece_len: u64,
+    piece_events: u64,
+    /// So many pieces a frame may overlap with.
     overlap: usize,
+    /// Since the last look at them: bytes written, events, those that were rerouted, and those that would have been with half the overlap.
+    written: u64,
     events: u64,
     rerouted: u64,
+    rerouted_at_half: u64,
 }
 
 const SLACK_PIECE_LEN: u64 = 64 << 10;
+const SLACK_PIECE_EVENTS: u64 = 32;
 const SLACK_OVERLAP_MIN: usize = 2;
 const SLACK_OVERLAP_MAX: usize = 8;
+/// How much of the stream is looked at before the overlap changes.
+const SLACK_LOOK_LEN: u64 = 4 << 20;
 
 impl Default for Slack {
     fn default() -> Slack {
-        Slack { pieces: VecDeque::new(), newest: 0, bytes: 0, overlap: SLACK_OVERLAP_MIN, events: 0, rerouted: 0 }
+        Slack {
+            pieces: VecDeque::new(),
+            newest: 0,
+            piece_len: 0,
+            piece_events: 0,
+            overlap: SLACK_OVERLAP_MIN,
+            written: 0,
+            events: 0,
+            rerouted: 0,
+            rerouted_at_half: 0,
+        }
     }
 }
 
 impl Slack {
     /// Main events must not be older than this.
     fn floor(&self) -> u64 {
-        let back = self.pieces.len().checked_sub(self.overlap);
+        self.floor_at(self.overlap)
+    }
+
+    /// They would not be allowed to be older than this if there were half the overlap.
+    fn floor_at_half(&self) -> u64 {
+        self.floor_at(self.overlap / 2)
+    }
+
+    fn floor_at(&self, overlap: usize) -> u64 {
+        let back = self.pieces.len().checked_sub(overlap);
         back.and_then(|at| self.pieces.get(at)).copied().unwrap_or(0)
     }
 
-    fn wrote_main(&mut self, newest: u64, len: u64) {
-        self.newest = self.newest.max(newest);
-        self.bytes += len;
-        while self.bytes >= SLACK_PIECE_LEN {
-            self.bytes -= SLACK_PIECE_LEN;
+    /// Takes note of a main frame.
+    fn wrote_main(&mut self, header: &Header) {
+        self.newest = self.newest.max(header.last.time);
+        self.piece_len += header.frame_len();
+        self.piece_events += u64::from(header.count);
+        if self.piece_len >= SLACK_PIECE_LEN && self.piece_events >= SLACK_PIECE_EVENTS {
+            (self.piece_len, self.piece_events) = (0, 0);
             self.pieces.push_back(self.newest);
             if self.pieces.len() > SLACK_OVERLAP_MAX {
                 self.pieces.pop_front();
@@ -200,16 +230,18 @@ impl Slack {
     }
 
     /// Counts what was routed, and adapts once in a while.
-    fn routed(&mut self, events: u64, rerouted: u64) {
+    fn routed(&mut self, written: u64, events: u64, rerouted: u64, rerouted_at_half: u64) {
+        self.written += written;
         self.events += events;
         self.rerouted += rerouted;
-        if self.events >= 16 * 1024 {
+        self.rerouted_at_half += rerouted_at_half;
+        if self.written >= SLACK_LOOK_LEN {
             if self.rerouted > self.events / 16 {
                 self.overlap = (self.overlap * 2).min(SLACK_OVERLAP_MAX);
-            } else if self.rerouted < self.events / 256 {
+            } else if self.rerouted_at_half < self.events / 256 {
                 self.overlap = (self.overlap / 2).max(SLACK_OVERLAP_MIN);
             }
-            (self.events, self.rerouted) = (0, 0);
+            (self.written, self.events, self.rerouted, self.rerouted_at_half) = (0, 0, 0, 0);
         }
     }
 }
@@ -509,11 +541,13 @@ impl Chunk {
             if header.has(LATE) {
                 log.pending += header.frame_len();
             } else if !header.has(ALONE) {
-                log.slack.wrote_main(header.last.time, header.frame_len());
+                log.slack.wrote_main(header);
             }
         }
         log.summary.watermark = state.watermark.time();
-        log.slack.routed(part.events.len() as u64, (cutoffs.routed_late - cutoffs.late) as u64);
+        let rerouted = |routed_late: usize| (routed_late - cutoffs.late) as u64;
+        let written = log.summary.len - start;
+        log.slack.routed(written, part.events.len() as u64, rerouted(cutoffs.routed_late), rerouted(cutoffs.routed_late_at_half));
         self.maintain(log);
         Ok(())
     }
@@ -533,13 +567,14 @@ impl Chunk {
     fn cut_by_lateness(&self, state: &State, events: &[EventRef<'_>]) -> Cutoffs {
         let watermark = state.watermark;
         let late = events.partition_point(|event| watermark.is_late(event.time, self.shared.grace));
-        let floor = state.logs.last().map_or(0, |log| log.slack.floor());
+        let (floor, floor_at_half) = state.logs.last().map_or((0, 0), |log| (log.slack.floor(), log.slack.floor_at_half()));
         let routed_late = late.max(events.partition_point(|event| event.time < floor));
+        let routed_late_at_half = late.max(events.partition_point(|event| event.time < floor_at_half));
         let mut after = watermark;
         after.observe(events.iter().map(|event| event.time), self.shared.grace);
         let last = events.last().filter(|_| routed_late < events.len());
         let alone = last.is_some_and(|last| after.is_alone(last.time));
-        Cutoffs { late, routed_late, alone, watermark: after }
+        Cutoffs { late, routed_late, routed_late_at_half, alone, watermark: after }
     }
 
     /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so.
@@ -1008,6 +1043,8 @@ struct Cutoffs {
     late: usize,
     /// So many go to late frames: those and stragglers.
     routed_late: usize,
+    /// So many would go there if main frames were to overlap half as much.
+    routed_late_at_half: usize,
     /// The last event gets a frame of its own, being far ahead.
     alone: bool,
     /// The watermark once the events are written.

@@ -1,14 +1,13 @@
 //! Reading in order: one k-way merge over pieces of files, by `(time, seq)`, forwards or backwards.
 //!
 //! ```text
-//!   heap, by the smallest key that each node can still give
-//!  ┌─────────┐  its turn: its entries become nodes
-//!  │ Segment │ ──────────┐
-//!  ├─────────┤           v
-//!  │ Entry   │  its turn: read, checked, decoded to a Block      a block gives a run of events as long as no other node
-//!  ├─────────┤ ──────────┐                                       can come before; where neighbours don't overlap that is
-//!  │ Block   │ <─────────┘                                       the whole block
-//!  └─────────┘
+//!   unopened: a heap, by the smallest key      open: a list, by the key of the next event
+//!   that each node can give
+//!  ┌─────────┐  its turn: its entries
+//!  │ Segment │  become nodes
+//!  ├─────────┤                               ┌───────┐  its turn: it gives a run of events, as long as no other
+//!  │ Entry   │  its turn: read, checked, ──> │ Block │  block or node can come before; where neighbours don't
+//!  └─────────┘  decoded                      └───────┘  overlap that is the whole block
 //! ```
 //!
 //! Nothing is read before its turn and a block is dropped after its last event, so memory is that of the blocks which overlap the
@@ -76,8 +75,16 @@ struct Source {
 enum What {
     Segment(usize, Arc<Segment>),
     Entry(usize, Entry),
-    Block(usize),
     Damage(usize, Damage),
+}
+
+/// A block that has events left.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// Of its next event, turned.
+    key: Key,
+    /// Its place among the blocks.
+    block: usize,
 }
 
 #[derive(Debug)]
@@ -131,7 +138,10 @@ struct Run {
 pub(crate) struct Merge {
     scope: Scope,
     sources: Vec<Source>,
-    heap: BinaryHeap<Node>,
+    unopened: BinaryHeap<Node>,
+    /// The next to give an event stands last. Seldom more than a few, and what has just given some mostly is soon to give again: where
+    /// streams interleave event by event, a heap would take several times as long.
+    open: Vec<Open>,
     blocks: Vec<Block>,
     /// Places in `blocks` that are free, with buffers to use again.
     free: Vec<usize>,
@@ -149,7 +159,8 @@ impl Merge {
         Merge {
             scope,
             sources: Vec::new(),
-            heap: BinaryHeap::new(),
+            unopened: BinaryHeap::new(),
+            open: Vec::new(),
             blocks: Vec::new(),
             free: Vec::new(),
             retired: Vec::new(),
@@ -163,7 +174,8 @@ impl Merge {
     pub(crate) fn reset(&mut self, scope: Scope) {
         self.scope = scope;
         self.sources.clear();
-        self.heap.clear();
+        self.unopened.clear();
+        self.open.clear();
         self.plan.clear();
         self.planned = 0;
         self.failure = None;
@@ -182,7 +194,7 @@ impl Merge {
         for segment in list.segments() {
             if self.scope.overlaps(segment.first(), segment.last()) {
                 let key = self.front(segment.first(), segment.last());
-                self.heap.push(Node { key, what: What::Segment(source, Arc::clone(segment)) });
+                self.unopened.push(Node { key, what: What::Segment(source, Arc::clone(segment)) });
             }
         }
     }
@@ -193,7 +205,7 @@ impl Merge {
         for entry in entries {
             if self.scope.overlaps(entry.first, entry.last) {
                 let key = self.front(entry.first, entry.last);
-                self.heap.push(Node { key, what: What::Entry(source, *entry) });
+                self.unopened.push(Node { key, what: What::Entry(source, *entry) });
             }
         }
     }
@@ -205,7 +217,7 @@ impl Merge {
         }
         let source = self.add_source(file, instance, Class::Main);
         let key = self.front(self.scope.first, self.scope.last);
-        self.heap.extend(damage.iter().map(|damage| Node { key, what: What::Damage(source, *damage) }));
+        self.unopened.extend(damage.iter().map(|damage| Node { key, what: What::Damage(source, *damage) }));
     }
 
     fn add_source(&mut self, file: &Handle, instance: u64, class: Class) -> usize {
@@ -240,13 +252,31 @@ impl Merge {
         let mut planned = 0;
         let mut retired_bytes = 0;
         while planned < max && retired_bytes < BATCH_BYTES {
-            let Some(node) = self.heap.pop() else { break };
+            let bound = self.unopened.peek().map(|node| node.key);
+            if let Some(&Open { key, block: place }) = self.open.last()
+                && bound.is_none_or(|bound| key < bound)
+            {
+                self.open.pop();
+                let limit = self.open.last().map(|next| next.key).into_iter().chain(bound).min();
+                let Some(block) = self.blocks.get_mut(place) else { continue };
+                let run = block.take(max - planned, limit, &self.scope);
+                planned += run.len();
+                if !run.is_empty() {
+                    self.plan.push(Run { block: place, from: run.start, to: run.end });
+                }
+                if block.from == block.to {
+                    retired_bytes += block.bytes.len();
+                }
+                self.put_back(place);
+                continue;
+            }
+            let Some(node) = self.unopened.pop() else { break };
             match node.what {
                 What::Segment(source, segment) => {
                     for entry in &segment.entries {
                         if self.scope.overlaps(entry.first, entry.last) {
                             let key = self.front(entry.first, entry.last);
-                            self.heap.push(Node { key, what: What::Entry(source, *entry) });
+                            self.unopened.push(Node { key, what: What::Entry(source, *entry) });
                         }
                     }
                 }
@@ -258,19 +288,6 @@ impl Merge {
                     let path = self.sources.get(source).map(|source| source.file.path().to_owned()).unwrap_or_default();
                     let what = format!("{} bytes: {}", damage.len, damage.what);
                     return self.fail(planned, Error::Corrupt { path, offset: damage.offset, what });
-                }
-                What::Block(place) => {
-                    let limit = self.heap.peek().map(|next| next.key);
-                    let Some(block) = self.blocks.get_mut(place) else { continue };
-                    let run = block.take(max - planned, limit, &self.scope);
-                    planned += run.len();
-                    if !run.is_empty() {
-                        self.plan.push(Run { block: place, from: run.start, to: run.end });
-                    }
-                    if block.from == block.to {
-                        retired_bytes += block.bytes.len();
-                    }
-                    self.put_back(place);
                 }
             }
         }
@@ -288,14 +305,21 @@ impl Merge {
         Ok(planned)
     }
 
-    /// Puts a block into the heap if it has more to give.
+    /// Puts a block into the list if it has more to give.
     fn put_back(&mut self, place: usize) {
         let Some(block) = self.blocks.get(place) else { return };
         let next = if self.scope.reverse { block.slots.get(..block.to) } else { block.slots.get(block.from..) };
         let next = next.and_then(|slots| if self.scope.reverse { slots.last() } else { slots.first() });
         match next {
             Some(slot) if block.from < block.to => {
-                self.heap.push(Node { key: self.scope.turn(slot.key()), what: What::Block(place) });
+                let key = self.scope.turn(slot.key());
+                let near = self.open.len().saturating_sub(16);
+                let later = |other: &Open| other.key > key;
+                let at = match self.open.iter().skip(near).rposition(later) {
+                    Some(behind) => near + behind + 1,
+                    None => self.open.get(..near).unwrap_or_default().partition_point(later),
+                };
+                self.open.insert(at, Open { key, block: place });
             }
             _ => self.retired.push(place),
         }
@@ -348,7 +372,7 @@ impl Block {
         };
         let most = left.min(max);
         let taken = if most > 0 && before_limit(most - 1) { most } else { gallop(most, before_limit) };
-        // The front of the heap is never behind its own next event; taking none would make no progress.
+        // The next of all is before every limit; taking none would make no progress.
         let taken = taken.max(most.min(1));
         if reverse {
             self.to -= taken;
