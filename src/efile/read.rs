@@ -538,4 +538,17 @@ impl<'a> Iterator for BatchIter<'a> {
             self.slots = block.slots.get(run.from..run.to).unwrap_or_default().iter();
         }
     }
+
+    /// All that is left in one go, without looking for the next run at each event.
+    fn fold<B, F: FnMut(B, EventRef<'a>) -> B>(self, init: B, mut f: F) -> B {
+        let Batch { runs, blocks, reverse, .. } = self.batch;
+        let rest = runs.get(self.next_run..).unwrap_or_default().iter().filter_map(|run| {
+            let block = blocks.get(run.block)?;
+            Some((block.slots.get(run.from..run.to)?.iter(), block.bytes.as_slice()))
+        });
+        std::iter::once((self.slots, self.bytes)).chain(rest).fold(init, |all, (slots, bytes)| {
+            let mut add = |all, slot: &Slot| f(all, event(slot, bytes));
+            if reverse { slots.rev().fold(all, &mut add) } else { slots.fold(all, &mut add) }
+        })
+    }
 }

@@ -48,11 +48,15 @@ impl Iter {
         #[cfg(not(debug_assertions))]
         let views = batch.iter().map(estore_event::of);
         let mut n = 0;
-        for view in views.into_iter().take(max) {
-            each(view?);
-            n += 1;
-        }
-        Ok(n)
+        let mut failure = None;
+        views.into_iter().for_each(|view| match view {
+            Ok(event) => {
+                each(event);
+                n += 1;
+            }
+            Err(e) => failure = Some(e),
+        });
+        failure.map_or(Ok(n), Err)
     }
 
     fn next(&mut self) -> Result<Option<estore_event>, Failure> {
@@ -85,9 +89,11 @@ impl Iter {
         self.end_views();
         let mut n = 0;
         let mut write = |event: estore_event| {
-            // SAFETY: no more than `capacity` events are written, see `fetch` and `take` below.
-            unsafe { events.add(n).write(event) };
-            n += 1;
+            if n < capacity {
+                // SAFETY: an element of the array.
+                unsafe { events.add(n).write(event) };
+                n += 1;
+            }
         };
         if let Some(rest) = self.ahead.get(self.served..).filter(|rest| !rest.is_empty()) {
             rest.iter().take(capacity).copied().for_each(&mut write);
