@@ -1,5 +1,5 @@
-//! What reading costs, counted in bytes on the simulated disk: a window, a count or the last few events cost what they show, not what the
-//! store holds.
+//! What reading and writing cost, counted in bytes and calls on the simulated disk: a window, a count or the last few events cost what they
+//! show, not what the store holds, and an append is one write.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -160,4 +160,27 @@ fn writing_costs_a_few_times_what_is_written() {
     let store = filled(&place, 100_000, Disorder::HalfLate);
     let (written, stored) = (place.sim().counters().write_bytes, store.stats().unwrap().log_bytes);
     assert!(written < stored * 6, "{written} bytes were written for a log of {stored}");
+}
+
+#[test]
+fn an_append_is_one_write_and_at_most_one_sync() {
+    for (durability, syncs) in [(Durability::Process, 0), (Durability::Power, 1)] {
+        for batch in [1, 100] {
+            let place = Place::simulated(1);
+            let store = Store::open(&place.path, place.options().file_size(1 << 62).durability(durability)).unwrap();
+            let append = |i: u64| {
+                let events: Vec<Event> = (0..batch).map(|k| event(START + i * batch + k, 1, vec![7; LEN])).collect();
+                store.append(&events).unwrap();
+            };
+            append(0);
+            place.sim().reset_counters();
+            (1..1_001).for_each(append);
+            let counters = place.sim().counters();
+            let index_files = 1_000 * batch * LEN as u64 / (1 << 20);
+            assert!(counters.writes <= 1_000 + index_files, "{} writes in 1,000 appends of {batch}", counters.writes);
+            assert!(counters.reserves <= 20, "{} calls for room in 1,000 appends of {batch}", counters.reserves);
+            assert_eq!(counters.syncs + counters.folder_syncs, syncs * 1_000, "syncs at {durability:?}");
+            assert!(counters.calls <= counters.writes + counters.reserves + counters.syncs + 3 * index_files);
+        }
+    }
 }
