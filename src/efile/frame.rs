@@ -392,7 +392,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
     if let [event] = events
         && event.seq == stamp.batch
     {
-        return encode_single(out, event, offset, flags | SINGLE, late, stamp);
+        return encode_single(out, event, offset, flags, late, stamp);
     }
     let first = events.first().map_or(Key::MIN, |e| Key::new(e.time, e.seq));
     let last = events.last().map_or(Key::MAX, |e| Key::new(e.time, e.seq));
@@ -457,13 +457,19 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
     header
 }
 
-fn encode_single(out: &mut Vec<u8>, event: &EventRef<'_>, offset: u64, flags: u16, late: u32, stamp: &Stamp) -> Header {
+/// Length of the frame that is one event, the last of its batch.
+pub(crate) fn single_len(event: &EventRef<'_>) -> u64 {
+    (SINGLE_HEADER_LEN + event.data.len()) as u64
+}
+
+/// Appends the frame that is one event, the last of its batch, to `out`; otherwise as [`encode`].
+pub(crate) fn encode_single(out: &mut Vec<u8>, event: &EventRef<'_>, offset: u64, flags: u16, late: u32, stamp: &Stamp) -> Header {
     let key = Key::new(event.time, event.seq);
     let len = event.data.len() as u32;
     let mut header = Header {
         instance: stamp.instance,
         offset,
-        flags,
+        flags: flags | SINGLE,
         widths: [0; 4],
         count: 1,
         late,

@@ -480,6 +480,51 @@ impl Chunk {
         Ok(())
     }
 
+    /// Writes a batch of one event if nothing is to be done for it but that: the log is active and has room, and the event is no straggler.
+    /// `false`, and nothing done, if there is more to it. Otherwise as [`Chunk::write`].
+    pub(crate) fn write_one(&self, event: &EventRef<'_>, durable: u64, buffer: &mut FrameBuffer) -> Result<bool> {
+        let bytes = &mut buffer.bytes;
+        let (file, header) = {
+            let mut state = self.lock();
+            let State { logs, watermark, .. } = &mut *state;
+            let Some(log) = logs.last_mut().filter(|log| log.active && log.appendable) else { return Ok(false) };
+            let start = log.summary.len;
+            let ready = start > LOG_HEADER_LEN as u64
+                && start + frame::single_len(event) <= log.room
+                && event.time >= log.slack.floor_at_half()
+                && watermark.goes_on_to(event.time, self.shared.grace);
+            let Some(file) = log.file.clone().filter(|_| ready) else { return Ok(false) };
+            bytes.clear();
+            let stamp = Stamp { instance: log.summary.instance, batch: event.seq, durable };
+            (file, frame::encode_single(bytes, event, start, LAST | END, 0, &stamp))
+        };
+        file.write_all(bytes, header.offset)?;
+        let mut state = self.lock();
+        let state = &mut *state;
+        if let Some(log) = state.logs.last_mut() {
+            log.before = log.summary;
+            self.wrote(log, &header);
+            log.summary.watermark = state.watermark.time();
+            log.slack.routed(header.frame_len(), 1, 0, 0);
+            self.maintain(log);
+        }
+        Ok(true)
+    }
+
+    /// Takes note of a frame that is in the log.
+    fn wrote(&self, log: &mut Log, header: &Header) {
+        log.summary.totals.add(header);
+        log.summary.len = header.end();
+        if let Some(index) = &mut log.index {
+            index.add(header);
+        }
+        if header.has(LATE) {
+            log.pending += header.frame_len();
+        } else if !header.has(ALONE) {
+            log.slack.wrote_main(header);
+        }
+    }
+
     /// Writes a part of a batch, for which all was prepared.
     ///
     /// On failure it is unknown what reached the log.
@@ -532,18 +577,7 @@ impl Chunk {
         state.watermark = cutoffs.watermark;
         let Some(log) = state.logs.last_mut() else { return Ok(()) };
         log.before = log.summary;
-        for header in headers.iter() {
-            log.summary.totals.add(header);
-            log.summary.len = header.end();
-            if let Some(index) = &mut log.index {
-                index.add(header);
-            }
-            if header.has(LATE) {
-                log.pending += header.frame_len();
-            } else if !header.has(ALONE) {
-                log.slack.wrote_main(header);
-            }
-        }
+        headers.iter().for_each(|header| self.wrote(log, header));
         log.summary.watermark = state.watermark.time();
         let rerouted = |routed_late: usize| (routed_late - cutoffs.late) as u64;
         let written = log.summary.len - start;

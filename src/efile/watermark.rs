@@ -33,6 +33,17 @@ impl Watermark {
         self.ahead == Some(time) && self.time.is_some()
     }
 
+    /// Takes note of one event that is neither late nor far ahead; `false`, and nothing done, if it is, or if another one is.
+    pub(crate) fn goes_on_to(&mut self, time: u64, grace: u64) -> bool {
+        match self {
+            Watermark { time: Some(newest), ahead: None } if newest.abs_diff(time) <= grace => {
+                *newest = time.max(*newest);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Takes note of the times of a batch, rising.
     pub(crate) fn observe(&mut self, times: impl DoubleEndedIterator<Item = u64> + Clone, grace: u64) {
         // Where the newest is near, all that are newer than the watermark are, and they move it there one after the other.

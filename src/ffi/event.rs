@@ -66,6 +66,7 @@ impl AsEvent for Checked {
 ///
 /// `events` is NULL or valid for reads of `len` events, each with data valid for reads of its length, for all of `'a`; nobody writes to
 /// any of it meanwhile.
+#[inline(always)]
 pub(super) unsafe fn batch<'a>(events: *const estore_event, len: usize) -> Result<&'a [Checked], Failure> {
     // SAFETY: the caller's promise; `Checked` has the layout of `estore_event`.
     let events: &[Checked] = unsafe { array(events.cast(), len, "events") }?;

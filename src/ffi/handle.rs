@@ -57,6 +57,7 @@ impl<T> Handle<T> {
     }
 
     /// Whether calls other than closing are allowed.
+    #[inline(always)]
     pub(super) fn usable<H: Opaque<Inner = T>>(&self) -> Result<(), Failure> {
         if H::OF_ONE_PROCESS && self.forks != process::forks() {
             return Err(Failure::new(

@@ -227,6 +227,7 @@ fn sort_by_insertion(numbers: &mut [u64]) {
 
 impl Core {
     /// See [`Store::append`](crate::Store::append) and [`Store::append_absent`](crate::Store::append_absent).
+    #[inline(always)]
     pub(super) fn append<E: AsEvent>(&self, events: &[E], absent_only: bool) -> Result<Appended> {
         self.check_not_forked()?;
         let limit = self.options.max_event_len;
@@ -289,6 +290,7 @@ impl Core {
     }
 
     /// Gives the events of a batch their seqs and stores them, in the buffer or in their logs.
+    #[inline(always)]
     fn store<E: AsEvent>(&self, writer: &mut Writer, events: &[E], times: Times, buffered: bool) -> Result<()> {
         if events.is_empty() {
             return Ok(());
@@ -302,7 +304,15 @@ impl Core {
         let first_seq = writer.next_seq;
         let last_seq = first_seq + count - 1;
         if let [event] = events {
-            return self.write(writer, &[EventRef { seq: first_seq, ..event.as_event() }], last_seq);
+            let event = EventRef { seq: first_seq, ..event.as_event() };
+            if let Some(chunk) = writer.open.back().filter(|chunk| chunk.takes(event.time, event.time)) {
+                let written = chunk.write_one(&event, self.durable_seq(), &mut writer.scratch.frames);
+                if written.map_err(|e| self.stop_after_write(e))? {
+                    self.finish(writer, &[], last_seq);
+                    return Ok(());
+                }
+            }
+            return self.write(writer, &[event], last_seq);
         }
         let with_seq = |place: usize| Some(EventRef { seq: first_seq + place as u64, ..events.get(place)?.as_event() });
         let batch = writer.scratch.order.sort(events.len(), times, with_seq);
@@ -317,6 +327,7 @@ impl Core {
     }
 
     /// Makes sure that `count` seqs may be given out.
+    #[inline(always)]
     fn reserve_seqs(&self, writer: &mut Writer, count: u64) -> Result<()> {
         let too_many = || Error::invalid("the store has no more seqs");
         let end = writer.next_seq.checked_add(count).ok_or_else(too_many)?;
@@ -331,6 +342,7 @@ impl Core {
     }
 
     /// Refuses a batch that would make too many chunks.
+    #[inline(always)]
     fn check_new_chunks<E: AsEvent>(&self, writer: &Writer, times: Times, events: &[E]) -> Result<()> {
         let limit = self.options.max_new_chunks;
         if writer.open.back().is_some_and(|chunk| chunk.takes(times.low, times.high)) {
