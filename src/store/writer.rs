@@ -155,23 +155,27 @@ struct Order {
 impl Order {
     /// The events `0..len` of `event`, sorted by time, equal times as they stand.
     fn sort<'a>(&mut self, len: usize, times: Times, event: impl Fn(usize) -> Option<EventRef<'a>>) -> Vec<EventRef<'a>> {
+        let mut batch = Vec::with_capacity(len);
         if times.rising {
-            return (0..len).filter_map(event).collect();
+            batch.extend((0..len).filter_map(event));
+            return batch;
         }
         // Time and place mostly fit into one number, and sorting numbers is several times cheaper than moving events about.
         let place_bits = usize::BITS - len.leading_zeros();
         if (times.high - times.low).leading_zeros() < place_bits {
-            let mut batch: Vec<EventRef<'a>> = (0..len).filter_map(event).collect();
+            batch.extend((0..len).filter_map(event));
             batch.sort_by_key(|event| event.time);
             return batch;
         }
         self.packed.clear();
+        self.packed.reserve(len);
         let pack = |place: usize| Some(event(place)?.time.saturating_sub(times.low) << place_bits | place as u64);
         self.packed.extend((0..len).filter_map(pack));
         self.spare.resize(self.spare.len().max(len), 0);
         sort_numbers(&mut self.packed, &mut self.spare);
         let place_of = |number: &u64| (number & ((1 << place_bits) - 1)) as usize;
-        self.packed.iter().filter_map(|number| event(place_of(number))).collect()
+        batch.extend(self.packed.iter().filter_map(|number| event(place_of(number))));
+        batch
     }
 }
 
@@ -183,30 +187,31 @@ fn sort_numbers(numbers: &mut [u64], spare: &mut [u64]) {
     /// Where no bucket holds more, all of them are sorted in one go by insertion.
     const MAX_INSERTIONS: usize = 16;
     let (low, high) = numbers.iter().fold((u64::MAX, 0), |(low, high), &number| (low.min(number), high.max(number)));
-    let Some(spare_here) = spare.get_mut(..numbers.len()).filter(|_| numbers.len() > MAX_INSERTIONS && low < high) else {
+    let is_small = numbers.len() <= MAX_INSERTIONS || u32::try_from(numbers.len()).is_err();
+    let Some(spare_here) = spare.get_mut(..numbers.len()).filter(|_| !is_small && low < high) else {
         return numbers.sort_unstable();
     };
     let buckets = numbers.len().next_power_of_two().min(MAX_BUCKETS);
     let shift = (u64::BITS - (high - low).leading_zeros()).saturating_sub(buckets.trailing_zeros());
     let bucket_of = |number: u64| ((number - low) >> shift) as usize;
-    let mut ends = vec![0; buckets];
+    let mut ends = vec![0_u32; buckets];
     numbers.iter().for_each(|&number| ends[bucket_of(number)] += 1);
-    let (mut start, mut fullest): (usize, usize) = (0, 0);
+    let (mut start, mut fullest) = (0, 0);
     for end in ends.iter_mut() {
         fullest = fullest.max(*end);
         start += std::mem::replace(end, start);
     }
     for &number in numbers.iter() {
         let end = &mut ends[bucket_of(number)];
-        spare_here[*end] = number;
+        spare_here[*end as usize] = number;
         *end += 1;
     }
     numbers.copy_from_slice(spare_here);
-    if fullest <= MAX_INSERTIONS {
+    if fullest as usize <= MAX_INSERTIONS {
         return sort_by_insertion(numbers);
     }
     let mut from = 0;
-    for &end in ends.iter() {
+    for end in ends.iter().map(|&end| end as usize) {
         if let Some(bucket) = numbers.get_mut(from..end).filter(|bucket| bucket.len() > 1) {
             sort_numbers(bucket, spare);
         }
