@@ -31,6 +31,7 @@ mod background;
 mod chunks;
 mod journal;
 mod open;
+mod order;
 mod read;
 mod retention;
 mod settings;
