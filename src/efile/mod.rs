@@ -112,7 +112,8 @@ struct Log {
     synced: u64,
     /// Room is set aside up to here.
     room: u64,
-    index: Option<LogIndex>,
+    /// Boxed as the slack is, since most of ten thousand chunks have neither in memory.
+    index: Option<Box<LogIndex>>,
     recon: Option<Recon>,
     /// The journal says that the log may grow.
     active: bool,
@@ -126,7 +127,7 @@ struct Log {
     /// Takes no more events, since bytes of it are damaged.
     closed: bool,
     /// Where recent main frames ended in time, one for each 64 KiB of them.
-    slack: Slack,
+    slack: Option<Box<Slack>>,
 }
 
 impl Log {
@@ -146,7 +147,7 @@ impl Log {
             pending: 0,
             absorb_after: 0,
             closed: summary.instance == 0,
-            slack: Slack::default(),
+            slack: None,
         }
     }
 
@@ -448,7 +449,7 @@ impl Chunk {
         }
         // The length is that of a log without frames; the header itself is written along with the first of them.
         let summary = LogSummary { id, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark };
-        Ok(Log { file: Some(file), appendable: true, index: Some(LogIndex::new()), ..Log::new(summary) })
+        Ok(Log { file: Some(file), appendable: true, index: Some(Box::new(LogIndex::new())), ..Log::new(summary) })
     }
 
     fn make_appendable(&self, log: &mut Log, distrustful: bool) -> Result<()> {
@@ -491,7 +492,7 @@ impl Chunk {
             let start = log.summary.len;
             let ready = start > LOG_HEADER_LEN as u64
                 && start + frame::single_len(event) <= log.room
-                && event.time >= log.slack.floor_at_half()
+                && log.slack.as_ref().is_none_or(|slack| event.time >= slack.floor_at_half())
                 && watermark.goes_on_to(event.time, self.shared.grace);
             let Some(file) = log.file.clone().filter(|_| ready) else { return Ok(false) };
             bytes.clear();
@@ -505,7 +506,7 @@ impl Chunk {
             log.before = log.summary;
             self.wrote(log, &header);
             log.summary.watermark = state.watermark.time();
-            log.slack.routed(header.frame_len(), 1, 0, 0);
+            log.slack.get_or_insert_default().routed(header.frame_len(), 1, 0, 0);
             self.maintain(log);
         }
         Ok(true)
@@ -521,7 +522,7 @@ impl Chunk {
         if header.has(LATE) {
             log.pending += header.frame_len();
         } else if !header.has(ALONE) {
-            log.slack.wrote_main(header);
+            log.slack.get_or_insert_default().wrote_main(header);
         }
     }
 
@@ -581,7 +582,7 @@ impl Chunk {
         log.summary.watermark = state.watermark.time();
         let rerouted = |routed_late: usize| (routed_late - cutoffs.late) as u64;
         let written = log.summary.len - start;
-        log.slack.routed(written, part.events.len() as u64, rerouted(cutoffs.routed_late), rerouted(cutoffs.routed_late_at_half));
+        log.slack.get_or_insert_default().routed(written, part.events.len() as u64, rerouted(cutoffs.routed_late), rerouted(cutoffs.routed_late_at_half));
         self.maintain(log);
         Ok(())
     }
@@ -601,7 +602,7 @@ impl Chunk {
     fn cut_by_lateness(&self, state: &State, events: &[EventRef<'_>]) -> Cutoffs {
         let watermark = state.watermark;
         let late = events.partition_point(|event| watermark.is_late(event.time, self.shared.grace));
-        let (floor, floor_at_half) = state.logs.last().map_or((0, 0), |log| (log.slack.floor(), log.slack.floor_at_half()));
+        let (floor, floor_at_half) = state.logs.last().and_then(|log| log.slack.as_ref()).map_or((0, 0), |slack| (slack.floor(), slack.floor_at_half()));
         let routed_late = late.max(events.partition_point(|event| event.time < floor));
         let routed_late_at_half = late.max(events.partition_point(|event| event.time < floor_at_half));
         let mut after = watermark;
@@ -702,6 +703,7 @@ impl Chunk {
         log.appendable = false;
         log.active = false;
         log.file = None;
+        log.slack = None;
         log.room = 0;
         Ok(Some(log.summary))
     }
@@ -831,7 +833,7 @@ impl Chunk {
         // A log that is being appended to stays so: what is appended behind damage can be read.
         log.closed |= !index.damage.is_empty() && !log.appendable;
         log.recon = recon;
-        log.index = Some(index);
+        log.index = Some(Box::new(index));
         Ok(())
     }
 
@@ -995,7 +997,7 @@ impl Chunk {
 
     /// What the loaded indexes take in memory.
     pub(crate) fn memory(&self) -> usize {
-        self.lock().logs.iter().filter_map(|log| log.index.as_ref()).map(LogIndex::memory).sum()
+        self.lock().logs.iter().filter_map(|log| log.index.as_deref()).map(LogIndex::memory).sum()
     }
 
     /// How many stretches of its loaded logs are damaged.
