@@ -12,9 +12,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libestore.so.{ABI}");
         // Code of the library may run when a thread ends or forks, so it must never be unloaded.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        need_no_libgcc()?;
     }
     #[cfg(feature = "header")]
     header::make()?;
+    Ok(())
+}
+
+/// Rust asks for the unwinder as `-lgcc_s`, a shared library that a program in C need not have. In the shared library it is taken from the
+/// compiler's static one instead, by a linker script under the name that is asked for. Where there is no such thing, all stays as it is.
+fn need_no_libgcc() -> std::io::Result<()> {
+    use std::path::Path;
+    use std::process::Command;
+    let Some(folder) = std::env::var_os("OUT_DIR") else { return Ok(()) };
+    // Only where the compiler at hand builds for the machine that is asked for.
+    if std::env::var_os("HOST") != std::env::var_os("TARGET") {
+        return Ok(());
+    }
+    let Ok(answer) = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output() else { return Ok(()) };
+    let answer = String::from_utf8_lossy(&answer.stdout);
+    let archive = Path::new(answer.trim());
+    if archive.is_absolute() && archive.is_file() {
+        let folder = Path::new(&folder).join("unwinder");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("libgcc_s.so"), format!("INPUT({})\n", archive.display()))?;
+        println!("cargo:rustc-cdylib-link-arg=-L{}", folder.display());
+    }
     Ok(())
 }
 

@@ -582,7 +582,12 @@ impl Chunk {
         log.summary.watermark = state.watermark.time();
         let rerouted = |routed_late: usize| (routed_late - cutoffs.late) as u64;
         let written = log.summary.len - start;
-        log.slack.get_or_insert_default().routed(written, part.events.len() as u64, rerouted(cutoffs.routed_late), rerouted(cutoffs.routed_late_at_half));
+        log.slack.get_or_insert_default().routed(
+            written,
+            part.events.len() as u64,
+            rerouted(cutoffs.routed_late),
+            rerouted(cutoffs.routed_late_at_half),
+        );
         self.maintain(log);
         Ok(())
     }
@@ -602,7 +607,8 @@ impl Chunk {
     fn cut_by_lateness(&self, state: &State, events: &[EventRef<'_>]) -> Cutoffs {
         let watermark = state.watermark;
         let late = events.partition_point(|event| watermark.is_late(event.time, self.shared.grace));
-        let (floor, floor_at_half) = state.logs.last().and_then(|log| log.slack.as_ref()).map_or((0, 0), |slack| (slack.floor(), slack.floor_at_half()));
+        let (floor, floor_at_half) =
+            state.logs.last().and_then(|log| log.slack.as_ref()).map_or((0, 0), |slack| (slack.floor(), slack.floor_at_half()));
         let routed_late = late.max(events.partition_point(|event| event.time < floor));
         let routed_late_at_half = late.max(events.partition_point(|event| event.time < floor_at_half));
         let mut after = watermark;
