@@ -493,8 +493,10 @@ impl Chunk {
             let ready = start > LOG_HEADER_LEN as u64
                 && start + frame::single_len(event) <= log.room
                 && log.slack.as_ref().is_none_or(|slack| event.time >= slack.floor_at_half())
-                && watermark.goes_on_to(event.time, self.shared.grace);
-            let Some(file) = log.file.clone().filter(|_| ready) else { return Ok(false) };
+                && !watermark.is_late(event.time, self.shared.grace);
+            let Some(file) = log.file.clone().filter(|_| ready && watermark.follow(event.time, self.shared.grace)) else {
+                return Ok(false);
+            };
             bytes.clear();
             let stamp = Stamp { instance: log.summary.instance, batch: event.seq, durable };
             (file, frame::encode_single(bytes, event, start, LAST | END, 0, &stamp))

@@ -33,10 +33,10 @@ impl Watermark {
         self.ahead == Some(time) && self.time.is_some()
     }
 
-    /// Takes note of one event that is neither late nor far ahead; `false`, and nothing done, if it is, or if another one is.
-    pub(crate) fn goes_on_to(&mut self, time: u64, grace: u64) -> bool {
+    /// Takes note of a time that is not far ahead; `false`, and nothing done, if it is, or if another one waits to be confirmed.
+    pub(crate) fn follow(&mut self, time: u64, grace: u64) -> bool {
         match self {
-            Watermark { time: Some(newest), ahead: None } if newest.abs_diff(time) <= grace => {
+            Watermark { time: Some(newest), ahead: None } if time.saturating_sub(*newest) <= grace => {
                 *newest = time.max(*newest);
                 true
             }
@@ -47,10 +47,7 @@ impl Watermark {
     /// Takes note of the times of a batch, rising.
     pub(crate) fn observe(&mut self, times: impl DoubleEndedIterator<Item = u64> + Clone, grace: u64) {
         // Where the newest is near, all that are newer than the watermark are, and they move it there one after the other.
-        if let (Watermark { time: Some(newest), ahead: None }, Some(last)) = (&mut *self, times.clone().next_back())
-            && last.saturating_sub(*newest) <= grace
-        {
-            *newest = last.max(*newest);
+        if times.clone().next_back().is_some_and(|last| self.follow(last, grace)) {
             return;
         }
         for time in times {

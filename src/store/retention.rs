@@ -19,7 +19,7 @@ impl Core {
         self.check_writable()?;
         let mut guard = lock(&self.writer);
         let writer = self.writer_of(&mut guard)?;
-        if time <= lock(&self.view).horizon {
+        if time <= writer.horizon {
             return Ok(());
         }
         let record = self.record(Fact::Horizon(time), self.visible_seq());

@@ -73,6 +73,11 @@ pub(super) struct Scratch {
     order: Order,
 }
 
+/// The chunk that was written to last, if it takes all times from `low` to `high`.
+fn last_open(open: &VecDeque<Arc<Chunk>>, low: u64, high: u64) -> Option<&Arc<Chunk>> {
+    open.back().filter(|chunk| chunk.takes(low, high))
+}
+
 /// Events of `BUFFERED` that the system does not have yet. They have their seqs.
 pub(super) struct Buffer {
     /// Time, seq, id and the end of the data.
@@ -205,15 +210,7 @@ impl Core {
         let first_seq = writer.next_seq;
         let last_seq = first_seq + count - 1;
         if let [event] = events {
-            let event = EventRef { seq: first_seq, ..event.as_event() };
-            if let Some(chunk) = writer.open.back().filter(|chunk| chunk.takes(event.time, event.time)) {
-                let written = chunk.write_one(&event, self.durable_seq(), &mut writer.scratch.frames);
-                if written.map_err(|e| self.stop_after_write(e))? {
-                    self.finish(writer, &[], last_seq);
-                    return Ok(());
-                }
-            }
-            return self.write(writer, &[event], last_seq);
+            return self.write(writer, &[EventRef { seq: first_seq, ..event.as_event() }], last_seq);
         }
         let with_seq = |place: usize| Some(EventRef { seq: first_seq + place as u64, ..events.get(place)?.as_event() });
         let batch = writer.scratch.order.sort(events.len(), times, with_seq);
@@ -246,7 +243,7 @@ impl Core {
     #[inline(always)]
     fn check_new_chunks<E: AsEvent>(&self, writer: &Writer, times: Times, events: &[E]) -> Result<()> {
         let limit = self.options.max_new_chunks;
-        if writer.open.back().is_some_and(|chunk| chunk.takes(times.low, times.high)) {
+        if last_open(&writer.open, times.low, times.high).is_some() {
             return Ok(());
         }
         let (low, high) = (self.settings.chunk_of(times.low), self.settings.chunk_of(times.high));
@@ -325,8 +322,15 @@ impl Core {
     /// Writes a batch that has its seqs, up to `last_seq`, and is sorted by time; makes it visible.
     fn write(&self, writer: &mut Writer, batch: &[EventRef<'_>], last_seq: u64) -> Result<()> {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
-        if let Some(chunk) = writer.open.back().filter(|chunk| chunk.takes(first.time, last.time)) {
+        if let Some(chunk) = last_open(&writer.open, first.time, last.time) {
             // The common case: all of the batch goes to the chunk that took the one before.
+            if let [event] = batch {
+                let written = chunk.write_one(event, self.durable_seq(), &mut writer.scratch.frames);
+                if written.map_err(|e| self.stop_after_write(e))? {
+                    self.finish(writer, &[], last_seq);
+                    return Ok(());
+                }
+            }
             let prepared = chunk.prepare(batch)?;
             if prepared.active {
                 let part = Part { events: batch, batch: last_seq, durable: self.durable_seq(), end: true };
