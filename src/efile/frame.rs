@@ -21,7 +21,7 @@
 //! own place in it ([`Header::offset`]), so that a whole frame in the wrong place is not believed. The layout byte by byte is in
 //! [`crate::format`].
 
-use crate::bytes::{put, u16_at, u32_at, u64_at};
+use crate::bytes::{crc32, put, u16_at, u32_at, u64_at};
 use crate::event::{EventRef, Key};
 
 /// Length of an encoded header.
@@ -268,7 +268,7 @@ impl Header {
         const CUT: &str = "the frame's body is cut off";
         const COLUMNS: &str = "the columns of the frame's body do not fit its length";
         let body = buffer.get(start..start.saturating_add(self.body_len as usize)).ok_or(CUT)?;
-        if crc32fast::hash(body) != self.body_crc {
+        if crc32(body) != self.body_crc {
             return Err("the checksum of the frame's body does not fit");
         }
         let count = self.count as usize;
@@ -324,7 +324,7 @@ impl Header {
 
     /// Whether the body's checksum fits.
     pub(crate) fn body_is_whole(&self, body: &[u8]) -> bool {
-        body.len() == self.body_len as usize && crc32fast::hash(body) == self.body_crc
+        body.len() == self.body_len as usize && crc32(body) == self.body_crc
     }
 }
 
@@ -353,7 +353,7 @@ fn each(column: &[u8], width: u8, slots: &mut [Slot], set: impl Fn(&mut Slot, u6
 /// The checksum of a header. It leaves out the instance, which whoever reads the header compares in full; what is left is whole blocks of
 /// 16 bytes, the unit that checksums are fast in.
 fn header_crc(header: &[u8]) -> u32 {
-    crc32fast::hash(header.get(16..).unwrap_or_default())
+    crc32(header.get(16..).unwrap_or_default())
 }
 
 /// Length of the header of a frame with these flags.
@@ -442,7 +442,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
         count: events.len() as u32,
         late,
         body_len: body_len as u32,
-        body_crc: crc32fast::hash(out.get(body..).unwrap_or_default()),
+        body_crc: crc32(out.get(body..).unwrap_or_default()),
         id_base: id_low,
         len_base: len_low,
         first,
@@ -474,7 +474,7 @@ pub(crate) fn encode_single(out: &mut Vec<u8>, event: &EventRef<'_>, offset: u64
         count: 1,
         late,
         body_len: len,
-        body_crc: crc32fast::hash(event.data),
+        body_crc: crc32(event.data),
         id_base: event.id,
         len_base: len,
         first: key,

@@ -18,7 +18,7 @@
 
 use std::sync::Arc;
 
-use crate::bytes::{put, u32_at, u64_at};
+use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
 use crate::event::Key;
@@ -438,7 +438,7 @@ fn read_part(file: &Handle, at: u64, instance: u64, index: &LogIndex, log_len: u
     }
     let mut body = vec![0; part.entries * ENTRY_LEN];
     file.read_exact(&mut body, at + PART_HEADER_LEN as u64).ok()?;
-    if body_crc != crc32fast::hash(&body) {
+    if body_crc != crc32(&body) {
         return None;
     }
     let entries = body.chunks(ENTRY_LEN).map(|piece| Entry::decode(piece, part.from, part.to)).collect::<Option<Vec<_>>>()?;
@@ -475,17 +475,16 @@ impl Part {
         put(&mut bytes, 32, &self.tail.offset.to_le_bytes());
         put(&mut bytes, 40, &self.tail.crc.to_le_bytes());
         put(&mut bytes, 44, &(self.entries as u32).to_le_bytes());
-        put(&mut bytes, 48, &crc32fast::hash(body).to_le_bytes());
-        let crc = crc32fast::hash(&bytes[8..]);
+        put(&mut bytes, 48, &crc32(body).to_le_bytes());
+        let crc = crc32(&bytes[8..]);
         put(&mut bytes, 4, &crc.to_le_bytes());
         bytes
     }
 
     /// The part and the checksum of its entries.
     fn decode(bytes: &[u8], instance: u64) -> Option<(Part, u32)> {
-        let ours = u32_at(bytes, 0) == PART_MAGIC
-            && u32_at(bytes, 4) == crc32fast::hash(bytes.get(8..PART_HEADER_LEN)?)
-            && u64_at(bytes, 8) == instance;
+        let ours =
+            u32_at(bytes, 0) == PART_MAGIC && u32_at(bytes, 4) == crc32(bytes.get(8..PART_HEADER_LEN)?) && u64_at(bytes, 8) == instance;
         let part = Part {
             entries: u32_at(bytes, 44) as usize,
             from: u64_at(bytes, 16),

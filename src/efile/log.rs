@@ -9,7 +9,7 @@
 //! `N` is the chunk's number, `G` the generation: 0 at first, one more each time that the chunk goes on in a new log. This module knows the
 //! names of files, the log header, and how to walk over frames, whole or damaged. Bytes are laid out in [`crate::format`].
 
-use crate::bytes::{put, u32_at, u64_at};
+use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::Handle;
 use crate::error::{Error, Result};
 
@@ -88,7 +88,7 @@ impl LogHeader {
         put(&mut bytes, 40, &self.instance.to_le_bytes());
         put(&mut bytes, 48, &self.id.generation.to_le_bytes());
         put(&mut bytes, 52, &self.replaces.to_le_bytes());
-        let crc = crc32fast::hash(&bytes[..60]);
+        let crc = crc32(&bytes[..60]);
         put(&mut bytes, 60, &crc.to_le_bytes());
         bytes
     }
@@ -97,7 +97,7 @@ impl LogHeader {
         if bytes[..8] != MAGIC {
             return Err(Refusal::Damaged("this is no log"));
         }
-        if u32_at(bytes, 60) != crc32fast::hash(&bytes[..60]) {
+        if u32_at(bytes, 60) != crc32(&bytes[..60]) {
             return Err(Refusal::Damaged("the checksum of the log header does not fit"));
         }
         if u32_at(bytes, 8) > FORMAT_VERSION || u32_at(bytes, 12) != 0 {

@@ -14,7 +14,7 @@
 //! runs, or most of the file is superseded, a new file takes the place of the old one. Everything here is a copy: if it is lost or
 //! damaged, the late frames in the log are read instead and runs are made anew.
 
-use crate::bytes::{put, u32_at, u64_at};
+use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
 use crate::event::EventRef;
@@ -68,7 +68,7 @@ impl Recon {
         let mut header = [0; FILE_HEADER_LEN];
         file.read_exact(&mut header, 0).ok()?;
         let ours = header[..8] == FILE_MAGIC
-            && u32_at(&header, 60) == crc32fast::hash(&header[..60])
+            && u32_at(&header, 60) == crc32(&header[..60])
             && u32_at(&header, 8) == FORMAT_VERSION
             && u64_at(&header, 16) == log_instance;
         if !ours {
@@ -105,7 +105,7 @@ impl Recon {
         }
         let mut directory = vec![0; entries_len(entries)];
         self.file.read_exact(&mut directory, frames_end).ok()?;
-        if u32_at(&header, 48) != crc32fast::hash(&directory) {
+        if u32_at(&header, 48) != crc32(&directory) {
             return None;
         }
         let list = decode_entries(&directory, frames_start, frames_end)?;
@@ -205,7 +205,7 @@ fn encode_file_header(log_instance: u64, instance: u64) -> [u8; FILE_HEADER_LEN]
     put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
     put(&mut bytes, 16, &log_instance.to_le_bytes());
     put(&mut bytes, 24, &instance.to_le_bytes());
-    let crc = crc32fast::hash(&bytes[..60]);
+    let crc = crc32(&bytes[..60]);
     put(&mut bytes, 60, &crc.to_le_bytes());
     bytes
 }
@@ -243,7 +243,7 @@ fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pend
     let frames_len = written + buffer.len() as u64 - frames_start;
     let directory_start = buffer.len();
     encode_entries(&list, &mut buffer);
-    let directory_crc = crc32fast::hash(buffer.get(directory_start..).unwrap_or_default());
+    let directory_crc = crc32(buffer.get(directory_start..).unwrap_or_default());
     file.write_all(&buffer, written)?;
     let end = written + buffer.len() as u64;
 

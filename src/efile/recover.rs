@@ -13,7 +13,7 @@
 //!
 //! This runs in two passes, since `S` and `D` are known only after all active logs were looked at: [`survey`] each, then [`Survey::settle`].
 
-use crate::bytes::put;
+use crate::bytes::{crc32, put};
 use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
 use crate::event::Key;
@@ -274,7 +274,7 @@ fn keep_aside(file: &Handle, mut at: u64, log: &Handle, from: u64, len: u64) -> 
     put(&mut header, 0, &CUT_MAGIC.to_le_bytes());
     put(&mut header, 8, &from.to_le_bytes());
     put(&mut header, 16, &len.to_le_bytes());
-    let crc = crc32fast::hash(&header[8..]);
+    let crc = crc32(&header[8..]);
     put(&mut header, 4, &crc.to_le_bytes());
     file.write_all(&header, at)?;
     at += CUT_HEADER_LEN as u64;

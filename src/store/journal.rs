@@ -20,7 +20,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bytes::{put, u16_at, u32_at, u64_at};
+use crate::bytes::{crc32, put, u16_at, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
 use crate::efile::LogSummary;
 use crate::efile::log::{FORMAT_VERSION, LogId};
@@ -241,7 +241,7 @@ pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {
     let bytes = read_believable(&file)?;
     let header = bytes.get(..HEADER_LEN).unwrap_or_default();
     let ours = header.get(..8) == Some(&MAGIC[..])
-        && u32_at(header, 60) == crc32fast::hash(&header[..60])
+        && u32_at(header, 60) == crc32(&header[..60])
         && u64_at(header, 16) == store as u64
         && u64_at(header, 24) == (store >> 64) as u64;
     if !ours {
@@ -312,7 +312,7 @@ impl Journal {
         put(&mut bytes, 16, &store.to_le_bytes());
         put(&mut bytes, 32, &instance.to_le_bytes());
         put(&mut bytes, 40, &(records.len() as u64).to_le_bytes());
-        let crc = crc32fast::hash(bytes.get(..60).unwrap_or_default());
+        let crc = crc32(bytes.get(..60).unwrap_or_default());
         put(&mut bytes, 60, &crc.to_le_bytes());
         for record in &records {
             let encoded = record.encode(instance, bytes.len() as u64, 0);

@@ -33,79 +33,127 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// The events `0..len` of `event`, sorted by time, equal times as they stand.
-    pub(super) fn sort<'a>(&mut self, len: usize, times: Times, event: impl Fn(usize) -> Option<EventRef<'a>>) -> Vec<EventRef<'a>> {
-        let mut batch = Vec::with_capacity(len);
-        if times.rising {
-            batch.extend((0..len).filter_map(event));
-            return batch;
-        }
+    /// What `event` makes of each item and its place, sorted by time; equal times as they stand.
+    #[inline(always)]
+    pub(super) fn sort<'a, T>(&mut self, items: &'a [T], times: Times, event: impl Fn(usize, &'a T) -> EventRef<'a>) -> Vec<EventRef<'a>> {
+        let mut batch = Vec::with_capacity(items.len());
+        let all = || items.iter().enumerate().map(|(place, item)| event(place, item));
         // Time and place mostly fit into one number.
-        let place_bits = usize::BITS - len.leading_zeros();
-        if (times.high - times.low).leading_zeros() < place_bits {
-            batch.extend((0..len).filter_map(event));
-            batch.sort_by_key(|event| event.time);
+        let place_bits = usize::BITS - items.len().leading_zeros();
+        if times.rising || (times.high - times.low).leading_zeros() < place_bits {
+            batch.extend(all());
+            if !times.rising {
+                batch.sort_by_key(|event| event.time);
+            }
             return batch;
         }
         self.packed.clear();
-        self.packed.reserve(len);
-        let pack = |place: usize| Some(event(place)?.time.saturating_sub(times.low) << place_bits | place as u64);
-        self.packed.extend((0..len).filter_map(pack));
-        self.spare.resize(self.spare.len().max(len), 0);
+        self.packed.extend(all().zip(0..).map(|(event, place)| event.time.saturating_sub(times.low) << place_bits | place));
         sort_numbers(&mut self.packed, &mut self.spare);
-        let place_of = |number: &u64| (number & ((1 << place_bits) - 1)) as usize;
-        batch.extend(self.packed.iter().filter_map(|number| event(place_of(number))));
+        let places = self.packed.iter().map(|number| (number & ((1 << place_bits) - 1)) as usize);
+        batch.extend(places.filter_map(|place| Some(event(place, items.get(place)?))));
         batch
     }
 }
 
-/// Sorts numbers that lie more or less evenly, as the times of a stream do, in one pass and a bit: into as many buckets as there are
-/// numbers, each a range of values, and where some lie far from the rest (late events) the full buckets once more.
-fn sort_numbers(numbers: &mut [u64], spare: &mut [u64]) {
-    /// So many fit into the processor's first cache.
-    const MAX_BUCKETS: usize = 4096;
-    /// Where no bucket holds more, all of them are sorted in one go by insertion.
-    const MAX_INSERTIONS: usize = 16;
-    let (low, high) = numbers.iter().fold((u64::MAX, 0), |(low, high), &number| (low.min(number), high.max(number)));
-    let is_small = numbers.len() <= MAX_INSERTIONS || u32::try_from(numbers.len()).is_err();
-    let Some(spare_here) = spare.get_mut(..numbers.len()).filter(|_| !is_small && low < high) else {
+/// Sorts numbers that differ, by as many of their upper bits as tell most of them apart, digit by digit from the lowest; what is left in
+/// the wrong order then is sorted by insertion. Unlike comparing, most of that has no branches that depend on the numbers.
+fn sort_numbers(numbers: &mut Vec<u64>, spare: &mut Vec<u64>) {
+    const DIGIT_BITS: u32 = 8;
+    const DIGIT: usize = 1 << DIGIT_BITS;
+    if numbers.len() <= DIGIT / 4 || u32::try_from(numbers.len()).is_err() {
         return numbers.sort_unstable();
-    };
-    let buckets = numbers.len().next_power_of_two().min(MAX_BUCKETS);
-    let shift = (u64::BITS - (high - low).leading_zeros()).saturating_sub(buckets.trailing_zeros());
-    let bucket_of = |number: u64| ((number - low) >> shift) as usize;
-    let mut ends = vec![0_u32; buckets];
-    numbers.iter().for_each(|&number| ends[bucket_of(number)] += 1);
-    let (mut start, mut fullest) = (0, 0);
-    for end in ends.iter_mut() {
-        fullest = fullest.max(*end);
-        start += std::mem::replace(end, start);
     }
-    for &number in numbers.iter() {
-        let end = &mut ends[bucket_of(number)];
-        spare_here[*end as usize] = number;
-        *end += 1;
-    }
-    numbers.copy_from_slice(spare_here);
-    if fullest as usize <= MAX_INSERTIONS {
-        return sort_by_insertion(numbers);
-    }
-    let mut from = 0;
-    for end in ends.iter().map(|&end| end as usize) {
-        if let Some(bucket) = numbers.get_mut(from..end).filter(|bucket| bucket.len() > 1) {
-            sort_numbers(bucket, spare);
+    let bits = u64::BITS - numbers.iter().fold(0, |all, number| all | number).leading_zeros();
+    let telling = bits.saturating_sub(bits_within(numbers)).next_multiple_of(DIGIT_BITS).min(4 * DIGIT_BITS);
+    spare.resize(numbers.len(), 0);
+    let mut shift = bits.saturating_sub(telling);
+    while shift < bits {
+        let digit_of = |number: u64| (number >> shift) as usize % DIGIT;
+        let mut ends = [0_u32; DIGIT];
+        numbers.iter().for_each(|&number| ends[digit_of(number)] += 1);
+        let mut start = 0;
+        for end in &mut ends {
+            start += std::mem::replace(end, start);
         }
-        from = end;
+        for &number in numbers.iter() {
+            let end = &mut ends[digit_of(number)];
+            spare[*end as usize] = number;
+            *end += 1;
+        }
+        std::mem::swap(numbers, spare);
+        shift += DIGIT_BITS;
+    }
+    if !sort_by_insertion(numbers) {
+        numbers.sort_unstable();
     }
 }
 
-/// Quick where hardly any number is out of place, and none by more than a few places.
-fn sort_by_insertion(numbers: &mut [u64]) {
+/// So many of the lower bits tell neighbours apart where numbers are densest, by a sample.
+fn bits_within(numbers: &[u64]) -> u32 {
+    const SAMPLES: usize = 32;
+    /// Of so many samples in a row the distance is taken.
+    const ROW: usize = 4;
+    let step = (numbers.len() / SAMPLES).max(1);
+    let mut samples: Vec<u64> = numbers.iter().step_by(step).copied().collect();
+    samples.sort_unstable();
+    let distances = samples.iter().skip(ROW).zip(&samples).map(|(high, low)| high - low);
+    let between = distances.min().unwrap_or(0) / (ROW * step) as u64;
+    // Numbers at random need some more bits to be told apart than those at equal distances.
+    (u64::BITS - between.leading_zeros()).saturating_sub(3)
+}
+
+/// Quick where hardly any number is out of place, and none by more than a few places. `false` if it gave up.
+fn sort_by_insertion(numbers: &mut [u64]) -> bool {
+    let mut moves = numbers.len();
     for next in 1..numbers.len() {
+        let number = numbers[next];
         let mut place = next;
-        while place > 0 && numbers[place - 1] > numbers[place] {
-            numbers.swap(place - 1, place);
+        while let Some(&before) = numbers.get(place.wrapping_sub(1))
+            && before > number
+        {
+            numbers[place] = before;
             place -= 1;
+        }
+        if place < next {
+            numbers[place] = number;
+            match moves.checked_sub(next - place) {
+                Some(left) => moves = left,
+                None => return false,
+            }
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Times as they come: in dense stretches, far apart, equal, at both ends.
+    fn times() -> impl Strategy<Value = Vec<u64>> {
+        let stretch = (any::<u64>(), 0..64_u32, 1..400_usize).prop_flat_map(|(from, bits, len)| {
+            let time = any::<u64>().prop_map(move |distance| from.saturating_add(distance >> (63 - bits)));
+            proptest::collection::vec(time, 1..=len)
+        });
+        proptest::collection::vec(stretch, 1..6).prop_map(|stretches| stretches.concat()).prop_shuffle()
+    }
+
+    proptest! {
+        #[test]
+        fn batches_come_out_in_order_of_time_and_arrival(times in times()) {
+            let mut seen = Times::NONE;
+            times.iter().for_each(|&time| seen.see(time));
+            let mut order = Order::default();
+            // The second time with memory of the first.
+            for len in [times.len(), times.len() / 2, times.len()] {
+                let items = &times[..len];
+                let sorted = order.sort(items, seen, |place, &time| EventRef { time, seq: place as u64, id: 0, data: &[] });
+                let mut expected: Vec<(u64, u64)> = items.iter().copied().zip(0..).collect();
+                expected.sort();
+                prop_assert_eq!(sorted.iter().map(|event| (event.time, event.seq)).collect::<Vec<_>>(), expected);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of a store: the file `estore` in its folder, written once, when the store is created.
 
-use crate::bytes::{put, u32_at, u64_at};
+use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder};
 use crate::duration;
 use crate::efile::log::FORMAT_VERSION;
@@ -66,7 +66,7 @@ impl Settings {
         put(&mut bytes, 40, &self.file_size.to_le_bytes());
         put(&mut bytes, 48, &self.grace.to_le_bytes());
         put(&mut bytes, 56, &self.created.to_le_bytes());
-        let crc = crc32fast::hash(&bytes[..LEN - 4]);
+        let crc = crc32(&bytes[..LEN - 4]);
         put(&mut bytes, LEN - 4, &crc.to_le_bytes());
         let file = folder.create_anew(NEW_NAME)?;
         file.write_all(&bytes, 0)?;
@@ -84,7 +84,7 @@ impl Settings {
             let what = "its file \"estore\" is not one of ours".to_owned();
             return Err(Error::NotAStore { path: folder.path().to_owned(), what });
         }
-        if n < LEN || u32_at(&bytes, LEN - 4) != crc32fast::hash(&bytes[..LEN - 4]) {
+        if n < LEN || u32_at(&bytes, LEN - 4) != crc32(&bytes[..LEN - 4]) {
             return Err(Error::corrupt(file.path(), 0, "the checksum of the store's settings does not fit"));
         }
         // Features that an older version may ignore stand at 16; those that it must understand at 20.

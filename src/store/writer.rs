@@ -78,10 +78,18 @@ fn last_open(open: &VecDeque<Arc<Chunk>>, low: u64, high: u64) -> Option<&Arc<Ch
     open.back().filter(|chunk| chunk.takes(low, high))
 }
 
+/// An event in the buffer: its data is `data[start..start + len]`.
+struct Buffered {
+    time: u64,
+    seq: u64,
+    start: usize,
+    len: u32,
+    id: u32,
+}
+
 /// Events of `BUFFERED` that the system does not have yet. They have their seqs.
 pub(super) struct Buffer {
-    /// Time, seq, id and the end of the data.
-    events: Vec<(u64, u64, u32, usize)>,
+    events: Vec<Buffered>,
     data: Vec<u8>,
     times: Times,
     pub(super) since: Option<u64>,
@@ -99,25 +107,26 @@ impl Buffer {
     }
 
     fn len(&self) -> usize {
-        self.data.len() + self.events.len() * size_of::<(u64, u64, u32, usize)>()
+        self.data.len() + self.events.len() * size_of::<Buffered>()
     }
 
     fn push(&mut self, event: EventRef<'_>, seq: u64) {
-        self.data.extend_from_slice(event.data);
-        self.events.push((event.time, seq, event.id, self.data.len()));
-        self.times.see(event.time);
+        let EventRef { time, id, data, .. } = event;
+        // No event is longer: see `Options::max_event_len`.
+        self.events.push(Buffered { time, seq, start: self.data.len(), len: data.len() as u32, id });
+        self.data.extend_from_slice(data);
+        self.times.see(time);
     }
 
-    fn get(&self, place: usize) -> Option<EventRef<'_>> {
-        let &(time, seq, id, end) = self.events.get(place)?;
-        let start = place.checked_sub(1).and_then(|before| self.events.get(before)).map_or(0, |before| before.3);
-        Some(EventRef { time, seq, id, data: self.data.get(start..end)? })
+    fn event(&self, buffered: &Buffered) -> EventRef<'_> {
+        let &Buffered { time, seq, start, len, id } = buffered;
+        EventRef { time, seq, id, data: self.data.get(start..start + len as usize).unwrap_or_default() }
     }
 
     /// Leaves out events before a time.
     pub(super) fn drop_before(&mut self, time: u64) {
         let kept = std::mem::take(self);
-        for event in (0..kept.events.len()).filter_map(|place| kept.get(place)).filter(|event| event.time >= time) {
+        for event in kept.events.iter().map(|buffered| kept.event(buffered)).filter(|event| event.time >= time) {
             self.push(event, event.seq);
         }
         self.since = kept.since.filter(|_| !self.is_empty());
@@ -212,8 +221,8 @@ impl Core {
         if let [event] = events {
             return self.write(writer, &[EventRef { seq: first_seq, ..event.as_event() }], last_seq);
         }
-        let with_seq = |place: usize| Some(EventRef { seq: first_seq + place as u64, ..events.get(place)?.as_event() });
-        let batch = writer.scratch.order.sort(events.len(), times, with_seq);
+        let order = &mut writer.scratch.order;
+        let batch = order.sort(events, times, |place, event| EventRef { seq: first_seq + place as u64, ..event.as_event() });
         self.write(writer, &batch, last_seq)
     }
 
@@ -293,7 +302,7 @@ impl Core {
             return Ok(());
         }
         let mut buffer = std::mem::take(&mut writer.buffer);
-        let batch = writer.scratch.order.sort(buffer.events.len(), buffer.times, |place| buffer.get(place));
+        let batch = writer.scratch.order.sort(&buffer.events, buffer.times, |_, buffered| buffer.event(buffered));
         let result = self.write(writer, &batch, writer.next_seq - 1);
         if result.is_ok() {
             buffer.clear();
