@@ -17,8 +17,8 @@ const WORK: [(&str, usize, &[&str], f64); 7] = [
     ("append-buffered", 100_000, &["estore_append"], 682.0),
     ("append-late", 100_000, &["estore_append"], 1_003.0),
     ("scan-forward", 200_000, &["estore_iter_next_batch"], 137.0),
-    ("scan-backward-late", 100_000, &["estore_iter_next_batch"], 285.0),
-    ("window", 200_000, &["estore_read_iter", "estore_iter_next_batch", "estore_iter_close"], 320_600.0),
+    ("scan-backward-late", 100_000, &["estore_iter_next_batch"], 283.0),
+    ("window", 200_000, &["estore_read_iter", "estore_iter_next_batch", "estore_iter_close"], 206_600.0),
 ];
 const WINDOWS: f64 = 100.0;
 /// By how much a count may differ, up or down.

@@ -19,11 +19,11 @@ const LATE_NS: Range<u64> = 60 * SECOND_NS..600 * SECOND_NS;
 /// The first time. The oldest late event still lies in the same hour, and so in the same chunk.
 pub const BASE_NS: u64 = 500_000 * HOUR_NS + LATE_NS.end;
 
-/// After so many events the pattern repeats, with later times. Small enough to stay in the caches, as the events of a program do that
-/// has just made them; a multiple of every size of batch in use.
-const PERIOD: u64 = 20_000;
+/// After so many events the pattern repeats, with later times. Together with the pool small enough to stay in the processor's second
+/// cache, as the events of a program do that has just made them; a multiple of every size of batch in use.
+const PERIOD: u64 = 5_000;
 /// Where the data of the events is taken from, at changing places.
-const POOL_LEN: usize = 1 << 20;
+const POOL_LEN: usize = 128 << 10;
 
 /// Which events there are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -371,13 +371,13 @@ pub(crate) fn magic() -> [u8; 4] {
     MAGIC.to_le_bytes()
 }
 
-/// How many of `events` the next frame takes: at least one, then as many as keep it near the target length.
-pub(crate) fn cut(events: &[EventRef<'_>]) -> usize {
+/// How many of `events` the next frame takes: at least one, then as many as keep its body near the target length.
+pub(crate) fn cut(events: &[EventRef<'_>], target_len: usize) -> usize {
     let mut len = 0;
     let mut taken = 0;
     for event in events {
         len += event.data.len() + 12;
-        if taken > 0 && len > TARGET_BODY_LEN {
+        if taken > 0 && len > target_len {
             break;
         }
         taken += 1;

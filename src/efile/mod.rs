@@ -30,7 +30,7 @@ pub(crate) mod recon;
 pub(crate) mod recover;
 mod watermark;
 
-use frame::{ALONE, END, Header, LAST, LATE, Stamp};
+use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
 use read::{Block, Class, Merge, Scope};
@@ -555,7 +555,7 @@ impl Chunk {
             };
             after_class += rest.len();
             while !rest.is_empty() {
-                let (events, after) = rest.split_at(frame::cut(rest));
+                let (events, after) = rest.split_at(frame::cut(rest, TARGET_BODY_LEN));
                 after_class -= events.len();
                 let mut flags = class;
                 if after_class == 0 {

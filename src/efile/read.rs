@@ -18,7 +18,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::Handle;
 use crate::error::{Error, Result};
@@ -154,7 +154,51 @@ pub(crate) struct Merge {
     failure: Option<Error>,
 }
 
+/// Buffers of merges that have ended, for those to come. Where an allocator gives memory of this size back to the system, a short read costs
+/// several times as much without them.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    blocks: Mutex<Vec<Block>>,
+}
+
+impl Spare {
+    /// No more than this is kept.
+    const MAX_BYTES: usize = 2 << 20;
+
+    fn take(&self) -> Vec<Block> {
+        std::mem::take(&mut *self.blocks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn give(&self, mut blocks: Vec<Block>) {
+        let mut bytes = 0;
+        blocks.retain(|block| {
+            bytes += block.bytes.capacity() + block.slots.capacity() * size_of::<Slot>();
+            bytes <= Spare::MAX_BYTES
+        });
+        let mut kept = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < blocks.len() {
+            *kept = blocks;
+        }
+    }
+}
+
 impl Merge {
+    /// A merge that uses the buffers of those before it; they are to get them back by [`Merge::give_back`].
+    pub(crate) fn with_spare(scope: Scope, spare: &Spare) -> Merge {
+        let blocks = spare.take();
+        let free = (0..blocks.len()).collect();
+        Merge { blocks, free, ..Merge::new(scope) }
+    }
+
+    /// Ends the merge and leaves its buffers to others.
+    pub(crate) fn give_back(&mut self, spare: &Spare) {
+        self.plan.clear();
+        self.planned = 0;
+        self.open.clear();
+        self.unopened.clear();
+        spare.give(std::mem::take(&mut self.blocks));
+    }
+
     pub(crate) fn new(scope: Scope) -> Merge {
         Merge {
             scope,

@@ -30,6 +30,8 @@ pub(crate) const PENDING_BYTES: u64 = 256 << 10;
 pub(crate) const PENDING_ENTRIES: usize = 1024;
 /// No more runs than this.
 const MAX_RUNS: usize = 8;
+/// Frames of runs are smaller than those of logs, and have an entry each: whoever reads a window has to open one in every run.
+const RUN_BODY_LEN: usize = 32 << 10;
 /// A run is written in pieces of this size.
 const WRITE_LEN: usize = 1 << 20;
 
@@ -228,10 +230,11 @@ fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pend
         let stamp = Stamp { instance, batch: batch_seq, durable: 0 };
         let mut rest = events.as_slice();
         while !rest.is_empty() {
-            let (events, after) = rest.split_at(frame::cut(rest));
+            let (events, after) = rest.split_at(frame::cut(rest, RUN_BODY_LEN));
             let offset = written + buffer.len() as u64;
             let header = frame::encode(&mut buffer, events, offset, RECON, 0, &stamp);
             list.add(&header);
+            list.close_last();
             rest = after;
             if buffer.len() >= WRITE_LEN {
                 file.write_all(&buffer, written)?;

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::disk::{Folder, process};
 use crate::efile;
+use crate::efile::read::Spare;
 use crate::error::{Error, Result};
 use crate::event::AsEvent;
 use crate::options::{Durability, Level, Options};
@@ -71,6 +72,7 @@ pub(crate) struct Core {
     closed: AtomicBool,
     /// Chunks whose indexes and files readers have loaded.
     loaded: Mutex<Loaded>,
+    spare: Spare,
     background: Background,
     /// What happened through this handle.
     counters: Counters,

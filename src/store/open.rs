@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::disk::{Access, Folder, Kind, Lock, process, retry};
 use crate::efile::log::{LOG_HEADER_LEN, LogHeader, LogId};
+use crate::efile::read::Spare;
 use crate::efile::recover::{Survey, Totals};
 use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
@@ -84,6 +85,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         poison: OnceLock::new(),
         closed: AtomicBool::new(false),
         loaded: Mutex::new(Loaded::default()),
+        spare: Spare::default(),
         background: Background::default(),
         counters,
         forks,

@@ -158,7 +158,7 @@ impl Reader {
             empty: range.is_none() || start > end,
             view,
         };
-        let merge = Merge::new(source.scope());
+        let merge = Merge::with_spare(source.scope(), &core.spare);
         let left = options.limit.unwrap_or(u64::MAX);
         let mut reader = Reader { source, merge, left, failed: None };
         if options.last && !options.reverse {
@@ -258,6 +258,15 @@ impl Reader {
                 }
                 Err(e) => return Err(e),
             }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // In a forked child a thread that is not there may hold the lock.
+        if self.source.core.check_not_forked().is_ok() {
+            self.merge.give_back(&self.source.core.spare);
         }
     }
 }
