@@ -69,13 +69,13 @@ pub fn kernel() -> String {
     text.trim().split('-').next().unwrap_or_default().to_owned()
 }
 
-/// The type of the file system that holds a path, with its options.
+/// The type of the file system that holds a path.
 pub fn filesystem(path: &Path) -> String {
     let path = fs::canonicalize(path).unwrap_or_default();
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let holding = fields.filter(|fields| fields.len() > 3 && path.starts_with(fields[1]));
-    holding.max_by_key(|fields| fields[1].len()).map_or("unknown".into(), |fields| format!("{} ({})", fields[2], fields[3]))
+    holding.max_by_key(|fields| fields[1].len()).map_or("unknown".into(), |fields| fields[2].to_owned())
 }
 
 /// What a command prints; None if it is not installed or fails.

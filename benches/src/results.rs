@@ -86,8 +86,13 @@ impl Results {
         serde_json::from_str(&text).with_context(|| format!("{} holds no results", path.display()))
     }
 
+    /// Where libraries lay on the machine is left out.
     pub fn save(&self, path: &Path) -> Result<()> {
-        std::fs::write(path, serde_json::to_string_pretty(self)? + "\n").with_context(|| format!("cannot write {}", path.display()))
+        let mut json = serde_json::to_value(self)?;
+        for (engine, saved) in self.engines.iter().zip(json["engines"].as_array_mut().into_iter().flatten()) {
+            saved["library"] = engine.library.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy()).into();
+        }
+        std::fs::write(path, serde_json::to_string_pretty(&json)? + "\n").with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The spread of some value over the rounds of a workload; None if it was not measured.
