@@ -170,10 +170,12 @@ impl Spare {
     }
 
     fn give(&self, mut blocks: Vec<Block>) {
-        let mut bytes = 0;
+        let mut left = Spare::MAX_BYTES;
         blocks.retain(|block| {
-            bytes += block.bytes.capacity() + block.slots.capacity() * size_of::<Slot>();
-            bytes <= Spare::MAX_BYTES
+            // One that is too large must not keep out those behind it.
+            let rest = left.checked_sub(block.bytes.capacity() + block.slots.capacity() * size_of::<Slot>());
+            left = rest.unwrap_or(left);
+            rest.is_some()
         });
         let mut kept = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < blocks.len() {
