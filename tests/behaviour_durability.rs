@@ -6,7 +6,7 @@ mod common;
 
 use common::place::Place;
 use common::{drain, event, events_at, identities, stable_sorted, times};
-use estore::disk::{Call, Crash, Fault, FaultEffect};
+use estore::disk::{After, Call, Crash, Fault, FaultEffect};
 use estore::{Durability, Error, Event, Options, Store};
 
 fn options(place: &Place, durability: Durability) -> Options {
@@ -335,6 +335,34 @@ fn a_failed_sync_poisons_the_writer() {
         assert_eq!(store.durable_seq(), durable, "a failed sync makes nothing durable");
         assert!(store.last_seq() > durable);
         assert_poisoned_and_recovers(&place, store, &[first, second].concat(), &[]);
+    }
+}
+
+#[test]
+fn what_a_failed_sync_lost_is_not_taken_for_durable_because_memory_still_has_it() {
+    for after in [After::New, After::Old, After::Zero] {
+        for name in [".estore", "journal"] {
+            let place = Place::simulated(1);
+            let store = open(&place, Durability::Process);
+            let first = events_at([1, 2]);
+            store.append(&first).unwrap();
+            store.sync().unwrap();
+            store.append(&events_at([3, 201])).unwrap();
+            fail(&place, Call::Sync, name, 0, FaultEffect::SyncLosesPages(libc::EIO, after), false);
+            assert!(store.sync().is_err());
+            drop(store);
+            // The machine runs on, and the system believes that it has nothing more to write.
+            let store = open(&place, Durability::Process);
+            let shown = all(&store);
+            assert!(identities(&shown).starts_with(&stable_sorted(&first)), "{after:?}, {name}: the events that were synced");
+            assert!(shown.iter().all(|event| event.seq <= store.durable_seq()), "{after:?}, {name}: what was found is durable");
+            drop(store);
+            place.crash(Crash::LoseAll);
+            let store = open(&place, Durability::Process);
+            assert!(all(&store) == shown, "{after:?}, {name}: what was called durable survives loss of power");
+            assert_eq!(store.stats().unwrap().damaged, 0);
+            store.close().unwrap();
+        }
     }
 }
 

@@ -100,6 +100,9 @@ pub trait File: Send + Sync + fmt::Debug {
     fn len(&self) -> io::Result<u64>;
     /// Sets the length.
     fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Lets go of what memory holds of the file and need not write any more: what is read from then on comes from the disk itself. After a
+    /// sync that failed the two differ, since systems take the pages for written all the same.
+    fn forget(&self) -> io::Result<()>;
 }
 
 /// Holds a lock until it is dropped.
@@ -267,6 +270,13 @@ impl Handle {
 
     pub(crate) fn truncate(&self, len: u64) -> Result<()> {
         retry(|| self.inner.file.truncate(len)).map_err(|e| self.fail("shorten", e))
+    }
+
+    /// Brings memory and disk to agree about the file, so that what is read next can be believed to be durable: what memory holds is
+    /// synced, and then forgotten. See [`File::forget`].
+    pub(crate) fn sync_and_forget(&self) -> Result<()> {
+        self.sync()?;
+        retry(|| self.inner.file.forget()).map_err(|e| self.fail("read anew", e))
     }
 }
 

@@ -167,6 +167,15 @@ impl File for RealFile {
         // SAFETY: the descriptor is open; the call takes no pointers.
         check(unsafe { libc::ftruncate(self.0.as_raw_fd(), len) }).map(drop)
     }
+
+    fn forget(&self) -> io::Result<()> {
+        // SAFETY: the descriptor is open; the call takes no pointers.
+        match unsafe { libc::posix_fadvise(self.0.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
+            // A file system without a cache of its own has nothing to forget.
+            0 | libc::ENOSYS | libc::EOPNOTSUPP => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
 }
 
 // The lock is one of an open file description (F_OFD_SETLK): two openings exclude each other in one process as they do in two, and no

@@ -60,6 +60,8 @@ pub enum Call {
     Len,
     /// [`File::truncate`].
     Truncate,
+    /// [`File::forget`].
+    Forget,
     /// [`Disk::kind`].
     Kind,
     /// [`Disk::list`].
@@ -371,6 +373,14 @@ impl FileNode {
         // The length is the journal's business in most file systems, and not lost with the pages.
         self.ops.retain(|op| matches!(op.change, Change::Truncate(_)));
         Ok(())
+    }
+
+    /// What is not to be written any more is read from the disk again.
+    fn forget(&mut self) -> io::Result<()> {
+        let volatile = Arc::make_mut(&mut self.volatile);
+        volatile.clear();
+        volatile.extend_from_slice(&self.durable);
+        self.ops.iter().try_for_each(|op| op.change.apply(volatile))
     }
 
     /// What the power's loss makes of the file.
@@ -1553,6 +1563,16 @@ impl File for SimFile {
         state.finish(turn, |state| {
             self.check_access()?;
             state.truncate(self.node, len)
+        })
+    }
+
+    fn forget(&self) -> io::Result<()> {
+        let mut state = locked(&self.state);
+        let turn = state.begin_on_file(Call::Forget, self)?;
+        state.finish(turn, |state| {
+            state.file_mut(self.node)?.forget()?;
+            state.recharge(self.node);
+            Ok(())
         })
     }
 }

@@ -725,6 +725,10 @@ impl Chunk {
             None if summary.totals.count == 0 => return Ok(Survey::missing_if_durable(committed)),
             None => return Ok(Survey::missing(summary.len)),
         };
+        if self.shared.writable {
+            // What an earlier writer could not sync may still be in memory, and would be taken for durable.
+            file.sync_and_forget()?;
+        }
         if summary.totals.count == 0 && recover::content_len(&file)? < LOG_HEADER_LEN as u64 {
             return Ok(Survey::missing_if_durable(committed));
         }

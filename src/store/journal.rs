@@ -232,6 +232,13 @@ pub(crate) struct Reading {
     pub(crate) damage: Option<Error>,
 }
 
+impl Reading {
+    /// Makes the next reading one of what the disk has; see [`Handle::sync_and_forget`].
+    pub(crate) fn forget(&self) -> Result<()> {
+        self.file.sync_and_forget()
+    }
+}
+
 /// Reads the journal of a store. One that is missing or has no header is [`Error::Corrupt`]; one that lacks records has
 /// [`Reading::damage`].
 pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {

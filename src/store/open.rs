@@ -265,7 +265,7 @@ impl Opening<'_> {
     /// Reads the journal and the tails of active logs, decides what counts of them (nothing beyond `snapshot`, if that is given), and in a
     /// store that is opened for writing puts an end to the rest.
     fn look(&self, snapshot: Option<u64>) -> Result<Found> {
-        let (reading, damage) = match journal::read(self.folder, self.settings.store) {
+        let (reading, damage) = match self.read_journal() {
             Ok(mut reading) => {
                 let damage = reading.damage.take();
                 (Some(reading), damage)
@@ -305,6 +305,16 @@ impl Opening<'_> {
         let mut news = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
         news.extend(expired.into_iter().map(Fact::Drop));
         Ok(Found { reading, facts, chunks, news })
+    }
+
+    fn read_journal(&self) -> Result<journal::Reading> {
+        let reading = journal::read(self.folder, self.settings.store)?;
+        if reading.facts.closed || !self.chunk_shared.writable {
+            return Ok(reading);
+        }
+        // As with logs: what could not be synced may still be in memory.
+        reading.forget()?;
+        journal::read(self.folder, self.settings.store)
     }
 
     /// Takes out the logs of chunks that lie wholly below the horizon, and removes what may be left of their files.
