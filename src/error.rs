@@ -231,6 +231,11 @@ impl Error {
         Error::Corrupt { path: path.to_owned(), offset, what: what.into() }
     }
 
+    /// Whether bytes can't be had as they were written: they are others, or the system can't read them.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Error::Corrupt { .. } | Error::Io { operation: "read", .. })
+    }
+
     pub(crate) fn invalid(what: impl Into<String>) -> Error {
         Error::Invalid { what: what.into() }
     }

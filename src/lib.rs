@@ -54,7 +54,7 @@ mod options;
 mod repair;
 mod store;
 
-pub use efile::read::{Batch, BatchIter};
+pub use efile::read::{Batch, BatchIter, Gap};
 pub use error::{Error, Result};
 pub use event::{AsEvent, Event, EventRef, event_id, now};
 pub use options::{

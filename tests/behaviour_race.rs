@@ -129,6 +129,9 @@ impl File for GatedFile {
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.inner.truncate(len)
     }
+    fn forget(&self) -> io::Result<()> {
+        self.inner.forget()
+    }
 }
 
 fn options(place: &Place) -> Options {

@@ -243,6 +243,31 @@ impl Handle {
         Ok(())
     }
 
+    /// As [`Handle::read_up_to`], with zeros for what the system can't read: to find what is left of a file on a disk that fails.
+    pub(crate) fn read_what_can_be(&self, bytes: &mut [u8], offset: u64) -> Result<usize> {
+        /// What a disk fails to read is mostly of this size.
+        const PIECE: u64 = 4096;
+        let failure = match self.read_up_to(bytes, offset) {
+            Err(e @ Error::Io { .. }) => e,
+            other => return other,
+        };
+        let len = usize::try_from(self.len()?.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
+        let mut done = 0;
+        let mut any = false;
+        while let Some(rest) = bytes.get_mut(done..len).filter(|rest| !rest.is_empty()) {
+            let at = offset + done as u64;
+            let piece = rest.len().min((PIECE - at % PIECE) as usize);
+            let Some(piece) = rest.get_mut(..piece) else { break };
+            match self.read_up_to(piece, at) {
+                Ok(_) => any = true,
+                Err(_) => piece.fill(0),
+            }
+            done += piece.len();
+        }
+        // Where nothing can be read at all, it is not a matter of damaged places.
+        if any { Ok(done) } else { Err(failure) }
+    }
+
     pub(crate) fn write_all(&self, bytes: &[u8], offset: u64) -> Result<()> {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {

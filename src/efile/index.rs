@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::event::Key;
 
 use super::frame::{ALONE, Header, LATE, MAX_HEADER_LEN, MIN_FRAME_LEN};
-use super::log::{LOG_HEADER_LEN, LogId};
+use super::log::{LOG_HEADER_LEN, LogId, Stretch};
 
 /// An entry grows until it covers this many bytes.
 const ENTRY_TARGET_LEN: u64 = 64 << 10;
@@ -327,8 +327,20 @@ impl LogIndex {
         self.tail = Tail { offset: header.offset, crc: header.crc };
     }
 
+    /// Takes in what a walk over a log of `log_len` bytes, without a look at bodies, has come to.
+    pub(crate) fn take(&mut self, stretch: &Stretch, log_len: u64) {
+        match *stretch {
+            Stretch::Frame(header) => self.add(&header),
+            Stretch::DamagedBody(Header { offset, .. }) => {
+                self.add_damage(Damage { offset, len: log_len.saturating_sub(offset), what: "the log ends within a frame" });
+            }
+            Stretch::Damage { offset, len, what } => self.add_damage(Damage { offset, len, what }),
+            Stretch::Zeros { offset, len } => self.add_damage(Damage { offset, len, what: "zeros where frames were" }),
+        }
+    }
+
     /// Notes that bytes from the covered offset on can't be read.
-    pub(crate) fn add_damage(&mut self, damage: Damage) {
+    fn add_damage(&mut self, damage: Damage) {
         self.main.close_last();
         self.late.close_last();
         self.covered = damage.offset.saturating_add(damage.len);

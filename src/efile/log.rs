@@ -129,6 +129,30 @@ impl Refusal {
     }
 }
 
+/// The instance that the first whole frame of a log names: for a log whose header is damaged. Believed since the frame's checksum covers it
+/// and the frame names its own place.
+pub(crate) fn find_instance(file: &Handle) -> Result<Option<u64>> {
+    let magic = frame::magic();
+    let mut window = vec![0; WINDOW_LEN];
+    let mut at = LOG_HEADER_LEN as u64;
+    loop {
+        let n = file.read_what_can_be(&mut window, at)?;
+        let bytes = window.get(..n).unwrap_or_default();
+        for (place, _) in bytes.windows(magic.len()).enumerate().filter(|(_, found)| *found == magic) {
+            let header = bytes.get(place..).unwrap_or_default();
+            let instance = header.get(8..16).map_or(0, |bytes| u64_at(bytes, 0));
+            if Header::decode(header, instance, at + place as u64).is_ok() {
+                return Ok(Some(instance));
+            }
+        }
+        if n < WINDOW_LEN {
+            return Ok(None);
+        }
+        // A header that begins in the last bytes of this window is whole in the next.
+        at += (WINDOW_LEN - frame::MAX_HEADER_LEN) as u64;
+    }
+}
+
 /// One stretch of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stretch {
@@ -152,6 +176,7 @@ pub(crate) struct Walk<'a> {
     at: u64,
     end: u64,
     check_bodies: bool,
+    salvaging: bool,
     window: Vec<u8>,
     window_start: u64,
 }
@@ -161,7 +186,13 @@ const WINDOW_LEN: usize = 256 << 10;
 impl<'a> Walk<'a> {
     /// A walk over `from..end`, where `from` is the start of a frame.
     pub(crate) fn new(file: &'a Handle, instance: u64, from: u64, end: u64, check_bodies: bool) -> Walk<'a> {
-        Walk { file, instance, at: from, end, check_bodies, window: Vec::new(), window_start: 0 }
+        Walk { file, instance, at: from, end, check_bodies, salvaging: false, window: Vec::new(), window_start: 0 }
+    }
+
+    /// Takes what the system can't read for damage, and goes on behind it.
+    pub(crate) fn salvaging(mut self) -> Walk<'a> {
+        self.salvaging = true;
+        self
     }
 
     /// The next stretch; `None` at the end.
@@ -242,7 +273,11 @@ impl<'a> Walk<'a> {
             self.window.clear();
             self.window.resize(within as usize, 0);
             self.window_start = offset;
-            self.file.read_up_to(&mut self.window, offset)?;
+            if self.salvaging {
+                self.file.read_what_can_be(&mut self.window, offset)?;
+            } else {
+                self.file.read_up_to(&mut self.window, offset)?;
+            }
         }
         let start = (offset - self.window_start) as usize;
         Ok(self.window.get(start..start + len).unwrap_or_default())

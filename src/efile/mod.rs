@@ -14,6 +14,7 @@
 //! chunk that has grown since its snapshot.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,7 +34,7 @@ mod watermark;
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
-use read::{Block, Class, Merge, Scope};
+use read::{Block, Class, Gap, Merge, Scope};
 use recon::{PENDING_BYTES, PENDING_ENTRIES, Pending, Recon};
 use recover::{Settled, Survey, Totals};
 pub(crate) use watermark::Watermark;
@@ -831,14 +832,7 @@ impl Chunk {
             if index.covered == in_runs {
                 index.late.close_last();
             }
-            match stretch {
-                Stretch::Frame(header) => index.add(&header),
-                Stretch::DamagedBody(header) => {
-                    index.add_damage(Damage { offset: header.offset, len: len - header.offset, what: "the log ends within a frame" });
-                }
-                Stretch::Damage { offset, len, what } => index.add_damage(Damage { offset, len, what }),
-                Stretch::Zeros { offset, len } => index.add_damage(Damage { offset, len, what: "zeros where frames were" }),
-            }
+            index.take(&stretch, len);
         }
         index.absorb_late_before(in_runs);
         log.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
@@ -896,7 +890,11 @@ impl Chunk {
             let instance = log.summary.instance;
             merge.add(file, instance, Class::Main, &index.main);
             merge.add(file, instance, Class::Late, &index.late);
-            merge.add_damage(file, instance, &index.damage);
+            if merge.salvages() {
+                index.damage.iter().for_each(|damage| merge.note_gap(self.gap(log, file, damage)));
+            } else {
+                merge.add_damage(file, instance, &index.damage);
+            }
             if let Some(recon) = &log.recon {
                 for run in &recon.runs {
                     merge.add(&recon.file, recon.instance, Class::Run, &run.list);
@@ -904,6 +902,62 @@ impl Chunk {
             }
         }
         Ok(())
+    }
+
+    /// As [`Chunk::add_to`] for a merge that salvages, where that failed: goes by the logs alone, and past their headers. Logs that nothing
+    /// can be read of are noted as gaps.
+    pub(crate) fn add_what_can_be_read(&self, merge: &mut Merge) -> Result<()> {
+        let state = self.lock();
+        for log in &state.logs {
+            let LogSummary { id, instance, len, .. } = log.summary;
+            let whole = |what| Damage { offset: 0, len, what };
+            let missing = self.shared.folder.file_path(&id.log_name());
+            let Some(file) = self.shared.folder.open_if_there(&id.log_name(), Access::Read)? else {
+                merge.note_gap(self.gap_of(log, &missing, &whole("the log is missing")));
+                continue;
+            };
+            const HEADER: &str = "the log header is not what was written";
+            // Where not even the journal tells the instance, the frames do.
+            let found = if instance == 0 { log::find_instance(&file)? } else { Some(instance) };
+            let Some(instance) = found else {
+                merge.note_gap(self.gap_of(log, file.path(), &whole(HEADER)));
+                continue;
+            };
+            if len > LOG_HEADER_LEN as u64 && self.check_header(&file, &log.summary).is_err() {
+                merge.note_gap(self.gap_of(log, file.path(), &Damage { len: LOG_HEADER_LEN as u64, ..whole(HEADER) }));
+            }
+            let mut index = LogIndex::new();
+            let mut walk = Walk::new(&file, instance, LOG_HEADER_LEN as u64, len, false).salvaging();
+            while let Some(stretch) = walk.next()? {
+                index.take(&stretch, len);
+            }
+            merge.add(&file, instance, Class::Main, &index.main);
+            merge.add(&file, instance, Class::Late, &index.late);
+            index.damage.iter().for_each(|damage| merge.note_gap(self.gap(log, &file, damage)));
+        }
+        Ok(())
+    }
+
+    /// Damage of a log as a gap. Its times are those that the index file tells, if it can be believed, else all that the log may hold.
+    fn gap(&self, log: &Log, file: &Handle, damage: &Damage) -> Gap {
+        let LogSummary { id, instance, len, .. } = log.summary;
+        let index = LogIndex::read(&self.shared.folder, id, instance, file, len);
+        let mut gap = self.gap_of(log, file.path(), damage);
+        if damage.offset + damage.len <= index.covered {
+            let inside = |entry: &&Entry| entry.offset < damage.offset + damage.len && damage.offset < entry.end();
+            let entries = || index.main.iter().chain(index.late.iter()).filter(inside);
+            if let (Some(first), Some(last)) = (entries().map(|entry| entry.first.time).min(), entries().map(|entry| entry.last.time).max())
+            {
+                (gap.first_time, gap.last_time) = (first, last);
+            }
+        }
+        gap
+    }
+
+    fn gap_of(&self, log: &Log, path: &Path, damage: &Damage) -> Gap {
+        let Totals { oldest, newest, .. } = log.summary.totals;
+        let (first_time, last_time) = if oldest <= newest { (oldest, newest) } else { self.times };
+        Gap { path: path.to_owned(), offset: damage.offset, len: damage.len, first_time, last_time, what: damage.what.to_owned() }
     }
 
     /// Counts the events with keys in `first..=last` and a seq up to `seq`.

@@ -15,9 +15,12 @@
 //! seq, so it may run over lists that have grown since.
 //!
 //! Backwards is the same merge with every key complemented: the largest key comes first.
+//!
+//! A merge that salvages goes on at damage: frames that are damaged are left out, and noted as gaps.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::Handle;
@@ -26,6 +29,7 @@ use crate::event::{EventRef, Key};
 
 use super::frame::{Header, LATE, Slot};
 use super::index::{Damage, Entry, EntryList, Segment};
+use super::log::{Stretch, Walk};
 
 /// A batch ends early when the blocks behind it hold this many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -41,6 +45,34 @@ pub(crate) enum Class {
     Late,
     /// All frames: those of a recon file.
     Run,
+}
+
+impl Class {
+    fn takes(self, header: &Header) -> bool {
+        match self {
+            Class::Main => !header.has(LATE),
+            Class::Late => header.has(LATE),
+            Class::Run => true,
+        }
+    }
+}
+
+/// What a reader that salvages had to leave out: a stretch of a file that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// The damaged file.
+    pub path: PathBuf,
+    /// Where in it the damage starts.
+    pub offset: u64,
+    /// How many bytes it takes.
+    pub len: u64,
+    /// No event that is missing is older than this,
+    pub first_time: u64,
+    /// nor newer than this. Where the two are the whole range of a chunk, nothing is known but the chunk.
+    pub last_time: u64,
+    /// What is wrong with the bytes.
+    pub what: String,
 }
 
 /// Which events, in which direction.
@@ -152,6 +184,27 @@ pub(crate) struct Merge {
     planned: usize,
     /// Met after the first events of a batch: reported by the next call.
     failure: Option<Error>,
+    /// All of it was found in the logs, not in what is derived from them.
+    from_logs: bool,
+    /// A log itself was found to be damaged: setting the merge up anew, without what is derived from it, would not help.
+    failed_for_good: bool,
+    /// Of a merge that salvages.
+    gaps: Option<Gaps>,
+}
+
+/// Gaps, each once: a second merge over the same files meets them again.
+#[derive(Debug, Default)]
+struct Gaps {
+    list: Vec<Gap>,
+    noted: HashSet<(PathBuf, u64)>,
+}
+
+impl Gaps {
+    fn note(&mut self, gap: Gap) {
+        if self.noted.insert((gap.path.clone(), gap.offset)) {
+            self.list.push(gap);
+        }
+    }
 }
 
 /// Buffers of merges that have ended, for those to come. Where an allocator gives memory of this size back to the system, a short read costs
@@ -213,7 +266,43 @@ impl Merge {
             plan: Vec::new(),
             planned: 0,
             failure: None,
+            from_logs: false,
+            failed_for_good: false,
+            gaps: None,
         }
+    }
+
+    /// From here on damage of logs is left out and noted.
+    pub(crate) fn salvage(&mut self) {
+        self.gaps.get_or_insert_default();
+    }
+
+    pub(crate) fn salvages(&self) -> bool {
+        self.gaps.is_some()
+    }
+
+    /// What was left out so far.
+    pub(crate) fn gaps(&self) -> &[Gap] {
+        self.gaps.as_ref().map_or(&[], |gaps| &gaps.list)
+    }
+
+    /// Takes note of damage that was left out, if it may concern what the merge is over.
+    pub(crate) fn note_gap(&mut self, gap: Gap) {
+        if self.scope.overlaps(Key::new(gap.first_time, 0), Key::new(gap.last_time, u64::MAX))
+            && let Some(gaps) = &mut self.gaps
+        {
+            gaps.note(gap);
+        }
+    }
+
+    /// Says that all that is added now was found in the logs themselves.
+    pub(crate) fn set_from_logs(&mut self, from_logs: bool) {
+        self.from_logs = from_logs;
+    }
+
+    /// Whether a log itself is damaged, and not perhaps something that is derived from it.
+    pub(crate) fn failed_for_good(&self) -> bool {
+        self.failed_for_good
     }
 
     /// Starts again with other sources, keeping the buffers. The batch lent last ends.
@@ -225,6 +314,8 @@ impl Merge {
         self.plan.clear();
         self.planned = 0;
         self.failure = None;
+        self.from_logs = false;
+        self.failed_for_good = false;
         self.retired.clear();
         self.free.clear();
         self.free.extend(0..self.blocks.len());
@@ -380,7 +471,25 @@ impl Merge {
         let (Some(source), Some(block)) = (self.sources.get(source), self.blocks.get_mut(place)) else {
             return Ok(place);
         };
-        match block.fill(source, entry) {
+        let filled = match block.fill(source, entry) {
+            Err(Unreadable { error, certain }) if source.class != Class::Run && error.is_damage() && (certain || self.from_logs) => {
+                self.failed_for_good = true;
+                match &mut self.gaps {
+                    Some(gaps) => {
+                        let path = source.file.path();
+                        let gap = |offset, len, (first_time, last_time), what: &str| {
+                            if self.scope.overlaps(Key::new(first_time, 0), Key::new(last_time, u64::MAX)) {
+                                gaps.note(Gap { path: path.to_owned(), offset, len, first_time, last_time, what: what.to_owned() });
+                            }
+                        };
+                        salvage_entry(source, entry, &mut block.bytes, &mut block.slots, gap)
+                    }
+                    None => Err(error),
+                }
+            }
+            other => other.map_err(|unreadable| unreadable.error),
+        };
+        match filled {
             Ok(()) => block.narrow(&self.scope, entry),
             Err(failure) => {
                 self.free.push(place);
@@ -392,7 +501,7 @@ impl Merge {
 }
 
 impl Block {
-    fn fill(&mut self, source: &Source, entry: &Entry) -> Result<()> {
+    fn fill(&mut self, source: &Source, entry: &Entry) -> Result<(), Unreadable> {
         self.slots.clear();
         (self.from, self.to) = (0, 0);
         read_entry(source, entry, &mut self.bytes, &mut self.slots)
@@ -447,10 +556,23 @@ fn gallop(most: usize, holds: impl Fn(usize) -> bool) -> usize {
     low
 }
 
+/// Why an entry can't be read.
+struct Unreadable {
+    error: Error,
+    /// It is not the entry that is wrong: the frame that it leads to says that it is one, and is damaged.
+    certain: bool,
+}
+
+impl From<Error> for Unreadable {
+    fn from(error: Error) -> Unreadable {
+        Unreadable { error, certain: false }
+    }
+}
+
 /// Reads the frames of an entry that belong to the source's class and decodes their events in order.
-fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut Vec<Slot>) -> Result<()> {
+fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut Vec<Slot>) -> Result<(), Unreadable> {
     let file = &source.file;
-    let damaged = |offset: u64, what: &str| Error::corrupt(file.path(), offset, what);
+    let damaged = |offset: u64, what: &str| Unreadable::from(Error::corrupt(file.path(), offset, what));
     // The file may be shorter than a lying index says: find out before making room.
     if entry.len as usize > REUSE_BYTES && file.len()? < entry.end() {
         return Err(damaged(entry.offset, "the index names bytes that the file does not have"));
@@ -467,17 +589,13 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
         let offset = entry.offset + at as u64;
         let rest = bytes.get(at..found.max(at)).unwrap_or_default();
         let header = Header::decode(rest, source.instance, offset).map_err(|refusal| refusal.at(file, offset))?;
-        let wanted = match source.class {
-            Class::Main => !header.has(LATE),
-            Class::Late => header.has(LATE),
-            Class::Run => true,
-        };
-        if wanted {
+        if source.class.takes(&header) {
             if count + u64::from(header.count) > u64::from(entry.count) {
                 return Err(damaged(entry.offset, "the index does not agree with the log"));
             }
             let before = slots.last().map(Slot::key);
-            header.decode_body(bytes, at + header.header_len(), slots).map_err(|what| damaged(offset, what))?;
+            let decoded = header.decode_body(bytes, at + header.header_len(), slots);
+            decoded.map_err(|what| Unreadable { certain: true, ..damaged(offset, what) })?;
             sorted &= before.is_none_or(|before| before < header.first);
             count += u64::from(header.count);
         }
@@ -493,6 +611,41 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
     Ok(())
 }
 
+/// As [`read_entry`] for an entry with damage in it: the events of the frames that are whole. The others go to `gap`.
+fn salvage_entry(
+    source: &Source,
+    entry: &Entry,
+    bytes: &mut Vec<u8>,
+    slots: &mut Vec<Slot>,
+    mut gap: impl FnMut(u64, u64, (u64, u64), &'static str),
+) -> Result<()> {
+    slots.clear();
+    bytes.clear();
+    bytes.resize(entry.len as usize, 0);
+    source.file.read_what_can_be(bytes, entry.offset)?;
+    let mut walk = Walk::new(&source.file, source.instance, entry.offset, entry.end(), true).salvaging();
+    while let Some(stretch) = walk.next()? {
+        match stretch {
+            Stretch::Frame(header) if source.class.takes(&header) => {
+                let (before, at) = (slots.len(), (header.offset - entry.offset) as usize);
+                if let Err(what) = header.decode_body(bytes, at + header.header_len(), slots) {
+                    slots.truncate(before);
+                    gap(header.offset, header.frame_len(), (header.first.time, header.last.time), what);
+                }
+            }
+            Stretch::DamagedBody(header) if source.class.takes(&header) => {
+                let what = "the checksum of a frame's body does not fit";
+                gap(header.offset, header.frame_len(), (header.first.time, header.last.time), what);
+            }
+            Stretch::Frame(_) | Stretch::DamagedBody(_) => {}
+            Stretch::Damage { offset, len, what } => gap(offset, len, (entry.first.time, entry.last.time), what),
+            Stretch::Zeros { offset, len } => gap(offset, len, (entry.first.time, entry.last.time), "zeros where frames were"),
+        }
+    }
+    slots.sort_unstable_by_key(Slot::key);
+    Ok(())
+}
+
 /// Calls `visit` for every event of an entry, in order. For work that needs no merge.
 pub(crate) fn visit_entry(
     file: &Handle,
@@ -502,7 +655,7 @@ pub(crate) fn visit_entry(
     block: &mut Block,
     mut visit: impl FnMut(EventRef<'_>),
 ) -> Result<()> {
-    block.fill(&Source { file: file.clone(), instance, class }, entry)?;
+    block.fill(&Source { file: file.clone(), instance, class }, entry).map_err(|unreadable| unreadable.error)?;
     for slot in &block.slots {
         visit(event(slot, &block.bytes));
     }

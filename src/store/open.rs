@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::disk::{Access, Folder, Kind, Lock, process, retry};
-use crate::efile::log::{LOG_HEADER_LEN, LogHeader, LogId};
+use crate::efile::log::{LOG_HEADER_LEN, LogHeader, LogId, find_instance};
 use crate::efile::read::Spare;
-use crate::efile::recover::{Survey, Totals};
+use crate::efile::recover::{Survey, Totals, survey};
 use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
 use crate::options::{Level, Mode, Options};
@@ -416,6 +416,12 @@ impl Opening<'_> {
                     self.say(Level::Error, &format!("{}: the log header is not what was written", id.log_name()));
                     let (oldest, newest) = (self.settings.chunk_start(id.chunk), self.settings.chunk_end(id.chunk));
                     let totals = Totals { oldest, newest, ..Totals::default() };
+                    if let Some(instance) = find_instance(&file)? {
+                        // It can be read only past its header, but its seqs were given.
+                        let seq_high = survey(&file, instance, len, 0)?.seq_high;
+                        facts.committed = facts.committed.max(seq_high);
+                        facts.next_seq = facts.next_seq.max(seq_high.saturating_add(1));
+                    }
                     facts.logs.insert(id, (LogSummary { len: len.max(file_len), totals, ..start }, false, 0));
                 }
                 Err(e) => return Err(e),
@@ -427,7 +433,7 @@ impl Opening<'_> {
             let mut seq_high = facts.next_seq;
             for summary in surveyed {
                 let file = self.folder.open(&summary.id.log_name(), Access::Read)?;
-                seq_high = seq_high.max(crate::efile::recover::survey(&file, summary.instance, summary.len, 0)?.seq_high);
+                seq_high = seq_high.max(survey(&file, summary.instance, summary.len, 0)?.seq_high);
             }
             facts.next_seq = seq_high.saturating_add(SEQ_RESERVE.saturating_mul(2));
         }

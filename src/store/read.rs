@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::efile::Chunk;
-use crate::efile::read::{Batch, Merge, Scope};
+use crate::efile::read::{Batch, Gap, Merge, Scope};
 use crate::error::{Error, Result};
 use crate::event::{Event, Key};
 
@@ -18,6 +18,7 @@ pub struct ReadOptions {
     reverse: bool,
     last: bool,
     limit: Option<u64>,
+    salvage: bool,
 }
 
 impl ReadOptions {
@@ -36,6 +37,13 @@ impl ReadOptions {
     pub fn limit(mut self, events: u64) -> ReadOptions {
         self.limit = Some(events);
         self.last = false;
+        self
+    }
+
+    /// Goes on at damage instead of failing: leaves out damaged frames, gives every event outside of them, and tells by [`Reader::gaps`] what
+    /// is missing. Also past what the system fails to read.
+    pub fn salvage(mut self) -> ReadOptions {
+        self.salvage = true;
         self
     }
 
@@ -123,19 +131,36 @@ impl Source {
         merge.reset(self.scope());
         // Asked before, so that at worst the merge is thought to be over copies when it is not.
         self.distrustful = chunk.is_distrustful();
-        chunk.add_to(merge).map_err(|e| self.core.explain(chunk, e))?;
+        merge.set_from_logs(self.distrustful);
+        match chunk.add_to(merge).map_err(|e| self.core.explain(chunk, e)) {
+            Err(e) if e.is_damage() && self.distrustful && merge.salvages() => {
+                merge.reset(self.scope());
+                merge.set_from_logs(true);
+                return chunk.add_what_can_be_read(merge);
+            }
+            other => other?,
+        }
         self.core.touch(chunk);
         Ok(())
     }
 
-    /// After damage: if only a copy may be damaged, sets the merge up again without copies, behind the last event given; `false` if that
-    /// was done before.
-    fn mend(&mut self, merge: &mut Merge) -> Result<bool> {
-        let Some(chunk) = self.chunk.clone().filter(|_| !self.distrustful) else { return Ok(false) };
-        chunk.distrust();
-        self.resumed_behind = self.given;
-        self.set_up(&chunk, merge)?;
-        Ok(true)
+    /// Whether setting the merge up anew, without what is derived from logs, may help against a failure.
+    fn may_mend(&self, merge: &Merge, e: &Error) -> bool {
+        let is_damage = if merge.salvages() { e.is_damage() } else { matches!(e, Error::Corrupt { .. }) };
+        is_damage && !self.distrustful && !merge.failed_for_good()
+    }
+
+    /// After a failure: if only a copy may be damaged, sets the merge up again without copies, behind the last event given. Otherwise
+    /// answers the failure.
+    fn mend(&mut self, merge: &mut Merge, failure: Error) -> Result<()> {
+        match self.chunk.clone() {
+            Some(chunk) if self.may_mend(merge, &failure) => {
+                chunk.distrust();
+                self.resumed_behind = self.given;
+                self.set_up(&chunk, merge)
+            }
+            _ => Err(failure),
+        }
     }
 }
 
@@ -158,7 +183,10 @@ impl Reader {
             empty: range.is_none() || start > end,
             view,
         };
-        let merge = Merge::with_spare(source.scope(), &core.spare);
+        let mut merge = Merge::with_spare(source.scope(), &core.spare);
+        if options.salvage {
+            merge.salvage();
+        }
         let left = options.limit.unwrap_or(u64::MAX);
         let mut reader = Reader { source, merge, left, failed: None };
         if options.last && !options.reverse {
@@ -201,6 +229,11 @@ impl Reader {
         self.source.view.seq
     }
 
+    /// What a reader that salvages ([`ReadOptions::salvage`]) has left out so far; nothing for others. All of it is known at the end.
+    pub fn gaps(&self) -> &[Gap] {
+        self.merge.gaps()
+    }
+
     /// Lends the next events of the range, at most `max`. None at all means the end (or that `max` is 0); fewer than `max` means nothing.
     ///
     /// At damage, the whole events before it come first and the error with the next call, and with every call after it.
@@ -236,28 +269,19 @@ impl Reader {
                 Some(_) => self.merge.plan(max),
                 None => Ok(0),
             };
-            match planned {
+            let failure = match planned {
                 Ok(0) => match self.source.advance(&mut self.merge) {
-                    Ok(true) => {}
+                    Ok(true) => continue,
                     Ok(false) => return Ok(0),
-                    Err(e @ Error::Corrupt { .. }) => {
-                        if !self.source.mend(&mut self.merge)? {
-                            return Err(e);
-                        }
-                    }
-                    Err(e) => return Err(e),
+                    Err(e) => e,
                 },
                 Ok(len) => {
                     self.source.given = self.merge.planned().last_key();
                     return Ok(len);
                 }
-                Err(e @ Error::Corrupt { .. }) => {
-                    if !self.source.mend(&mut self.merge)? {
-                        return Err(e);
-                    }
-                }
-                Err(e) => return Err(e),
-            }
+                Err(e) => e,
+            };
+            self.source.mend(&mut self.merge, failure)?;
         }
     }
 }
