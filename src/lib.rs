@@ -55,10 +55,11 @@ mod repair;
 mod store;
 
 pub use efile::read::{Batch, BatchIter, Gap};
+pub use efile::verify::FindingKind;
 pub use error::{Error, Result};
 pub use event::{AsEvent, Event, EventRef, event_id, now};
 pub use options::{
     DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
 };
 pub use repair::splits::Splits;
-pub use store::{Appended, Efile, ReadOptions, Reader, Stats, Store};
+pub use store::{Appended, Efile, Finding, ReadOptions, Reader, Stats, Store, Verified};

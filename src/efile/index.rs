@@ -55,7 +55,8 @@ pub(crate) struct Entry {
 const ENTRY_LEN: usize = 64;
 
 impl Entry {
-    fn of(header: &Header) -> Entry {
+    /// The entry of one frame.
+    pub(crate) fn of(header: &Header) -> Entry {
         Entry {
             offset: header.offset,
             len: u32::try_from(header.frame_len()).unwrap_or(u32::MAX),
@@ -370,6 +371,11 @@ impl LogIndex {
             }
         }
         self.late = rest;
+    }
+
+    /// Length of the index file, as far as it is believed.
+    pub(crate) fn file_len(&self) -> u64 {
+        self.file.len
     }
 
     /// How many entries the index file lacks, not counting the few of late frames that no run holds yet.

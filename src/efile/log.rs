@@ -13,7 +13,7 @@ use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::Handle;
 use crate::error::{Error, Result};
 
-use super::frame::{self, Header, Refusal};
+use super::frame::{self, Header, Refusal, Slot};
 
 /// Length of the log header.
 pub(crate) const LOG_HEADER_LEN: usize = 64;
@@ -193,6 +193,13 @@ impl<'a> Walk<'a> {
     pub(crate) fn salvaging(mut self) -> Walk<'a> {
         self.salvaging = true;
         self
+    }
+
+    /// Decodes the events of a frame that the walk has just given into `slots`, whose data then lie in the answer; or says what is wrong.
+    pub(crate) fn decode(&mut self, header: &Header, slots: &mut Vec<Slot>) -> Result<Result<&[u8], &'static str>> {
+        let body = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
+        slots.clear();
+        Ok(header.decode_body(body, 0, slots).map(|()| body))
     }
 
     /// The next stretch; `None` at the end.

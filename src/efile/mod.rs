@@ -29,6 +29,7 @@ pub(crate) mod log;
 pub(crate) mod read;
 pub(crate) mod recon;
 pub(crate) mod recover;
+pub(crate) mod verify;
 mod watermark;
 
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};

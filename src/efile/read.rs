@@ -662,7 +662,8 @@ pub(crate) fn visit_entry(
     Ok(())
 }
 
-fn event<'a>(slot: &Slot, bytes: &'a [u8]) -> EventRef<'a> {
+/// The event of a slot, whose data lies in `bytes`.
+pub(super) fn event<'a>(slot: &Slot, bytes: &'a [u8]) -> EventRef<'a> {
     let data = bytes.get(slot.start as usize..slot.start as usize + slot.len as usize).unwrap_or_default();
     EventRef { time: slot.time, seq: slot.seq, id: slot.id, data }
 }

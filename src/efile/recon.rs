@@ -124,6 +124,11 @@ impl Recon {
         self.end
     }
 
+    /// The stretches of the log whose late events the runs hold.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.runs.iter().map(|run| (run.from, run.to))
+    }
+
     fn live_len(&self) -> u64 {
         self.runs.iter().map(|run| run.len).sum()
     }

@@ -13,7 +13,7 @@
 //!
 //! This runs in two passes, since `S` and `D` are known only after all active logs were looked at: [`survey`] each, then [`Survey::settle`].
 
-use crate::bytes::{crc32, put};
+use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
 use crate::event::Key;
@@ -266,6 +266,30 @@ pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64)
     }
     folder.sync()?;
     log.truncate(from)
+}
+
+/// What a cut file holds: where each stretch starts in it, its length, and what it is.
+pub(crate) fn cuts(file: &Handle) -> Result<Vec<(u64, u64, String)>> {
+    let mut cuts = Vec::new();
+    let (mut at, file_len) = (0, file.len()?);
+    while at < file_len {
+        let mut header = [0; CUT_HEADER_LEN];
+        let n = file.read_up_to(&mut header, at)?;
+        let (from, len) = (u64_at(&header, 8), u64_at(&header, 16));
+        let start = at + CUT_HEADER_LEN as u64;
+        let ours = n == CUT_HEADER_LEN && u32_at(&header, 0) == CUT_MAGIC && u32_at(&header, 4) == crc32(&header[8..]);
+        match start.checked_add(len) {
+            Some(end) if ours && end <= file_len => {
+                cuts.push((start, len, format!("cut off the log at byte {from} and kept aside")));
+                at = end;
+            }
+            _ => {
+                cuts.push((at, file_len - at, "kept aside, but not readable".to_owned()));
+                break;
+            }
+        }
+    }
+    Ok(cuts)
 }
 
 /// Appends `len` bytes of a log from `from` on to a cut file that ends at `at`, durably.

@@ -233,6 +233,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// What tells the journal file from others.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
+    }
+
     /// Makes the next reading one of what the disk has; see [`Handle::sync_and_forget`].
     pub(crate) fn forget(&self) -> Result<()> {
         self.file.sync_and_forget()
@@ -413,5 +418,10 @@ impl Journal {
 
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// What tells this journal file from those before it.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
     }
 }

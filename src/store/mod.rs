@@ -14,7 +14,7 @@
 //! one hands the buffer of `BUFFERED` to the system first. Locks are taken in this order: the turn to sync, the writer, the view, a
 //! chunk.
 
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -38,6 +38,7 @@ mod retention;
 mod settings;
 mod stats;
 mod sync;
+mod verify;
 mod writer;
 
 pub(crate) use settings::Settings;
@@ -49,6 +50,7 @@ use writer::Writer;
 
 pub use read::{ReadOptions, Reader};
 pub use stats::Stats;
+pub use verify::{Finding, Verified};
 pub use writer::Appended;
 
 /// What all handles and readers of one open store share.
@@ -256,6 +258,16 @@ macro_rules! handle {
             /// Numbers about the store.
             pub fn stats(&self) -> Result<Stats> {
                 self.core.stats()
+            }
+
+            /// Looks at every byte of the store: all checksums, the order of events, and whether files agree with each other. Each finding
+            /// goes to `receiver` as it is found; if that answers [`ControlFlow::Break`], the walk ends there.
+            ///
+            /// May be called while others append and read, in this process and beside the writer in another: an append in progress is not
+            /// taken for damage. What is in the buffer of [`Durability::Buffered`] is not looked at. Nothing is changed. That the
+            /// store is damaged is no error of this call; an error means that it could not be looked at at all.
+            pub fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
+                self.core.verify(receiver)
             }
 
             /// Does what is due by time: for handles that were opened with [`Options::background`] off.

@@ -1,9 +1,9 @@
 //! An open store of either kind, with the calls that both have.
 
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 
-use estore::{Appended, AsEvent, Efile, Options, ReadOptions, Reader, Result, Stats, Store};
+use estore::{Appended, AsEvent, Efile, Finding, Options, ReadOptions, Reader, Result, Stats, Store, Verified};
 
 /// An estore or an efile.
 pub(crate) enum Handle {
@@ -56,6 +56,10 @@ impl Handle {
 
     pub(crate) fn stats(&self) -> Result<Stats> {
         both!(self, inner => inner.stats())
+    }
+
+    pub(crate) fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
+        both!(self, inner => inner.verify(receiver))
     }
 
     pub(crate) fn tick(&self) -> Result<()> {

@@ -26,6 +26,12 @@ impl Place {
         Place { sim: Some(sim), disk, clock: SimClock::new(1_700_000_000_000_000_000), path: PathBuf::from("/store"), _folder: None }
     }
 
+    /// The same place on a copy of its simulated disk.
+    pub(crate) fn on(sim: SimDisk, original: &Place) -> Place {
+        let disk = Arc::new(sim.clone());
+        Place { sim: Some(sim), disk, clock: original.clock.clone(), path: original.path.clone(), _folder: None }
+    }
+
     /// A fresh folder of the real disk, removed with the place.
     pub(crate) fn real() -> Place {
         let folder = TempDir::new().expect("a temporary folder");

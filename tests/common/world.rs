@@ -1,10 +1,10 @@
 //! Runs operations on a store and on the model side by side, and compares all that can be seen of the two.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use estore::disk::{Crash, Fault, FaultEffect};
-use estore::{Durability, Error, Event, EventRef, Mode, Options, Reader};
+use estore::{Durability, Error, Event, EventRef, FindingKind, Mode, Options, Reader};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -47,6 +47,8 @@ pub(crate) struct World {
     durable: u64,
     /// Some chunks may have lost their events.
     crashed: bool,
+    /// Derived files were harmed, or lost their unsynced bytes.
+    harmed: bool,
     pub(crate) coverage: Coverage,
 }
 
@@ -63,6 +65,7 @@ impl World {
             flushed: 0,
             durable: 0,
             crashed: false,
+            harmed: false,
             coverage: Coverage::new(),
         };
         world.open();
@@ -143,6 +146,7 @@ impl World {
         self.stats();
         self.model.check_seqs();
         self.finish_readers();
+        self.verify();
         self.handle().close().expect("the store closes");
         self.coverage
     }
@@ -546,6 +550,7 @@ impl World {
     }
 
     fn stats(&mut self) {
+        self.verify();
         let stats = self.handle().stats().expect("numbers");
         assert_eq!(stats.events, self.model.len(), "events");
         let (oldest, newest) = self.model.bounds().unwrap_or((u64::MAX, 0));
@@ -591,6 +596,16 @@ impl World {
         }
     }
 
+    /// Whatever was done, nothing is damaged; and what is derived is right unless it was harmed here.
+    fn verify(&self) {
+        let verified = self.handle().verify(|finding| {
+            let harmed = self.harmed && finding.kind == FindingKind::Derived;
+            assert!(harmed || finding.kind == FindingKind::Aside, "{finding:?}");
+            ControlFlow::Continue(())
+        });
+        verified.expect("the store can be looked at");
+    }
+
     fn reopen(&mut self, ending: Ending, harms: &[HarmSpec], opening: Opening) {
         if !harms.is_empty() {
             // What happens to derived files under a reader that is open isn't asked here.
@@ -614,6 +629,7 @@ impl World {
             self.pull_reader(last as usize, 20);
         }
         for harm in harms {
+            self.harmed = true;
             self.harm(harm);
         }
         self.opening = opening;
@@ -734,6 +750,7 @@ impl World {
         self.durable = 0;
         self.flushed = self.model.events.len();
         self.crashed = true;
+        self.harmed |= ending != Ending::Death;
     }
 
     /// Harms a derived file, as far as there is one.
