@@ -198,7 +198,8 @@ impl Survey {
             .map(|bad| Damage { offset: bad.offset, len: bad.len, what: bad.what })
             .collect();
         let damage_end = damage.iter().map(|damage| damage.offset + damage.len);
-        let len = whole.chain(damage_end).max().unwrap_or(self.from);
+        // What was there before is known to have been whole and durable: damage in it never shortens the log to less.
+        let len = whole.chain(damage_end).max().unwrap_or(0).max(self.from);
         let torn = self.bad.iter().find(|bad| bad.offset >= limit).map(|bad| bad.what);
         let cut = if self.gone { 0 } else { self.zeros.saturating_sub(len) };
         Settled { len, damage, cut, torn }
