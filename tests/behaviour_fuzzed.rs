@@ -7,7 +7,7 @@ mod common;
 use common::events_at;
 use common::place::Place;
 use estore::disk::Crash;
-use estore::{Durability, Efile, Error, Mode, Options};
+use estore::{Durability, Efile, Error, Mode, Options, ReadOptions};
 
 fn options(place: &Place) -> Options {
     place.options().durability(Durability::Process)
@@ -41,4 +41,22 @@ fn a_damaged_log_header_lets_nothing_be_cut_that_was_durable() {
     }
     place.put_file(LOG, &durable);
     assert_eq!(common::drain(open(&place).read(..).unwrap()).len(), 3);
+}
+
+#[test]
+fn events_can_be_appended_where_a_log_is_lost() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2, 3])).unwrap();
+    store.close().unwrap();
+    place.disk.remove_file(&place.path.join(LOG)).unwrap();
+    for times in [[4, 5], [6, 7]] {
+        let store = open(&place);
+        store.append(&events_at(times)).unwrap();
+        assert_error!(store.read(..).unwrap().next().expect("not the end"), Error::Corrupt { .. });
+        store.close().unwrap();
+    }
+    let mut reader = open(&place).read_with(.., ReadOptions::new().salvage()).unwrap();
+    assert_eq!(common::times(&common::drain_batches(&mut reader, 9)), [4, 5, 6, 7]);
+    assert_eq!(reader.gaps().len(), 1);
 }

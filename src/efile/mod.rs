@@ -455,7 +455,9 @@ impl Chunk {
     }
 
     fn make_appendable(&self, log: &mut Log, distrustful: bool) -> Result<()> {
-        let file = self.shared.folder.open(&log.id().log_name(), Access::Write)?;
+        let name = log.id().log_name();
+        let file = self.shared.folder.open_if_there(&name, Access::Write)?;
+        let file = file.ok_or_else(|| Error::Gone { path: self.shared.folder.file_path(&name) })?;
         self.check_header(&file, &log.summary)?;
         let excess = file.len()?.saturating_sub(log.summary.len);
         if excess > 0 {
@@ -464,7 +466,6 @@ impl Chunk {
             let cut = survey.settle(0, 0).cut;
             recover::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
             if cut > 0 {
-                let name = log.id().log_name();
                 self.shared.say(Level::Warning, &format!("{name}: {cut} bytes that the journal knows nothing of were kept aside"));
             }
         }
