@@ -37,6 +37,7 @@
 //! | `efile` | one chunk: frames, the log, its index, late events, recovery, the ordered merge |
 //! | `repair` | cutting ranges at chunk borders |
 //! | [`disk`] | the only place that talks to the operating system; the real disk and a simulated one |
+//! | `threads` | locks and threads, the seam for tests of how they interleave |
 //! | `ffi` | the C interface: no logic |
 //! | [`mod@format`] | the files, byte by byte |
 //!
@@ -53,6 +54,7 @@ pub mod format;
 mod options;
 mod repair;
 mod store;
+mod threads;
 
 pub use efile::read::{Batch, BatchIter, Gap};
 pub use efile::verify::FindingKind;

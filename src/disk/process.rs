@@ -4,7 +4,9 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{io, mem, thread};
+use std::{io, mem};
+
+use crate::threads::{Builder, JoinHandle};
 
 use super::real;
 
@@ -91,7 +93,7 @@ pub(crate) fn id() -> u32 {
 }
 
 /// Starts a thread that blocks every signal, so that a host program's handlers never run on it.
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     // SAFETY: sigset_t is plain data, for which zeros are valid; sigfillset and pthread_sigmask get valid pointers to two of them. The
     // mask of this thread is put back before returning.
     unsafe {
@@ -99,7 +101,7 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
         let mut before: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
+        let spawned = Builder::new().name(name.to_owned()).spawn(body);
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
         spawned
     }

@@ -15,13 +15,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 use crate::options::{Level, LogFn};
+use crate::threads::atomic::{AtomicBool, Ordering};
+use crate::threads::{self, Mutex, MutexGuard};
 
 pub(crate) mod frame;
 pub(crate) mod index;
@@ -65,6 +66,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn store_folder(&self) -> StoreFolder {
+        (self.identity, self.store)
+    }
+
     pub(crate) fn say(&self, level: Level, message: &str) {
         if let Some(log) = &self.log {
             log(level, message);
@@ -278,7 +283,7 @@ impl Chunk {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        threads::lock(&self.state)
     }
 
     /// Whether all times from `low` to `high` are its own.
@@ -288,9 +293,9 @@ impl Chunk {
 
     /// Removes the chunk's files as soon as nobody uses it any more.
     pub(crate) fn doom(&self) {
-        let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = (self.shared.identity, self.shared.store);
-        doomed.extend(self.summaries().into_iter().map(|summary| (folder, summary)));
+        let folder = self.shared.store_folder();
+        let summaries = self.summaries();
+        DOOMED.lock().unwrap_or_else(PoisonError::into_inner).extend(summaries.into_iter().map(|summary| (folder, summary)));
         self.doomed.store(true, Ordering::Relaxed);
     }
 
@@ -1081,14 +1086,17 @@ impl Drop for Chunk {
             return;
         }
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let folder = (self.shared.identity, self.shared.store);
+        let folder = self.shared.store_folder();
         for LogSummary { id, instance, .. } in state.logs.iter().map(|log| log.summary) {
-            let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
             let is_it = |(other, summary): &(StoreFolder, LogSummary)| *other == folder && summary.instance == instance;
-            if let Some(place) = doomed.iter().position(is_it) {
-                doomed.swap_remove(place);
-            }
-            if doomed.iter().any(is_it) {
+            let others = {
+                let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(place) = doomed.iter().position(is_it) {
+                    doomed.swap_remove(place);
+                }
+                doomed.iter().any(is_it)
+            };
+            if others {
                 continue;
             }
             // By now the name may belong to another store that was made in this folder.
@@ -1102,7 +1110,7 @@ impl Drop for Chunk {
 
 /// Deleted logs that readers of this process still have open, with their folders, once for each chunk in memory that has them. A reader
 /// outlives its handle, so the next handle on the same folder must know.
-static DOOMED: Mutex<Vec<(StoreFolder, LogSummary)>> = Mutex::new(Vec::new());
+static DOOMED: std::sync::Mutex<Vec<(StoreFolder, LogSummary)>> = std::sync::Mutex::new(Vec::new());
 
 /// A folder, whatever its path, and the id of the store that is or was in it.
 pub(crate) type StoreFolder = ((u64, u64), u128);

@@ -21,11 +21,12 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::disk::Handle;
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
+use crate::threads::{Mutex, lock};
 
 use super::frame::{Header, LATE, Slot};
 use super::index::{Damage, Entry, EntryList, Segment};
@@ -219,7 +220,7 @@ impl Spare {
     const MAX_BYTES: usize = 2 << 20;
 
     fn take(&self) -> Vec<Block> {
-        std::mem::take(&mut *self.blocks.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.blocks))
     }
 
     fn give(&self, mut blocks: Vec<Block>) {
@@ -230,7 +231,7 @@ impl Spare {
             left = rest.unwrap_or(left);
             rest.is_some()
         });
-        let mut kept = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.blocks);
         if kept.len() < blocks.len() {
             *kept = blocks;
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::event::EventRef;
+use crate::threads::lock;
 
-use super::{Core, lock};
+use super::Core;
 
 /// Two events with the same identity are the same event.
 fn identity_cmp(a: &EventRef<'_>, b: &EventRef<'_>) -> Ordering {

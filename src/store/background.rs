@@ -2,16 +2,16 @@
 //!
 //! It sleeps without a timeout while there is nothing to wait for, and blocks all signals. A store of the other levels has none.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::disk::process;
 use crate::error::{Error, Result};
 use crate::options::Level;
+use crate::threads::atomic::{AtomicBool, Ordering};
+use crate::threads::{self, Condvar, JoinHandle, Mutex, lock, wait_at_most};
 
-use super::{Core, lock};
+use super::Core;
 
 /// The handle of the thread, if there is one.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Background {
         *lock(&self.shared.stop) = true;
         self.shared.signal.notify_one();
         // On the thread itself, which drops the last reference to the store, there is nothing to wait for.
-        if thread.thread().id() != std::thread::current().id() {
+        if thread.thread().id() != threads::current().id() {
             let _ = thread.join();
         }
     }
@@ -71,7 +71,7 @@ fn run(shared: &Shared, core: &Weak<Core>, period: Duration) {
         let stop = lock(&shared.stop);
         let stop = shared.signal.wait_while(stop, |stop| !*stop && !shared.woken.load(Ordering::Acquire));
         let stop = stop.unwrap_or_else(PoisonError::into_inner);
-        let stop = shared.signal.wait_timeout_while(stop, period, |stop| !*stop).unwrap_or_else(PoisonError::into_inner).0;
+        let stop = wait_at_most(&shared.signal, &shared.stop, stop, period, |stop| !*stop);
         if *stop {
             return;
         }

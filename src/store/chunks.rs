@@ -1,11 +1,12 @@
 //! Which chunks there are, what readers may see of them, and which of them are loaded.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::efile::Chunk;
+use crate::efile::{Chunk, StoreFolder};
+use crate::threads::lock;
 
-use super::{Core, lock};
+use super::Core;
 
 /// The chunks by number.
 pub(super) type ChunkMap = BTreeMap<u64, Arc<Chunk>>;
@@ -33,23 +34,24 @@ pub(super) struct Loaded {
 }
 
 /// The stores that this process has opened for writing and that are still in memory, be it only for their readers.
-static WRITERS: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+static WRITERS: Mutex<Vec<(StoreFolder, Weak<Core>)>> = Mutex::new(Vec::new());
 
 /// Remembers a store that was opened for writing.
 pub(super) fn remember(core: &Arc<Core>) {
-    let mut writers = lock(&WRITERS);
-    writers.retain(|writer| writer.strong_count() > 0);
-    writers.push(Arc::downgrade(core));
+    let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+    writers.retain(|(_, writer)| writer.strong_count() > 0);
+    writers.push((core.chunk_shared.store_folder(), Arc::downgrade(core)));
 }
 
 /// What earlier handles of this process on the same store still have of a chunk: readers outlive their handle.
 pub(super) fn earlier_chunks(core: &Core, number: u64) -> Vec<Arc<Chunk>> {
-    let writers: Vec<Arc<Core>> = lock(&WRITERS).iter().filter_map(Weak::upgrade).collect();
-    let same = |other: &&Arc<Core>| {
-        let (ours, theirs) = (&core.chunk_shared, &other.chunk_shared);
-        !Arc::ptr_eq(ours, theirs) && (ours.identity, ours.store) == (theirs.identity, theirs.store)
+    let folder = core.chunk_shared.store_folder();
+    let same: Vec<Arc<Core>> = {
+        let writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.iter().filter(|(other, _)| *other == folder).filter_map(|(_, writer)| writer.upgrade()).collect()
     };
-    writers.iter().filter(same).filter_map(|other| lock(&other.view).chunks.get(&number).cloned()).collect()
+    let others = same.iter().filter(|other| !Arc::ptr_eq(&core.chunk_shared, &other.chunk_shared));
+    others.filter_map(|other| lock(&other.view).chunks.get(&number).cloned()).collect()
 }
 
 impl Core {

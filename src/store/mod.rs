@@ -16,8 +16,7 @@
 
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Folder, process};
 use crate::efile;
@@ -26,6 +25,8 @@ use crate::error::{Error, Result};
 use crate::event::AsEvent;
 use crate::options::{Durability, Level, Options};
 use crate::repair::splits::Splits;
+use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threads::{Mutex, lock};
 
 mod absent;
 mod background;
@@ -88,11 +89,6 @@ struct Counters {
     present: AtomicU64,
     recovered: AtomicU64,
     cut: AtomicU64,
-}
-
-/// A lock whose holder may have panicked: what it guards is then judged by the poison flag of the store, not by the lock.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {

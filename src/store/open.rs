@@ -11,8 +11,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Access, Folder, Kind, Lock, process, retry};
 use crate::efile::log::{LOG_HEADER_LEN, LogHeader, LogId, find_instance};
@@ -21,6 +20,8 @@ use crate::efile::recover::{Survey, Totals, survey};
 use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
 use crate::options::{Level, Mode, Options};
+use crate::threads::Mutex;
+use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
@@ -213,7 +214,7 @@ impl Opening<'_> {
         if facts.horizon > 0 {
             all.push(Fact::Horizon(facts.horizon));
         }
-        all.extend(efile::doomed((self.chunk_shared.identity, self.settings.store)).into_iter().map(Fact::Idle));
+        all.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::Idle));
         all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::Idle));
         let created = Journal::create(self.folder, self.settings.store, records(&facts, &all));
         let mut journal = match (created, &reading) {
@@ -320,7 +321,7 @@ impl Opening<'_> {
     /// Takes out the logs of chunks that lie wholly below the horizon, and removes what may be left of their files.
     fn split_expired(&self, facts: &mut Facts) -> Vec<LogId> {
         // Readers of this process may still have some of them; then the files go with the last of those.
-        let in_use = efile::doomed((self.chunk_shared.identity, self.settings.store));
+        let in_use = efile::doomed(self.chunk_shared.store_folder());
         let expired: Vec<LogId> = facts.logs.keys().filter(|id| self.settings.chunk_end(id.chunk) < facts.horizon).copied().collect();
         for id in &expired {
             facts.logs.remove(id);

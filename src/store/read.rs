@@ -7,10 +7,11 @@ use crate::efile::Chunk;
 use crate::efile::read::{Batch, Gap, Merge, Scope};
 use crate::error::{Error, Result};
 use crate::event::{Event, Key};
+use crate::threads::lock;
 
+use super::Core;
 use super::chunks::View;
 use super::journal::{self, Facts};
-use super::{Core, lock};
 
 /// How to read. The default is everything in the range, oldest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,11 +7,12 @@ use crate::disk::{Folder, Kind, retry};
 use crate::efile::log::LogId;
 use crate::error::{Error, Result};
 use crate::options::{Level, Options};
+use crate::threads::lock;
 
 use super::journal::{self, Fact};
 use super::open::LOCK_NAME;
 use super::settings::{self, Settings, StoreKind};
-use super::{Core, chunks, lock};
+use super::{Core, chunks};
 
 impl Core {
     /// See [`Store::delete_before`](crate::Store::delete_before).

@@ -1,12 +1,13 @@
 //! Numbers about a store.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::error::Result;
+use crate::threads::atomic::Ordering;
+use crate::threads::lock;
 
+use super::Core;
 use super::read::{ReadOptions, Reader};
-use super::{Core, lock};
 
 /// Numbers about a store, taken at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

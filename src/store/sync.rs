@@ -1,16 +1,16 @@
 //! Making things durable, and closing.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, Thread};
+use std::sync::Arc;
 
 use crate::efile::{self, Chunk};
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::threads::atomic::Ordering;
+use crate::threads::{self, Mutex, Thread, lock};
 
+use super::Core;
 use super::journal::{self, Fact, Record};
 use super::writer::Writer;
-use super::{Core, lock};
 
 /// An active log that has grown by this much since the journal heard of it is noted there anew, so that recovery has less to look at.
 const CHECKPOINT_LEN: u64 = 64 << 20;
@@ -37,10 +37,10 @@ impl Turn {
                 queue.taken = true;
                 return Some(TurnGuard(self));
             }
-            queue.waiting.push(thread::current());
+            queue.waiting.push(threads::current());
             drop(queue);
             // May return early, or for a turn that this thread no longer waited for: it queues again then.
-            thread::park();
+            threads::park();
         }
         None
     }
@@ -106,7 +106,7 @@ impl Core {
         const MOST_PAUSES: usize = 64;
         let mut seen = self.visible_seq();
         for _ in 0..MOST_PAUSES {
-            thread::yield_now();
+            threads::yield_now();
             let now = self.visible_seq();
             if now == seen {
                 return;

@@ -9,11 +9,12 @@ use crate::efile::recover::content_len;
 use crate::efile::verify::{FindingKind, Findings, Receiver};
 use crate::efile::{self, LogSummary};
 use crate::error::{Error, Result};
+use crate::threads::lock;
 
+use super::Core;
 use super::chunks::View;
 use super::journal::{self, Reading};
 use super::settings::{self, Settings};
-use super::{Core, lock};
 
 pub use crate::efile::verify::{Finding, Verified};
 

@@ -11,17 +11,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::disk::Lock;
 use crate::efile::{self, Chunk, FrameBuffer, LogSummary, Part};
 use crate::error::{Error, Result};
 use crate::event::{AsEvent, EventRef};
 use crate::options::{Durability, Level};
+use crate::threads::atomic::Ordering;
+use crate::threads::lock;
 
 use super::journal::{Fact, Journal, Record};
 use super::order::{Order, Times};
-use super::{Core, absent, lock};
+use super::{Core, absent};
 
 /// So many seqs are reserved in the journal at a time.
 pub(super) const SEQ_RESERVE: u64 = 1 << 24;
@@ -537,7 +538,7 @@ impl Core {
             facts.push(Fact::Horizon(view.horizon));
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.
-        facts.extend(efile::doomed((self.chunk_shared.identity, self.settings.store)).into_iter().map(Fact::Idle));
+        facts.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::Idle));
         let mut records: Vec<Record> = facts.into_iter().map(|fact| self.record(fact, committed)).collect();
         for (summary, noted) in view.chunks.values().flat_map(|chunk| chunk.facts()) {
             records.push(match noted {
