@@ -49,13 +49,14 @@ mod header {
 
     /// The files of the C layer in the order in which their functions stand in the header; where a chapter begins there, its first
     /// function and its title.
-    const FILES: [(&str, &str, &str); 9] = [
+    const FILES: [(&str, &str, &str); 10] = [
         ("status.rs", "estore_strerror", "Statuses and versions"),
         ("error.rs", "", ""),
         ("event.rs", "estore_now", "Events"),
         ("options.rs", "estore_duration_parse", "Durations and options"),
         ("store.rs", "estore_open", "Stores"),
         ("stats.rs", "", ""),
+        ("verify.rs", "", ""),
         ("iter.rs", "estore_iter_next", "Iterators, of stores and efiles"),
         ("efile.rs", "efile_open", "Efiles"),
         ("calls.rs", "", ""),

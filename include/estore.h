@@ -283,6 +283,21 @@
 #define ESTORE_STAT_COUNT 21
 
 /**
+ * Kind of a finding: bytes that count are not what was written. Events are lost, or may be.
+ */
+#define ESTORE_FINDING_DAMAGE 1
+
+/**
+ * Kind of a finding: an index or recon file is not what it should be. Nothing is lost; the file is not believed and is made anew.
+ */
+#define ESTORE_FINDING_DERIVED 2
+
+/**
+ * Kind of a finding: bytes that don't count. A recovery cut them off and kept them for a person to look at.
+ */
+#define ESTORE_FINDING_ASIDE 3
+
+/**
  * Read oldest first; the default.
  */
 #define ESTORE_READ_FORWARD 0
@@ -297,6 +312,12 @@
  * first.
  */
 #define ESTORE_READ_LAST 2
+
+/**
+ * Go on at damage instead of failing: damaged frames are left out, every event outside of them comes, and estore_iter_gaps tells what is
+ * missing. Also past what the system fails to read.
+ */
+#define ESTORE_READ_SALVAGE 4
 
 /**
  * The simple store: one log of any time range, in a folder of its own. Made by efile_open; any number of threads may use it at once.
@@ -383,6 +404,38 @@ typedef struct {
  * thread, perhaps from several at once. It must not call functions on the same store, throw, or leave by longjmp.
  */
 typedef void (*estore_log_fn)(void *userdata, int32_t level, const char *message, size_t len);
+
+/**
+ * Receives what verifying a store finds. kind is one of the ESTORE_FINDING_ constants. path is the file. offset and len are the bytes of
+ * the file that it concerns; len is 0 where it is not a matter of bytes. what says in words what was found. path and what are valid
+ * during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
+ * Answers 0 to go on, anything else to end the walk. It may call functions on the same store except for closing it, and must not throw
+ * or leave by longjmp.
+ */
+typedef int32_t (*estore_finding_fn)(void *userdata,
+                                     int32_t kind,
+                                     const char *path,
+                                     size_t path_len,
+                                     uint64_t offset,
+                                     uint64_t len,
+                                     const char *what,
+                                     size_t what_len);
+
+/**
+ * Receives the gaps that a salvaging iterator left. path is the damaged file, offset and len are its bytes that were left out. No event that
+ * is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
+ * during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
+ * It must not use the same iterator, throw, or leave by longjmp.
+ */
+typedef void (*estore_gap_fn)(void *userdata,
+                              const char *path,
+                              size_t path_len,
+                              uint64_t offset,
+                              uint64_t len,
+                              uint64_t first_time,
+                              uint64_t last_time,
+                              const char *what,
+                              size_t what_len);
 
 /**
  * Done.
@@ -917,7 +970,7 @@ estore_status estore_durable_seq(const estore *store, uint64_t *seq, estore_erro
  * append that had returned, and nothing that comes later.
  *
  * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
- * ESTORE_READ_LAST, or the last two together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
+ * ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
  * where the iterator goes.
  * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
@@ -969,6 +1022,26 @@ estore_status estore_stats(const estore *store,
                            size_t capacity,
                            size_t *n,
                            estore_error *err);
+
+/**
+ * Looks at every byte of the store: all checksums, the order of events, and whether the files agree with each other. May run while others
+ * append and read, in this process and beside the writer in another: an append in progress is not taken for damage. Changes nothing.
+ *
+ * Arguments: store. on_finding: called for each finding, or NULL to have them counted only. userdata: given to it as it is. events: where
+ * the number of events goes that were found whole, or NULL. damaged: where the number of findings goes that are ESTORE_FINDING_DAMAGE, or
+ * NULL.
+ * Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
+ * Ownership: borrows store; see estore_finding_fn for what it receives.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_verify(const estore *store,
+                            estore_finding_fn on_finding,
+                            void *userdata,
+                            uint64_t *events,
+                            uint64_t *damaged,
+                            estore_error *err);
 
 /**
  * Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give
@@ -1102,6 +1175,24 @@ estore_status estore_iter_next_batch(estore_iter *iter,
 estore_status estore_iter_snapshot_seq(const estore_iter *iter,
                                        uint64_t *seq,
                                        estore_error *err);
+
+/**
+ * Tells what an iterator made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other iterators
+ * leave nothing out.
+ *
+ * Arguments: iter. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
+ * gaps goes, or NULL.
+ * Returns: ESTORE_OK and *n set; on failure *n is as it was.
+ * Ownership: borrows iter; events given before stay valid. See estore_gap_fn for what it receives.
+ * Threads: any, one at a time on one iterator.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_gaps(const estore_iter *iter,
+                               estore_gap_fn on_gap,
+                               void *userdata,
+                               size_t *n,
+                               estore_error *err);
 
 /**
  * Closes an iterator and sets the variable to NULL. Events that it gave end here.
@@ -1240,7 +1331,7 @@ estore_status efile_durable_seq(const efile *file, uint64_t *seq, estore_error *
  * append that had returned, and nothing that comes later.
  *
  * Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
- * ESTORE_READ_LAST, or the last two together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
+ * ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
  * where the iterator goes.
  * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the efile may be closed before it.
@@ -1292,6 +1383,26 @@ estore_status efile_stats(const efile *file,
                           size_t capacity,
                           size_t *n,
                           estore_error *err);
+
+/**
+ * Looks at every byte of the efile: all checksums, the order of events, and whether the files agree with each other. May run while others
+ * append and read, in this process and beside the writer in another: an append in progress is not taken for damage. Changes nothing.
+ *
+ * Arguments: file. on_finding: called for each finding, or NULL to have them counted only. userdata: given to it as it is. events: where
+ * the number of events goes that were found whole, or NULL. damaged: where the number of findings goes that are ESTORE_FINDING_DAMAGE, or
+ * NULL.
+ * Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
+ * Ownership: borrows file; see estore_finding_fn for what it receives.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_verify(const efile *file,
+                           estore_finding_fn on_finding,
+                           void *userdata,
+                           uint64_t *events,
+                           uint64_t *damaged,
+                           estore_error *err);
 
 /**
  * Closes an efile: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are

@@ -142,6 +142,7 @@ programs! {
     second_writer_is_refused
     splits_cover_a_range
     two_threads
+    verify_and_salvage
     views_end_at_the_next_call
     wrong_handle
 }

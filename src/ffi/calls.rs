@@ -2,7 +2,8 @@
 //!
 //! The entry points in `store.rs` and `efile.rs` have the C names and the comments; they do nothing but call these.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::error::{Failure, estore_error};
@@ -11,10 +12,11 @@ use super::handle::{Handle, Opaque};
 use super::iter::{self, estore_iter};
 use super::options::{self, estore_options};
 use super::status::{ESTORE_OK, estore_status};
+use super::verify::{estore_finding_fn, tell_finding};
 use super::{check_array, close, guarded, path, put, require, with};
 use crate::error::Result;
 use crate::options::Options;
-use crate::{Appended, Efile, ReadOptions, Reader, Stats, Store};
+use crate::{Appended, Efile, Finding, ReadOptions, Reader, Stats, Store, Verified};
 
 /// Read oldest first; the default.
 pub const ESTORE_READ_FORWARD: u32 = 0;
@@ -23,6 +25,10 @@ pub const ESTORE_READ_REVERSE: u32 = 1;
 /// Read the newest limit events of the range, still oldest first. Needs a limit. Together with ESTORE_READ_REVERSE they come newest
 /// first.
 pub const ESTORE_READ_LAST: u32 = 2;
+
+/// Go on at damage instead of failing: damaged frames are left out, every event outside of them comes, and estore_iter_gaps tells what is
+/// missing. Also past what the system fails to read.
+pub const ESTORE_READ_SALVAGE: u32 = 4;
 
 /// What the calls here need of an engine.
 pub(super) trait Engine: Sized {
@@ -35,6 +41,7 @@ pub(super) trait Engine: Sized {
     fn sync(&self) -> Result<u64>;
     fn tick(&self) -> Result<()>;
     fn stats(&self) -> Result<Stats>;
+    fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified>;
 }
 
 macro_rules! engine {
@@ -66,6 +73,9 @@ macro_rules! engine {
             }
             fn stats(&self) -> Result<Stats> {
                 self.stats()
+            }
+            fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
+                self.verify(receiver)
             }
         }
     };
@@ -212,12 +222,15 @@ pub(super) struct Window {
 
 impl Window {
     fn options(&self) -> Result<ReadOptions, Failure> {
-        if self.flags & !(ESTORE_READ_FORWARD | ESTORE_READ_REVERSE | ESTORE_READ_LAST) != 0 {
+        if self.flags & !(ESTORE_READ_FORWARD | ESTORE_READ_REVERSE | ESTORE_READ_LAST | ESTORE_READ_SALVAGE) != 0 {
             return Err(Failure::invalid(format!("unknown flags in {:#x}", self.flags)));
         }
         let mut options = ReadOptions::new();
         if self.flags & ESTORE_READ_REVERSE != 0 {
             options = options.reverse();
+        }
+        if self.flags & ESTORE_READ_SALVAGE != 0 {
+            options = options.salvage();
         }
         match (self.flags & ESTORE_READ_LAST != 0, self.limit) {
             (true, 0) => Err(Failure::invalid("ESTORE_READ_LAST needs a limit")),
@@ -331,6 +344,40 @@ where
         }
         // SAFETY: not NULL; the contract.
         unsafe { known.write(stats.len()) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// Where `verify` puts its answers; each may be NULL.
+pub(super) struct VerifyOutputs {
+    pub(super) events: *mut u64,
+    pub(super) damaged: *mut u64,
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn verify<H>(
+    handle: *const H,
+    on_finding: estore_finding_fn,
+    userdata: *mut c_void,
+    outputs: VerifyOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        // SAFETY: the contract.
+        let verified = engine.verify(|finding| unsafe { tell_finding(on_finding, userdata, &finding) })?;
+        // SAFETY: the contract.
+        unsafe {
+            put(outputs.events, verified.events);
+            put(outputs.damaged, verified.damaged);
+        }
         Ok(ESTORE_OK)
     };
     // SAFETY: the contract.

@@ -1,12 +1,14 @@
 //! `estore_iter`: the events of a snapshot, lent to the caller in batches.
 
+use std::ffi::c_void;
 use std::sync::{Mutex, TryLockError};
 
 use super::error::{Failure, estore_error};
 use super::event::estore_event;
 use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_END, ESTORE_OK, estore_status};
-use super::{check_array, close, require, with};
+use super::verify::{estore_gap_fn, tell_gap};
+use super::{check_array, close, put, require, with};
 use crate::Reader;
 
 /// Events of a snapshot in order, made by estore_read_iter or efile_read_iter. Used by one thread at a time; keeps what it needs of its
@@ -272,6 +274,38 @@ pub unsafe extern "C" fn estore_iter_snapshot_seq(iter: *const estore_iter, seq:
         let snapshot = iter.reader.snapshot_seq();
         // SAFETY: not NULL, so valid for writes.
         unsafe { seq.write(snapshot) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Tells what an iterator made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other iterators
+/// leave nothing out.
+///
+/// Arguments: iter. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
+/// gaps goes, or NULL.
+/// Returns: ESTORE_OK and *n set; on failure *n is as it was.
+/// Ownership: borrows iter; events given before stay valid. See estore_gap_fn for what it receives.
+/// Threads: any, one at a time on one iterator.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_gaps(
+    iter: *const estore_iter,
+    on_gap: estore_gap_fn,
+    userdata: *mut c_void,
+    n: *mut usize,
+    err: *mut estore_error,
+) -> estore_status {
+    let body = |iter: &mut Iter| {
+        let gaps = iter.reader.gaps();
+        for gap in gaps {
+            // SAFETY: a function as the header asks for.
+            unsafe { tell_gap(on_gap, userdata, gap) };
+        }
+        // SAFETY: NULL or valid for writes, as the header asks.
+        unsafe { put(n, gaps.len()) };
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.

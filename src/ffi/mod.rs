@@ -9,6 +9,7 @@
 //!   estore_iter *     --->   iter.rs    -------------------->     Reader
 //!   estore_event      <-->   event.rs                             EventRef
 //!   numbers           <---   stats.rs   <--------------------     Stats
+//!   findings, gaps    <---   verify.rs  <--------------------     Finding, Gap
 //!   estore_status     <---   status.rs \
 //!   estore_error      <---   error.rs  /  <-- guard <-----------  Error, panics
 //! ```
@@ -45,6 +46,7 @@ mod status;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;

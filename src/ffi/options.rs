@@ -9,6 +9,7 @@ use std::{ptr, str};
 use super::error::{Failure, estore_error};
 use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_OK, estore_status};
+use super::verify::text;
 use super::{array, close, guarded, panics, require, with};
 use crate::duration;
 use crate::options::{Durability, Level, Mode, Options};
@@ -347,7 +348,7 @@ pub unsafe extern "C" fn estore_options_set_log(options: *mut estore_options, lo
             return Ok(options);
         };
         Ok(options.log(move |level, message| {
-            let text: Vec<u8> = message.bytes().map(|byte| if byte == 0 { b'?' } else { byte }).chain([0]).collect();
+            let text = text(message.as_bytes());
             // SAFETY: the header asks for a function that can be called from any thread for as long as the store lives.
             unsafe { log(userdata.get(), level as i32, text.as_ptr().cast(), message.len()) };
         }))

@@ -1,14 +1,15 @@
 //! `estore_*`: the store of many chunks.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
-use super::calls::{self, AbsentOutputs, Window};
+use super::calls::{self, AbsentOutputs, VerifyOutputs, Window};
 use super::error::estore_error;
 use super::event::estore_event;
 use super::handle::Opaque;
 use super::iter::estore_iter;
 use super::options::estore_options;
 use super::status::{ESTORE_OK, estore_status};
+use super::verify::estore_finding_fn;
 use super::{check_array, require, with};
 use crate::Store;
 
@@ -163,7 +164,7 @@ pub unsafe extern "C" fn estore_durable_seq(store: *const estore, seq: *mut u64,
 /// append that had returned, and nothing that comes later.
 ///
 /// Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
-/// ESTORE_READ_LAST, or the last two together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
+/// ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
 /// where the iterator goes.
 /// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
 /// Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
@@ -227,6 +228,30 @@ pub unsafe extern "C" fn estore_stats(
 ) -> estore_status {
     // SAFETY: as the header asks.
     unsafe { calls::stats(store, values, capacity, n, err) }
+}
+
+/// Looks at every byte of the store: all checksums, the order of events, and whether the files agree with each other. May run while others
+/// append and read, in this process and beside the writer in another: an append in progress is not taken for damage. Changes nothing.
+///
+/// Arguments: store. on_finding: called for each finding, or NULL to have them counted only. userdata: given to it as it is. events: where
+/// the number of events goes that were found whole, or NULL. damaged: where the number of findings goes that are ESTORE_FINDING_DAMAGE, or
+/// NULL.
+/// Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
+/// Ownership: borrows store; see estore_finding_fn for what it receives.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_verify(
+    store: *const estore,
+    on_finding: estore_finding_fn,
+    userdata: *mut c_void,
+    events: *mut u64,
+    damaged: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::verify(store, on_finding, userdata, VerifyOutputs { events, damaged }, err) }
 }
 
 /// Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give

@@ -63,6 +63,18 @@ fn each_function_is_described_in_one_order() {
     }
 }
 
+/// Names of types, which are no functions.
+const TYPES: [&str; 8] = [
+    "estore_status",
+    "estore_error",
+    "estore_event",
+    "estore_iter",
+    "estore_options",
+    "estore_log_fn",
+    "estore_finding_fn",
+    "estore_gap_fn",
+];
+
 #[test]
 fn the_comments_are_for_c_readers_and_name_what_exists() {
     let header = header();
@@ -79,9 +91,7 @@ fn the_comments_are_for_c_readers_and_name_what_exists() {
         }
         for word in line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             let constant = word.starts_with("ESTORE_") && !word.ends_with('_');
-            let function = (word.starts_with("estore_") || word.starts_with("efile_"))
-                && !word.ends_with('_')
-                && !["estore_status", "estore_error", "estore_event", "estore_iter", "estore_options", "estore_log_fn"].contains(&word);
+            let function = (word.starts_with("estore_") || word.starts_with("efile_")) && !word.ends_with('_') && !TYPES.contains(&word);
             assert!(!(constant || function) || declared.contains(word), "{word} does not exist: {line}");
         }
     }
@@ -240,6 +250,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_read_iter true |f| (f.store, 0, 1, 0, 0, &mut f.store_iter, &mut f.err);
         estore_count true |f| (f.store, 0, 1, &mut f.number, &mut f.err);
         estore_stats true |f| (f.store, &mut f.number, 1, &mut f.size, &mut f.err);
+        estore_verify true |f| (f.store, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         estore_splits true |f| (f.store, 0, 1, ptr::null_mut(), 0, &mut f.number, &mut f.err);
         estore_delete_before true |f| (f.store, 1, &mut f.err);
         estore_close true |f| (&mut f.store, &mut f.err);
@@ -247,6 +258,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_iter_next true |f| (f.store_iter, &mut f.event, &mut f.err);
         estore_iter_next_batch true |f| (f.store_iter, &mut f.event, 1, &mut f.size, &mut f.err);
         estore_iter_snapshot_seq true |f| (f.store_iter, &mut f.number, &mut f.err);
+        estore_iter_gaps true |f| (f.store_iter, None, ptr::null_mut(), &mut f.size, &mut f.err);
         estore_iter_close true |f| (&mut f.store_iter, &mut f.err);
         efile_open true |f| (text(&f.path), f.path.len(), f.options, &mut f.file, &mut f.err);
         efile_append true |f| (f.file, &f.event, 1, &mut f.number, &mut f.err);
@@ -258,6 +270,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         efile_read_iter true |f| (f.file, 0, 1, 0, 0, &mut f.file_iter, &mut f.err);
         efile_count true |f| (f.file, 0, 1, &mut f.number, &mut f.err);
         efile_stats true |f| (f.file, &mut f.number, 1, &mut f.size, &mut f.err);
+        efile_verify true |f| (f.file, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         efile_close true |f| (&mut f.file, &mut f.err);
         efile_destroy true |f| (text(&f.path), f.path.len(), f.options, &mut f.err);
     }

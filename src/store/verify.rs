@@ -49,21 +49,24 @@ impl Core {
 
     /// Looks at the journal and at which logs there are; answers the chunks that are to be looked at then.
     fn verify_journal_and_names(&self, findings: &mut Findings<'_>) -> View {
-        // Between two appends, if this is the writer: then journal, folder and view agree.
-        let guard = lock(&self.writer);
+        // Between two appends, if this is the writer: then journal, folder and view agree. What is found is told later, since the receiver
+        // may call back in.
+        let (reading, instance, view, names) = {
+            let guard = lock(&self.writer);
+            let instance = guard.as_ref().map(|writer| writer.journal.instance());
+            (journal::read(&self.folder, self.settings.store), instance, lock(&self.view).clone(), self.folder.list())
+        };
         let path = self.folder.file_path(journal::NAME);
         findings.verified.files += 1;
-        match journal::read(&self.folder, self.settings.store) {
+        match reading {
             Ok(Reading { damage: Some(damage), .. }) => findings.add_failure(&path, &damage),
-            Ok(reading) => {
-                if guard.as_ref().is_some_and(|writer| writer.journal.instance() != reading.instance()) {
-                    findings.add(FindingKind::Damage, &path, 0, 0, "this is another journal than the one that was written");
-                }
+            Ok(reading) if instance.is_some_and(|instance| instance != reading.instance()) => {
+                findings.add(FindingKind::Damage, &path, 0, 0, "this is another journal than the one that was written");
             }
+            Ok(_) => {}
             Err(e) => findings.add_failure(&path, &e),
         }
-        let view = lock(&self.view).clone();
-        match self.folder.list() {
+        match names {
             Ok(names) => {
                 let logs = names.iter().filter_map(|name| name.to_str()).filter_map(LogId::of_name);
                 for (id, _) in logs.filter(|(_, suffix)| *suffix == "estore") {

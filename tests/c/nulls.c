@@ -97,6 +97,8 @@ static void stores(void)
     REFUSED_WITH_REASON(estore_stats(store, NULL, 1, &n, &err));
     REFUSED_WITH_REASON(estore_stats(store, &number, 1, NULL, &err));
     REFUSED(estore_stats(NULL, NULL, 1, NULL, NULL));
+    REFUSED_WITH_REASON(estore_verify(NULL, NULL, NULL, &number, &number, &err));
+    REFUSED(estore_verify(NULL, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(estore_splits(NULL, 0, 1, NULL, 0, &number, &err));
     REFUSED_WITH_REASON(estore_splits(store, 0, 1, NULL, 1, &number, &err));
     REFUSED_WITH_REASON(estore_splits(store, 0, 1, NULL, 0, NULL, &err));
@@ -117,7 +119,11 @@ static void stores(void)
     REFUSED_WITH_REASON(estore_iter_snapshot_seq(NULL, &number, &err));
     REFUSED_WITH_REASON(estore_iter_snapshot_seq(iter, NULL, &err));
     REFUSED(estore_iter_snapshot_seq(NULL, NULL, NULL));
+    REFUSED_WITH_REASON(estore_iter_gaps(NULL, NULL, NULL, &n, &err));
+    REFUSED(estore_iter_gaps(NULL, NULL, NULL, NULL, NULL));
     CHECK(number == 7 && n == 7);
+    OK(estore_iter_gaps(iter, NULL, NULL, NULL, NULL));
+    OK(estore_verify(store, NULL, NULL, NULL, NULL, NULL));
     OK(estore_iter_next(iter, &event, NULL)); /* the refused calls took no event away */
     ANSWERS(ESTORE_END, estore_iter_next_batch(iter, &event, 1, &n, NULL));
     REFUSED_WITH_REASON(estore_iter_close(NULL, &err));
@@ -167,6 +173,8 @@ static void efiles(void)
     REFUSED_WITH_REASON(efile_stats(NULL, &number, 1, &n, &err));
     REFUSED_WITH_REASON(efile_stats(file, NULL, 1, &n, &err));
     REFUSED_WITH_REASON(efile_stats(file, &number, 1, NULL, &err));
+    REFUSED_WITH_REASON(efile_verify(NULL, NULL, NULL, &number, &number, &err));
+    OK(efile_verify(file, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(efile_close(NULL, &err));
     REFUSED(efile_close(NULL, NULL));
     CHECK(number == 7 && n == 7 && iter == NULL);
