@@ -9,7 +9,7 @@
 //! | name | what |
 //! | --- | --- |
 //! | `estore` | the settings, written once |
-//! | `lock` | locked by the writer; holds its process number as text, for messages only |
+//! | `lock` | locked by the writer; holds two lines of text: its process number, and `journal` with the journal's instance in hexadecimal, a hint |
 //! | `journal` | facts about the store as a whole |
 //! | `N-G.estore` | the log of chunk `N`, generation `G`: the truth |
 //! | `N-G.idx` | the index of that log; derived |

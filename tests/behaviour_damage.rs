@@ -5,9 +5,12 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
 use common::place::Place;
 use common::rng::Rng;
-use common::{drain, error_of, event};
+use common::{drain, error_of, event, events_at, times};
 use estore::disk::SimDisk;
 use estore::{Durability, Error, Event, Mode, Options, ReadOptions, Reader, Store};
 
@@ -95,6 +98,45 @@ fn a_log_that_lost_its_end_after_it_was_durable_is_damaged() {
             }
         }
     }
+}
+
+#[test]
+fn an_older_journal_hides_no_event() {
+    for closed in [true, false] {
+        for mode in [Mode::ReadOnly, Mode::Existing] {
+            let place = Place::simulated(1);
+            let store = Store::open(&place.path, options(&place)).unwrap();
+            store.append(&events_at([1, 2, 1001])).unwrap();
+            if closed {
+                store.close().unwrap();
+            }
+            let older = place.file("journal");
+            drop(store);
+            // More in a chunk that it knows, and a chunk that it doesn't.
+            let store = Store::open(&place.path, options(&place)).unwrap();
+            store.append(&events_at([3, 1002, 2001])).unwrap();
+            let last = store.last_seq();
+            store.close().unwrap();
+            place.put_file("journal", &older);
+            let said = Arc::new(Mutex::new(String::new()));
+            let log = Arc::clone(&said);
+            let options = || options(&place).mode(mode).log(move |_, message| log.lock().unwrap().push_str(message));
+            let store = Store::open(&place.path, options()).unwrap();
+            assert_eq!(times(&drain(store.read(..).unwrap())), [1, 2, 3, 1001, 1002, 2001], "closed: {closed}, {mode:?}");
+            // One that was not closed had seqs in reserve, and looks like that of a writer that died.
+            assert_eq!(said.lock().unwrap().contains("older than the logs"), closed, "{mode:?}: {said:?}");
+            assert_eq!(store.verify(|_| ControlFlow::Continue(())).unwrap().damaged, 0);
+            if mode == Mode::Existing {
+                assert!(store.append(&events_at([4])).unwrap() > last, "no seq is given twice");
+                store.close().unwrap();
+                assert_eq!(open_and_count(&place), 7);
+            }
+        }
+    }
+}
+
+fn open_and_count(place: &Place) -> u64 {
+    Store::open(&place.path, options(place)).unwrap().count(..).unwrap()
 }
 
 #[test]

@@ -27,6 +27,8 @@ use crate::efile::log::{FORMAT_VERSION, LogId};
 use crate::efile::recover::Totals;
 use crate::error::{Error, Result};
 
+use super::lockfile;
+
 pub(crate) const NAME: &str = "journal";
 pub(crate) const NEW_NAME: &str = "journal.new";
 
@@ -339,6 +341,7 @@ impl Journal {
             Error::NoSpace { operation, path, source } => Error::Io { operation, path, source },
             other => other,
         })?;
+        lockfile::note(folder, instance);
         // Opened anew for the sake of its name in errors.
         let file = folder.open(NAME, Access::Write)?;
         let len = bytes.len() as u64;

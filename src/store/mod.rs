@@ -32,6 +32,7 @@ mod absent;
 mod background;
 mod chunks;
 mod journal;
+mod lockfile;
 mod open;
 mod order;
 mod read;

@@ -26,13 +26,11 @@ use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
 use super::journal::{self, Fact, Facts, Journal, Record};
+use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
 use super::sync::Turn;
 use super::writer::{Buffer, SEQ_RESERVE, Scratch, Writer};
 use super::{Core, Counters};
-
-/// The file whose lock the writer holds.
-pub(super) const LOCK_NAME: &str = "lock";
 
 impl Folder {
     /// What the folder's path is.
@@ -51,7 +49,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
     let forks = process::forks();
     let found = find(&folder, kind, &options)?;
     let writable = options.mode != Mode::ReadOnly;
-    let lock = if writable { Some(take_lock(&folder)?) } else { None };
+    let lock = if writable { Some(lockfile::take(&folder)?) } else { None };
     // Before the lock was ours, somebody else may have created or destroyed the store.
     let settings = match (if writable { Settings::read(&folder)? } else { found }, options.mode) {
         (Some(settings), _) => settings,
@@ -134,7 +132,7 @@ fn find(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Option<Se
         return Err(Error::NotAStore { path, what: "it has no file \"estore\"".to_owned() });
     }
     // What a creation that was cut short leaves.
-    let unfinished = [LOCK_NAME, journal::NAME, journal::NEW_NAME, settings::NEW_NAME];
+    let unfinished = [lockfile::NAME, journal::NAME, journal::NEW_NAME, settings::NEW_NAME];
     if let Some(foreign) = names.iter().find(|name| !unfinished.iter().any(|ours| name.as_os_str() == *ours)) {
         return Err(Error::ForeignFiles { path, name: foreign.to_string_lossy().into_owned() });
     }
@@ -149,27 +147,6 @@ fn create(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Setting
     Journal::create(folder, settings.store, [])?;
     settings.write(folder)?;
     Ok(settings)
-}
-
-/// Takes the writer's lock, and leaves this process's number in the lock file for messages.
-pub(super) fn take_lock(folder: &Folder) -> Result<Box<dyn Lock>> {
-    let path = folder.file_path(LOCK_NAME);
-    match retry(|| folder.disk().lock(&path)).map_err(|e| Error::io("lock", &path, e))? {
-        Some(lock) => {
-            // Not worth failing for.
-            if let Ok(file) = folder.open(LOCK_NAME, Access::Write) {
-                let _ = file.truncate(0).and_then(|()| file.write_all(format!("{}\n", process::id()).as_bytes(), 0));
-            }
-            Ok(lock)
-        }
-        None => {
-            let mut bytes = [0; 16];
-            let read = folder.open(LOCK_NAME, Access::Read).and_then(|file| file.read_up_to(&mut bytes, 0));
-            let text = bytes.get(..read.unwrap_or(0)).and_then(|text| std::str::from_utf8(text).ok());
-            let holder = text.and_then(|text| text.trim().parse().ok());
-            Err(Error::Locked { path: folder.path().to_owned(), holder })
-        }
-    }
 }
 
 struct Opening<'a> {
@@ -275,13 +252,15 @@ impl Opening<'_> {
             Err(e) => return Err(e),
         };
         let mut facts = reading.as_ref().map(|reading| reading.facts.clone()).unwrap_or_default();
+        // Perhaps a copy from earlier, and its word that a log did not grow is worth nothing.
+        let doubtful = reading.as_ref().is_some_and(|reading| lockfile::noted(self.folder) != Some(reading.instance()));
         if let Some(damage) = &damage {
             self.say(Level::Error, &format!("{damage}; what it said is found anew in the logs"));
             facts.logs.clear();
             facts.found_anew = true;
         }
-        if damage.is_some() || !facts.closed {
-            self.complete_from_logs(&mut facts)?;
+        if damage.is_some() || !facts.closed || doubtful {
+            self.complete_from_logs(&mut facts, doubtful)?;
         }
         // Facts that were found anew must not be lost with a journal that can't be resumed.
         let reading = reading.filter(|_| damage.is_none());
@@ -335,12 +314,22 @@ impl Opening<'_> {
     /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal.
     fn recover(&self, chunks: &mut ChunkMap, active: &[(LogSummary, u64)], facts: &mut Facts, snapshot: Option<u64>) -> Result<Vec<Fact>> {
         let mut surveys: Vec<(&LogSummary, &Arc<Chunk>, Survey)> = Vec::new();
+        // The journal's promise: no seq from here on was given.
+        let limit = facts.next_seq;
         for (summary, committed) in active {
             let Some(chunk) = chunks.get(&summary.id.chunk) else { continue };
             let survey = chunk.survey(summary, *committed)?;
             facts.durable = facts.durable.max(survey.durable);
             facts.next_seq = facts.next_seq.max(survey.seq_high.saturating_add(1));
             surveys.push((summary, chunk, survey));
+        }
+        let newest = surveys.iter().map(|(_, _, survey)| survey.seq_high).max().unwrap_or(0);
+        if newest >= limit && !facts.found_anew {
+            let name = self.folder.file_path(journal::NAME);
+            let what = format!("older than the logs: it knows of seqs below {limit}, they have {newest}. What it lacks was found in them");
+            self.say(Level::Error, &format!("{}: {what}, except for what was deleted since", name.display()));
+            // Others may have been given since, to events that are lost.
+            facts.next_seq = facts.next_seq.saturating_add(SEQ_RESERVE.saturating_mul(2));
         }
         for (_, _, survey) in &surveys {
             // Where the journal is lost, logs may be too, and with them the ends of batches: then parts that are whole have to do.
@@ -386,15 +375,15 @@ impl Opening<'_> {
         Ok(news)
     }
 
-    /// Adds what the logs themselves say, where the journal was not closed or has lost records: logs that it doesn't know, and those that
-    /// have grown though it says that they did not.
-    fn complete_from_logs(&self, facts: &mut Facts) -> Result<()> {
+    /// Adds what the logs themselves say, where the journal was not closed, has lost records or is doubtful: logs that it doesn't know, and
+    /// those that have grown though it says that they did not.
+    fn complete_from_logs(&self, facts: &mut Facts, doubtful: bool) -> Result<()> {
         facts.next_seq = facts.next_seq.max(1);
         for name in self.folder.list()? {
             let Some((id, "estore")) = name.to_str().and_then(LogId::of_name) else { continue };
             let known = facts.logs.get(&id).copied();
             // A look at each of them is for recovery, not for a reader beside a writer.
-            if known.is_some_and(|(_, active, _)| active || !self.chunk_shared.writable) {
+            if known.is_some_and(|(_, active, _)| active || !(self.chunk_shared.writable || doubtful)) {
                 continue;
             }
             let Some(file) = self.folder.open_if_there(&id.log_name(), Access::Read)? else { continue };

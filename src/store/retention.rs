@@ -10,7 +10,7 @@ use crate::options::{Level, Options};
 use crate::threads::lock;
 
 use super::journal::{self, Fact};
-use super::open::LOCK_NAME;
+use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
 use super::{Core, chunks};
 
@@ -81,7 +81,7 @@ pub(super) fn destroy(path: &Path, kind: StoreKind, options: &Options) -> Result
         Err(Error::Corrupt { .. }) => {}
         Err(e) => return Err(e),
     }
-    let lock = super::open::take_lock(&folder)?;
+    let lock = lockfile::take(&folder)?;
     let names = folder.list()?;
     let ours = |name: &&str| {
         let fixed = [settings::NEW_NAME, journal::NAME, journal::NEW_NAME];
@@ -92,7 +92,7 @@ pub(super) fn destroy(path: &Path, kind: StoreKind, options: &Options) -> Result
     }
     // The file that makes the folder a store goes last, so that a destroy that was cut short can be repeated.
     folder.remove_if_there(settings::NAME)?;
-    folder.remove_if_there(LOCK_NAME)?;
+    folder.remove_if_there(lockfile::NAME)?;
     drop(lock);
     folder.sync()?;
     match retry(|| folder.disk().remove_folder(path)) {
