@@ -6,7 +6,7 @@ mod common;
 
 use common::place::Place;
 use common::{drain, event, events_at, times};
-use estore::disk::Crash;
+use estore::disk::{Call, Crash, Fault, FaultEffect};
 use estore::{Durability, Error, Mode, Options, ReadOptions, Store};
 
 fn options(place: &Place) -> Options {
@@ -19,6 +19,48 @@ fn open(place: &Place) -> Store {
 
 fn all(store: &Store) -> Vec<u64> {
     times(&drain(store.read(..).expect("a reader opens")))
+}
+
+#[test]
+fn files_of_deleted_chunks_that_could_not_be_removed_go_at_the_next_opening() {
+    for ending in [".estore", ".idx"] {
+        let place = Place::simulated(1);
+        let left = || place.names("").iter().filter(|name| name.starts_with("0-0")).count();
+        let store = open(&place);
+        store.append(&events_at([1, 2, 101, 201])).unwrap();
+        store.close().unwrap();
+        drop(store);
+        let store = open(&place);
+        let effect = FaultEffect::Errno(libc::EIO);
+        place.sim().inject(Fault { at: 0, calls: Some(Call::RemoveFile), name: Some(format!("0-0{ending}")), effect, forever: true });
+        store.delete_before(100).unwrap();
+        assert_eq!(left(), 1, "{ending}");
+        store.close().unwrap();
+        drop(store);
+        place.sim().clear_faults();
+        let store = open(&place);
+        assert_eq!(left(), 0, "{ending}");
+        assert_eq!(all(&store), [101, 201]);
+    }
+}
+
+#[test]
+fn what_loss_of_power_brings_back_of_a_deleted_chunk_is_removed() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2, 101, 201])).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let store = open(&place);
+    store.delete_before(100).unwrap();
+    store.append(&events_at([102])).unwrap();
+    place.crash(Crash::LoseAll);
+    drop(store);
+    assert!(place.names("").contains(&"0-0.estore".to_owned()), "the folder was not synced");
+    let store = open(&place);
+    assert!(!place.names("").iter().any(|name| name.starts_with("0-0")));
+    assert_eq!(store.count(..).unwrap(), all(&store).len() as u64);
+    assert!(all(&store).starts_with(&[101]));
 }
 
 #[test]

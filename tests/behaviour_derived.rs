@@ -7,7 +7,8 @@ mod common;
 use common::place::Place;
 use common::rng::Rng;
 use common::{assert_ordered, drain, event, identities, stable_sorted};
-use estore::{Durability, Efile, Event, Options, ReadOptions};
+use estore::disk::{Call, Fault, FaultEffect};
+use estore::{Durability, Efile, Event, Mode, Options, ReadOptions};
 
 fn options(place: &Place) -> Options {
     place.options().grace(0).durability(Durability::Process)
@@ -240,4 +241,65 @@ fn a_derived_file_of_an_earlier_time_is_without_effect() {
         place.put_file(name, bytes);
     }
     check(&open(&place), &arrived);
+}
+
+#[test]
+fn the_writer_makes_lost_and_damaged_derived_files_anew() {
+    for ending in [".idx", ".recon"] {
+        for harm in ["flip the middle", "flip the start", "flip the end", "cut", "extend", "remove"] {
+            let place = Place::simulated(1);
+            let arrived = make_store(&place);
+            match harm {
+                "flip the middle" => flip(&place, ending, |len| len / 2),
+                "flip the start" => flip(&place, ending, |_| 5),
+                "flip the end" => flip(&place, ending, |len| len - 1),
+                "extend" => {
+                    for name in place.names(ending) {
+                        place.put_file(&name, &[place.file(&name), vec![1; 70]].concat());
+                    }
+                }
+                "remove" => remove(&place, ending),
+                _ => {
+                    for name in place.names(ending) {
+                        let mut bytes = place.file(&name);
+                        bytes.truncate(bytes.len() / 3);
+                        place.put_file(&name, &bytes);
+                    }
+                }
+            }
+            let what = format!("{ending}: {harm}");
+            // A reader beside a writer leaves files alone.
+            let before = place.contents();
+            let reader = Efile::open(&place.path, options(&place).mode(Mode::ReadOnly)).unwrap();
+            assert_eq!(all(&reader).len(), arrived.len(), "{what}");
+            drop(reader);
+            assert!(place.contents() == before, "{what}");
+
+            let store = open(&place);
+            assert_eq!(all(&store).len(), arrived.len(), "{what}");
+            store.verify(|finding| panic!("{what}: read by the writer: {finding:?}")).unwrap();
+            check(&store, &arrived);
+            store.close().unwrap();
+            drop(store);
+            assert_eq!(place.names(ending).len(), 1, "{what}");
+            let store = open(&place);
+            store.verify(|finding| panic!("{what}: opened again: {finding:?}")).unwrap();
+            check(&store, &arrived);
+        }
+    }
+}
+
+#[test]
+fn derived_files_that_cannot_be_made_anew_cost_nothing_but_time() {
+    let place = Place::simulated(1);
+    let arrived = make_store(&place);
+    flip(&place, ".recon", |len| len / 2);
+    let store = open(&place);
+    place.sim().inject(Fault { at: 0, calls: Some(Call::Write), name: None, effect: FaultEffect::Errno(libc::ENOSPC), forever: true });
+    for _ in 0..3 {
+        check(&store, &arrived);
+    }
+    place.sim().clear_faults();
+    store.append(&[event(1, 1, "goes on")]).unwrap();
+    assert_eq!(all(&store).len(), arrived.len() + 1);
 }

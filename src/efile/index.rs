@@ -302,6 +302,8 @@ pub(crate) struct Tail {
 struct FileState {
     /// Its length, as far as it is believed.
     len: u64,
+    /// It has bytes behind that.
+    excess: bool,
     /// Up to where it covers the log.
     covered: u64,
     /// How many main entries it has.
@@ -383,6 +385,11 @@ impl LogIndex {
         self.main.len().saturating_sub(self.file.main) + self.file.missing_late.len()
     }
 
+    /// Whether the index file is not just what is known.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.file.covered < self.covered || self.file.excess
+    }
+
     /// What it takes in memory.
     pub(crate) fn memory(&self) -> usize {
         self.main.memory() + self.late.memory() + self.file.missing_late.len() * size_of::<Entry>()
@@ -391,7 +398,12 @@ impl LogIndex {
     /// Brings the index file up to what is in here. An index with damage in it is not written: whoever reads the log next must meet the
     /// damage too.
     pub(crate) fn write(&mut self, folder: &Folder, id: LogId, instance: u64) -> Result<()> {
-        if !self.damage.is_empty() || self.covered <= self.file.covered {
+        if !self.damage.is_empty() || !self.is_unfinished() {
+            return Ok(());
+        }
+        if self.covered <= self.file.covered {
+            folder.open(&id.index_name(), Access::Write)?.truncate(self.file.len)?;
+            self.file.excess = false;
             return Ok(());
         }
         self.main.close_last();
@@ -414,6 +426,7 @@ impl LogIndex {
         }
         file.write_all(&bytes, self.file.len)?;
         self.file.len += bytes.len() as u64;
+        self.file.excess = false;
         self.file.covered = self.covered;
         self.file.main = self.main.len();
         self.file.missing_late.clear();
@@ -439,7 +452,8 @@ impl LogIndex {
         if !tail_fits(log, instance, index.tail, index.covered) {
             return LogIndex::new();
         }
-        index.file = FileState { len, covered: index.covered, main: index.main.len(), missing_late: Vec::new() };
+        let excess = file.len().is_ok_and(|file_len| file_len > len);
+        index.file = FileState { len, excess, covered: index.covered, main: index.main.len(), missing_late: Vec::new() };
         index
     }
 }

@@ -21,7 +21,7 @@ use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 use crate::options::{Level, LogFn};
-use crate::threads::atomic::{AtomicBool, Ordering};
+use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
 
 pub(crate) mod frame;
@@ -63,9 +63,28 @@ pub(crate) struct Shared {
     /// Derived files may be written.
     pub(crate) writable: bool,
     pub(crate) log: Option<Arc<LogFn>>,
+    /// Bytes that were cut off logs, or out of the way of new ones, since the store was opened.
+    pub(crate) cut: AtomicU64,
+    /// Files of deleted chunks could not be removed.
+    pub(crate) files_left: AtomicBool,
 }
 
 impl Shared {
+    /// Removes the files of a log of a deleted chunk. What can't be removed now is removed when the store is opened next.
+    pub(crate) fn remove_deleted(&self, id: LogId) {
+        if !remove_files(&self.folder, id) {
+            self.files_left.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells of bytes that were kept aside.
+    fn kept_aside(&self, name: &str, len: u64) {
+        if len > 0 {
+            self.cut.fetch_add(len, Ordering::Relaxed);
+            self.say(Level::Warning, &format!("{name}: {len} bytes that the journal knows nothing of were kept aside"));
+        }
+    }
+
     pub(crate) fn store_folder(&self) -> StoreFolder {
         (self.identity, self.store)
     }
@@ -106,6 +125,8 @@ struct State {
     watermark: Watermark,
     /// Everything in memory was found in the logs alone, without derived files.
     distrustful: bool,
+    /// They could not be made anew.
+    gave_up_files: bool,
 }
 
 struct Log {
@@ -131,6 +152,8 @@ struct Log {
     pending: u64,
     /// After a failed attempt to put them into a run: not again before there are so many.
     absorb_after: u64,
+    /// There is a recon file, and it was not believed.
+    refused_recon: bool,
     /// Takes no more events, since bytes of it are damaged.
     closed: bool,
     /// Where recent main frames ended in time, one for each 64 KiB of them.
@@ -153,6 +176,7 @@ impl Log {
             noted_committed: 0,
             pending: 0,
             absorb_after: 0,
+            refused_recon: false,
             closed: summary.instance == 0,
             slack: None,
         }
@@ -160,6 +184,16 @@ impl Log {
 
     fn id(&self) -> LogId {
         self.summary.id
+    }
+
+    /// Whether there are enough late events without a run for one.
+    fn has_much_pending(&self) -> bool {
+        self.pending > PENDING_BYTES || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
+    }
+
+    /// Whether all of it is known, and undamaged as far as headers go.
+    fn is_whole(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| index.damage.is_empty()) && !self.closed
     }
 }
 
@@ -278,7 +312,7 @@ impl Chunk {
     pub(crate) fn new(number: u64, times: (u64, u64), shared: Arc<Shared>, logs: Vec<LogSummary>) -> Chunk {
         let watermark = Watermark::at(logs.iter().filter_map(|summary| summary.watermark).max());
         let logs = logs.into_iter().map(Log::new).collect();
-        let state = State { logs, watermark, distrustful: false };
+        let state = State { logs, watermark, distrustful: false, gave_up_files: false };
         Chunk { number, times, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
     }
 
@@ -442,10 +476,8 @@ impl Chunk {
                 // Left by a crash before the journal knew of it: whatever is in there was never promised. Keep it aside.
                 let file = folder.open(&name, Access::Write)?;
                 let len = recover::content_len(&file)?;
-                if len > 0 {
-                    self.shared.say(Level::Warning, &format!("{name}: {len} bytes that the journal knows nothing of were kept aside"));
-                }
                 recover::cut(folder, id, &file, 0, len)?;
+                self.shared.kept_aside(&name, len);
                 file
             }
             other => other?,
@@ -470,9 +502,7 @@ impl Chunk {
             let survey = recover::survey(&file, log.summary.instance, log.summary.len, 0)?;
             let cut = survey.settle(0, 0).cut;
             recover::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
-            if cut > 0 {
-                self.shared.say(Level::Warning, &format!("{name}: {cut} bytes that the journal knows nothing of were kept aside"));
-            }
+            self.shared.kept_aside(&name, cut);
         }
         log.file = Some(file);
         log.room = log.summary.len;
@@ -630,8 +660,7 @@ impl Chunk {
 
     /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so.
     fn maintain(&self, log: &mut Log) {
-        let pieces = log.index.as_ref().map_or(0, |index| index.late.len());
-        if (log.pending > PENDING_BYTES || pieces > PENDING_ENTRIES) && log.pending >= log.absorb_after {
+        if log.has_much_pending() && log.pending >= log.absorb_after {
             log.absorb_after = 0;
             if let Err(e) = self.absorb(log) {
                 log.absorb_after = log.pending * 2;
@@ -827,6 +856,8 @@ impl Chunk {
         let folder = &self.shared.folder;
         let LogSummary { id, instance, len, .. } = log.summary;
         let recon = if distrustful { None } else { Recon::read(folder, id, instance, &file, len) };
+        log.refused_recon =
+            recon.is_none() && log.summary.totals.recon > 0 && folder.open_if_there(&id.recon_name(), Access::Read)?.is_some();
         let in_runs = recon.as_ref().map_or(0, Recon::covered);
         let believe = !self.shared.no_index && !distrustful;
         let mut index = if believe { LogIndex::read(folder, id, instance, &file, len) } else { LogIndex::new() };
@@ -1049,6 +1080,52 @@ impl Chunk {
         Ok(())
     }
 
+    /// Whether files that are derived from logs that nobody appends to are missing, or not believed.
+    pub(crate) fn has_bad_files(&self) -> bool {
+        let state = self.lock();
+        let lacks_index = |log: &Log| !self.shared.no_index && log.index.as_ref().is_some_and(|index| index.is_unfinished());
+        let excess = |log: &Log| log.recon.as_ref().is_some_and(|recon| recon.excess);
+        let is_bad = |log: &Log| state.distrustful || log.refused_recon || excess(log) || log.has_much_pending() || lacks_index(log);
+        !state.gave_up_files && state.logs.iter().any(|log| !log.appendable && log.is_whole() && is_bad(log))
+    }
+
+    /// Makes those files anew, for the one who holds the writer.
+    pub(crate) fn mend_files(&self) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let mut mended = true;
+        for log in state.logs.iter_mut().filter(|log| !log.appendable && log.is_whole()) {
+            let id = log.id();
+            let result = if log.has_much_pending() {
+                self.absorb(log)
+            } else if let Some(recon) = log.recon.as_mut() {
+                if recon.excess { recon.cut_excess(&self.shared.folder, id) } else { Ok(()) }
+            } else {
+                // The few late events that it may have held can be read from the log.
+                self.shared.folder.remove_if_there(&id.recon_name()).map(drop)
+            };
+            match result {
+                Ok(()) => {
+                    log.refused_recon = false;
+                    self.write_index(log);
+                }
+                Err(e) => {
+                    self.shared.say(Level::Warning, &format!("{}: it was not made anew: {e}", id.recon_name()));
+                    mended = false;
+                }
+            }
+        }
+        // Not again and again where it can't be done.
+        state.gave_up_files = !mended;
+        let all_whole = state.logs.iter().all(|log| log.is_whole() && !log.appendable);
+        if mended && all_whole {
+            if state.distrustful {
+                self.shared.say(Level::Info, &format!("chunk {}: its derived files were made anew", self.number));
+            }
+            state.distrustful = false;
+        }
+    }
+
     /// Gives back the memory and the files of a chunk that is only read; one that is open for appending keeps them.
     pub(crate) fn unload(&self) {
         for log in self.lock().logs.iter_mut().filter(|log| !log.appendable) {
@@ -1102,7 +1179,7 @@ impl Drop for Chunk {
             // By now the name may belong to another store that was made in this folder.
             let file = self.shared.folder.open(&id.log_name(), Access::Read).and_then(|file| LogHeader::read(&file));
             if file.is_ok_and(|header| (header.store, header.instance) == (self.shared.store, instance)) {
-                remove_files(&self.shared.folder, id);
+                self.shared.remove_deleted(id);
             }
         }
     }
@@ -1121,12 +1198,11 @@ pub(crate) fn doomed(folder: StoreFolder) -> Vec<LogSummary> {
     doomed.iter().filter(|(other, _)| *other == folder).map(|(_, summary)| *summary).collect()
 }
 
-/// Removes the files of a log. What can't be removed now is removed when the store is opened next.
-pub(crate) fn remove_files(folder: &Folder, id: LogId) {
+/// Removes the files of a log; `false` if some of them could not be.
+fn remove_files(folder: &Folder, id: LogId) -> bool {
     // The log goes first: derived files without it mean nothing.
-    for name in [id.log_name(), id.index_name(), id.recon_name(), id.recon_name() + ".new", id.cut_name()] {
-        let _ = folder.remove_if_there(&name);
-    }
+    let names = [id.log_name(), id.index_name(), id.recon_name(), id.recon_name() + ".new", id.cut_name()];
+    names.iter().fold(true, |all, name| all & folder.remove_if_there(name).is_ok())
 }
 
 /// A log with bytes that no sync covers.

@@ -48,6 +48,8 @@ pub(crate) struct Recon {
     pub(crate) runs: Vec<Run>,
     /// Where the next run goes.
     end: u64,
+    /// The file has bytes behind that.
+    pub(crate) excess: bool,
 }
 
 /// A sorted run.
@@ -76,7 +78,7 @@ impl Recon {
         if !ours {
             return None;
         }
-        let mut recon = Recon { file, instance: u64_at(&header, 24), runs: Vec::new(), end: FILE_HEADER_LEN as u64 };
+        let mut recon = Recon { file, instance: u64_at(&header, 24), runs: Vec::new(), end: FILE_HEADER_LEN as u64, excess: false };
         let mut tail = Tail::default();
         while let Some((run, run_tail)) = recon.read_run(file_len) {
             recon.runs.retain(|earlier| earlier.from < run.from);
@@ -87,6 +89,7 @@ impl Recon {
             recon.end += run.len;
             recon.runs.push(run);
         }
+        recon.excess = recon.end < file_len;
         let fits = !recon.runs.is_empty() && recon.covered() <= log_len && tail_fits(log, log_instance, tail, recon.covered());
         fits.then_some(recon)
     }
@@ -127,6 +130,13 @@ impl Recon {
     /// The stretches of the log whose late events the runs hold.
     pub(crate) fn stretches(&self) -> impl Iterator<Item = (u64, u64)> {
         self.runs.iter().map(|run| (run.from, run.to))
+    }
+
+    /// Gives back what stands behind the last run.
+    pub(crate) fn cut_excess(&mut self, folder: &Folder, id: LogId) -> Result<()> {
+        folder.open(&id.recon_name(), Access::Write)?.truncate(self.end)?;
+        self.excess = false;
+        Ok(())
     }
 
     fn live_len(&self) -> u64 {
@@ -189,7 +199,7 @@ pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending:
             let run = write_run(&file, recon.instance, recon.end, from, pending, len, merge)?;
             let end = recon.end + run.len;
             let runs = runs.iter().take(kept).cloned().chain([run]).collect();
-            Ok(Recon { file, instance: recon.instance, runs, end })
+            Ok(Recon { file, instance: recon.instance, runs, end, excess: false })
         }
         None => {
             let name = id.recon_name() + ".new";
@@ -201,7 +211,7 @@ pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending:
             folder.rename(&name, &id.recon_name())?;
             let end = start + run.len;
             let file = folder.open(&id.recon_name(), Access::Read)?;
-            Ok(Recon { file, instance, runs: vec![run], end })
+            Ok(Recon { file, instance, runs: vec![run], end, excess: false })
         }
     }
 }
@@ -267,5 +277,9 @@ fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pend
     let crc = run_crc(&header, instance, place);
     put(&mut header, 4, &crc.to_le_bytes());
     file.write_all(&header, place)?;
+    // Room that was not needed, and what an earlier attempt may have left.
+    if file.len()? > end {
+        file.truncate(end)?;
+    }
     Ok(Run { list, from, to: pending.covered, len: end - place })
 }

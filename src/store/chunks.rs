@@ -60,6 +60,7 @@ impl Core {
         if chunk.is_doomed() {
             return;
         }
+        self.mend_files(chunk);
         let mut loaded = lock(&self.loaded);
         if loaded.chunks.back().is_some_and(|(last, _)| Arc::ptr_eq(last, chunk)) {
             return;
@@ -81,6 +82,19 @@ impl Core {
         drop(loaded);
         for chunk in unloaded {
             chunk.unload();
+        }
+    }
+
+    /// Makes derived files of a chunk anew that were found missing or damaged, if this is the writer. Readers that did the finding need
+    /// not wait for that: where the writer is busy, one of the next will see to it.
+    fn mend_files(&self, chunk: &Chunk) {
+        if self.chunk_shared.writable
+            && chunk.has_bad_files()
+            && let Ok(writer) = self.writer.try_lock()
+            && writer.is_some()
+            && self.poison.get().is_none()
+        {
+            chunk.mend_files();
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn take(folder: &Folder) -> Result<Box<dyn Lock>> {
     }
 }
 
-/// Notes the journal that was written last, and this process. Nothing is worth failing for here. For the holder of the lock only.
+/// Notes the journal that was written last (0 if the next opening is to look for itself), and this process. Nothing is worth failing for here. For the holder of the lock only.
 pub(super) fn note(folder: &Folder, journal: u64) {
     let mut text = String::new();
     let written = write!(text, "{:<10}\njournal {journal:016x}\n", process::id());

@@ -67,6 +67,8 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         no_index: options.no_index,
         writable,
         log: options.log.clone(),
+        cut: AtomicU64::new(0),
+        files_left: AtomicBool::new(false),
     });
     let opening = Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default() };
     let Opened { view, writer, durable, counters } = opening.run(lock)?;
@@ -305,7 +307,7 @@ impl Opening<'_> {
         for id in &expired {
             facts.logs.remove(id);
             if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == *id) {
-                efile::remove_files(self.folder, *id);
+                self.chunk_shared.remove_deleted(*id);
             }
         }
         expired
@@ -379,8 +381,19 @@ impl Opening<'_> {
     /// those that have grown though it says that they did not.
     fn complete_from_logs(&self, facts: &mut Facts, doubtful: bool) -> Result<()> {
         facts.next_seq = facts.next_seq.max(1);
+        let in_use = efile::doomed(self.chunk_shared.store_folder());
         for name in self.folder.list()? {
-            let Some((id, "estore")) = name.to_str().and_then(LogId::of_name) else { continue };
+            let Some((id, suffix)) = name.to_str().and_then(LogId::of_name) else { continue };
+            if self.settings.chunk_end(id.chunk) < facts.horizon {
+                // Left of a deleted chunk, since its files could not be removed or that did not outlive a loss of power.
+                if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == id) {
+                    self.chunk_shared.remove_deleted(id);
+                }
+                continue;
+            }
+            if suffix != "estore" {
+                continue;
+            }
             let known = facts.logs.get(&id).copied();
             // A look at each of them is for recovery, not for a reader beside a writer.
             if known.is_some_and(|(_, active, _)| active || !(self.chunk_shared.writable || doubtful)) {

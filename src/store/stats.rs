@@ -51,7 +51,7 @@ pub struct Stats {
     pub present: u64,
     /// Events that opening found in logs that no writer had closed.
     pub recovered_events: u64,
-    /// Bytes that opening cut off such logs and kept aside.
+    /// Bytes that were cut off logs and kept aside, by opening or later. In a handle that only reads: bytes that are not shown.
     pub cut_bytes: u64,
     /// Damaged stretches in the logs that are loaded.
     pub damaged: u64,
@@ -78,7 +78,7 @@ impl Core {
             expired: self.counters.expired.load(Ordering::Relaxed),
             present: self.counters.present.load(Ordering::Relaxed),
             recovered_events: self.counters.recovered.load(Ordering::Relaxed),
-            cut_bytes: self.counters.cut.load(Ordering::Relaxed),
+            cut_bytes: self.counters.cut.load(Ordering::Relaxed) + self.chunk_shared.cut.load(Ordering::Relaxed),
             ..Stats::default()
         };
         for chunk in view.chunks.values().map(Arc::as_ref) {

@@ -10,6 +10,7 @@ use crate::threads::{self, Mutex, Thread, lock};
 
 use super::Core;
 use super::journal::{self, Fact, Record};
+use super::lockfile;
 use super::writer::Writer;
 
 /// An active log that has grown by this much since the journal heard of it is noted there anew, so that recovery has less to look at.
@@ -245,6 +246,10 @@ impl Core {
         match writer.journal.rewrite(all) {
             Err(Error::NoSpace { .. }) => writer.journal.append_durably(&records.into_iter().chain([close]).collect::<Vec<_>>())?,
             other => other?,
+        }
+        if self.chunk_shared.files_left.load(Ordering::Relaxed) {
+            // The next opening is to look at what is in the folder.
+            lockfile::note(&self.folder, 0);
         }
         flushed
     }
