@@ -178,6 +178,35 @@ fn no_space_for_the_folders_sync_never_costs_a_horizon() {
 }
 
 #[test]
+fn a_new_journal_that_does_not_open_is_not_taken_for_the_old_one() {
+    let place = Place::simulated(1);
+    let store = open(&place, Durability::Process);
+    store.append(&events_at([1, 101, 201])).unwrap();
+    store.close().unwrap();
+    drop(store);
+    // Opening reads the journal, and opens it once more when another has taken its place.
+    for at in 0..3 {
+        let copy = Place::simulated(0);
+        for (name, bytes) in place.contents() {
+            copy.sim().put(copy.path.join(name), &bytes).unwrap();
+        }
+        fail(&copy, Call::Open, "journal", at, FaultEffect::Errno(libc::ENOSPC), false);
+        let opened = Store::open(&copy.path, options(&copy, Durability::Process));
+        copy.sim().clear_faults();
+        let mut horizon = 0;
+        if let Ok(store) = &opened {
+            horizon = 100;
+            store.delete_before(horizon).unwrap();
+        }
+        copy.crash(Crash::KeepAll);
+        drop(opened);
+        let store = open(&copy, Durability::Process);
+        assert_eq!(store.stats().unwrap().horizon, horizon, "at {at}");
+        assert_eq!(times(&all(&store)).len(), if horizon > 0 { 2 } else { 3 }, "at {at}");
+    }
+}
+
+#[test]
 fn a_reader_from_before_a_failed_write_goes_on_after_reopening() {
     let place = Place::simulated(1);
     let store = open(&place, Durability::Process);

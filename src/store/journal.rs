@@ -337,13 +337,14 @@ impl Journal {
         file.sync()?;
         folder.rename(NEW_NAME, NAME)?;
         // From here on the old journal is gone: no failure may be taken for one that changed nothing.
-        folder.sync().map_err(|e| match e {
+        let renamed = |e| match e {
             Error::NoSpace { operation, path, source } => Error::Io { operation, path, source },
             other => other,
-        })?;
+        };
+        folder.sync().map_err(renamed)?;
         lockfile::note(folder, instance);
         // Opened anew for the sake of its name in errors.
-        let file = folder.open(NAME, Access::Write)?;
+        let file = folder.open(NAME, Access::Write).map_err(renamed)?;
         let len = bytes.len() as u64;
         Ok(Journal { folder: folder.clone(), file, store, instance, len, room: len, synced: len })
     }
