@@ -12,8 +12,8 @@ use std::thread;
 
 use common::place::Place;
 use common::{drain, events_at, times};
-use estore::disk::{Access, Crash, Disk, File, Kind, Lock, SimDisk};
-use estore::{Durability, Options, Store};
+use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, Kind, Lock, SimDisk};
+use estore::{Durability, Error, Options, Store};
 
 /// Where a sync stands that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,5 +212,26 @@ fn appends_and_reads_go_on_while_a_sync_waits() {
         gate.open();
         assert!(syncing.join().unwrap().unwrap() >= before);
         assert!(store.durable_seq() < after, "what was appended during the sync isn't covered by it");
+    });
+}
+
+#[test]
+fn a_sync_that_follows_a_failed_one_of_another_thread_makes_nothing_durable() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "0-0.estore", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let disk = GatedDisk { inner: place.sim().clone(), gate: Arc::clone(&gate) };
+    let store = Store::open(&place.path, options(&place).disk(Arc::new(disk))).unwrap();
+    store.append(&events_at([1, 2])).unwrap();
+    *gate.stage.lock().unwrap() = Stage::Armed;
+    thread::scope(|scope| {
+        let syncing = scope.spawn(|| store.sync());
+        gate.wait_until_held();
+        let effect = FaultEffect::SyncLosesPages(libc::EIO, After::New);
+        place.sim().inject(Fault { at: 0, calls: Some(Call::Sync), name: None, effect, forever: false });
+        assert!(store.append(&events_at([101])).is_err(), "closing the log of chunk 0 for it fails");
+        gate.open();
+        let synced = syncing.join().unwrap();
+        assert!(matches!(synced, Err(Error::Poisoned { .. })), "what the first sync lost was called durable: {synced:?}");
+        assert_eq!(store.durable_seq(), 0);
     });
 }

@@ -83,18 +83,20 @@ impl Core {
         let Some(_turn) = self.sync_turn.take_unless(|| self.durable_seq() >= seq) else { return Ok(()) };
         self.check_writable()?;
         self.let_others_append();
-        let Some(work) = lock(&self.writer).as_mut().map(|writer| self.collect(writer)) else {
-            return Err(Error::Closed { path: self.path().to_owned() });
-        };
+        let work = self.collect(self.writer_of(&mut lock(&self.writer))?);
         self.carry_out(&work).inspect_err(|e| self.poison(e))?;
-        for (chunk, log) in &work.logs {
-            chunk.note_synced(log);
-        }
-        if let Some(writer) = lock(&self.writer).as_mut() {
+        {
+            // Appends sync too, when they close a log for another, and poison under this lock if that fails. Then the system has taken
+            // bytes for written that it lost, and the syncs here may have succeeded only because of that.
+            let mut guard = lock(&self.writer);
+            let writer = self.writer_of(&mut guard)?;
             writer.folder_synced = writer.folder_synced.max(work.folder.unwrap_or(0));
             if let Some(journal) = &work.journal {
                 writer.journal.note_synced(journal);
             }
+        }
+        for (chunk, log) in &work.logs {
+            chunk.note_synced(log);
         }
         self.durable.fetch_max(work.seq, Ordering::AcqRel);
         self.checkpoint(&work);

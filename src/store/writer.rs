@@ -507,6 +507,10 @@ impl Core {
                 Err(Error::NoSpace { .. }) => return Ok(()),
                 other => other?,
             }
+            // A sync of another thread failed meanwhile, so that those above may have succeeded for bytes that were lost.
+            if self.poison.get().is_some() {
+                return Ok(());
+            }
             writer.journal.append(&records)?;
             self.shorten_journal(writer)
         };
