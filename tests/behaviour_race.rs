@@ -7,13 +7,14 @@ mod common;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use common::place::Place;
 use common::{drain, events_at, times};
 use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, Kind, Lock, SimDisk};
-use estore::{Durability, Error, Options, Store};
+use estore::{Durability, Error, Mode, Options, Store};
 
 /// Where a sync stands that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,16 @@ enum Stage {
     Waiting,
     /// It, and all others, go on.
     Open,
+}
+
+/// Something that another process does at a moment.
+#[derive(Clone, Default)]
+struct Meddler(Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+
+impl std::fmt::Debug for Meddler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meddler")
+    }
 }
 
 /// Holds one sync of one file.
@@ -59,6 +70,15 @@ impl Gate {
 struct GatedDisk {
     inner: SimDisk,
     gate: Arc<Gate>,
+    /// What happens right after the second look into the folder, if anything.
+    meddler: Meddler,
+    lists: Arc<AtomicU64>,
+}
+
+impl GatedDisk {
+    fn new(place: &Place, gate: &Arc<Gate>) -> GatedDisk {
+        GatedDisk { inner: place.sim().clone(), gate: Arc::clone(gate), meddler: Meddler::default(), lists: Arc::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -79,7 +99,13 @@ impl Disk for GatedDisk {
         self.inner.identity(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        self.inner.list(folder)
+        let names = self.inner.list(folder)?;
+        if self.lists.fetch_add(1, Ordering::Relaxed) == 1
+            && let Some(meddle) = self.meddler.0.lock().unwrap().take()
+        {
+            meddle();
+        }
+        Ok(names)
     }
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.inner.create_folder(path)
@@ -145,7 +171,7 @@ fn power_goes_during_a_sync(held: &'static str, max_open_logs: usize, work: impl
         for seed in 0..seeds {
             let place = Place::simulated(seed);
             let gate = Arc::new(Gate { name: held, stage: Mutex::new(Stage::Open), changed: Condvar::new() });
-            let disk = GatedDisk { inner: place.sim().clone(), gate: Arc::clone(&gate) };
+            let disk = GatedDisk::new(&place, &gate);
             let options = || options(&place).max_open_logs(max_open_logs);
             let store = Store::open(&place.path, options()).unwrap();
             store.append(&events_at([201])).unwrap();
@@ -198,7 +224,7 @@ fn a_log_whose_folder_is_still_being_synced_is_not_called_durable_too_early() {
 fn appends_and_reads_go_on_while_a_sync_waits() {
     let place = Place::simulated(1);
     let gate = Arc::new(Gate { name: "2-0.estore", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
-    let disk = GatedDisk { inner: place.sim().clone(), gate: Arc::clone(&gate) };
+    let disk = GatedDisk::new(&place, &gate);
     let store = Store::open(&place.path, options(&place).disk(Arc::new(disk))).unwrap();
     let before = store.append(&events_at([201])).unwrap();
     *gate.stage.lock().unwrap() = Stage::Armed;
@@ -219,7 +245,7 @@ fn appends_and_reads_go_on_while_a_sync_waits() {
 fn a_sync_that_follows_a_failed_one_of_another_thread_makes_nothing_durable() {
     let place = Place::simulated(1);
     let gate = Arc::new(Gate { name: "0-0.estore", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
-    let disk = GatedDisk { inner: place.sim().clone(), gate: Arc::clone(&gate) };
+    let disk = GatedDisk::new(&place, &gate);
     let store = Store::open(&place.path, options(&place).disk(Arc::new(disk))).unwrap();
     store.append(&events_at([1, 2])).unwrap();
     *gate.stage.lock().unwrap() = Stage::Armed;
@@ -234,4 +260,19 @@ fn a_sync_that_follows_a_failed_one_of_another_thread_makes_nothing_durable() {
         assert!(matches!(synced, Err(Error::Poisoned { .. })), "what the first sync lost was called durable: {synced:?}");
         assert_eq!(store.durable_seq(), 0);
     });
+}
+
+#[test]
+fn a_store_that_is_opened_for_reading_beside_a_delete_shows_all_of_the_delete_or_nothing_of_it() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "none", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let disk = GatedDisk::new(&place, &gate);
+    let store = Arc::new(Store::open(&place.path, options(&place).max_open_logs(9)).unwrap());
+    store.append(&events_at([1, 101, 201, 202, 203])).unwrap();
+    let deleting = Arc::clone(&store);
+    *disk.meddler.0.lock().unwrap() = Some(Box::new(move || deleting.delete_before(202).unwrap()));
+    let beside = Store::open(&place.path, options(&place).mode(Mode::ReadOnly).disk(Arc::new(disk.clone()))).unwrap();
+    assert!(disk.meddler.0.lock().unwrap().is_none(), "the delete fell between a look at the journal and one at the logs");
+    assert_eq!(times(&drain(beside.read(..).unwrap())), [202, 203]);
+    assert_eq!((beside.count(..).unwrap(), beside.stats().unwrap().horizon), (2, 202));
 }

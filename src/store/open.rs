@@ -165,6 +165,8 @@ struct Found {
     chunks: ChunkMap,
     /// What the journal does not know yet.
     news: Vec<Fact>,
+    /// A log that may have grown is not there.
+    missing: bool,
 }
 
 struct Opened {
@@ -181,7 +183,7 @@ impl Opening<'_> {
 
     fn run(self, lock: Option<Box<dyn Lock>>) -> Result<Opened> {
         let Some(lock) = lock else { return self.run_beside_writer() };
-        let Found { reading, facts, chunks, news } = self.look(None)?;
+        let Found { reading, facts, chunks, news, .. } = self.look(None)?;
         let view = View { chunks: Arc::new(chunks), seq: facts.committed, horizon: facts.horizon };
 
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
@@ -234,12 +236,19 @@ impl Opening<'_> {
     /// Opening without a lock, perhaps beside a writer. What the first look finds to be the last whole batch S is in the logs by the time of
     /// the second look, in every log that it touches; so the second look, cut off at S, is a snapshot.
     fn run_beside_writer(self) -> Result<Opened> {
-        let seq = self.look(None)?.facts.committed;
-        // What the first look reported, the second reports again.
-        let again = Opening { counters: Counters::default(), ..self };
-        let Found { facts, chunks, .. } = again.look(Some(seq))?;
-        let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
-        Ok(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters })
+        loop {
+            let seq = self.look(None)?.facts.committed;
+            // What the first look reported, the second reports again.
+            let again = Opening { counters: Counters::default(), ..self };
+            let Found { facts, chunks, missing, .. } = again.look(Some(seq))?;
+            // Logs that were deleted between a look at the journal and one at them are to be missing for their horizon, and not because
+            // they happened to be.
+            if missing && journal::read(self.folder, self.settings.store)?.facts.horizon > facts.horizon {
+                continue;
+            }
+            let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
+            return Ok(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters });
+        }
     }
 
     /// Reads the journal and the tails of active logs, decides what counts of them (nothing beyond `snapshot`, if that is given), and in a
@@ -284,9 +293,9 @@ impl Opening<'_> {
             .collect();
         let active: Vec<(LogSummary, u64)> =
             facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (*summary, *committed)).collect();
-        let mut news = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
+        let (mut news, missing) = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
         news.extend(expired.into_iter().map(Fact::Drop));
-        Ok(Found { reading, facts, chunks, news })
+        Ok(Found { reading, facts, chunks, news, missing })
     }
 
     fn read_journal(&self) -> Result<journal::Reading> {
@@ -313,8 +322,15 @@ impl Opening<'_> {
         expired
     }
 
-    /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal.
-    fn recover(&self, chunks: &mut ChunkMap, active: &[(LogSummary, u64)], facts: &mut Facts, snapshot: Option<u64>) -> Result<Vec<Fact>> {
+    /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal, and
+    /// whether one of them is missing.
+    fn recover(
+        &self,
+        chunks: &mut ChunkMap,
+        active: &[(LogSummary, u64)],
+        facts: &mut Facts,
+        snapshot: Option<u64>,
+    ) -> Result<(Vec<Fact>, bool)> {
         let mut surveys: Vec<(&LogSummary, &Arc<Chunk>, Survey)> = Vec::new();
         // The journal's promise: no seq from here on was given.
         let limit = facts.next_seq;
@@ -325,6 +341,7 @@ impl Opening<'_> {
             facts.next_seq = facts.next_seq.max(survey.seq_high.saturating_add(1));
             surveys.push((summary, chunk, survey));
         }
+        let missing = surveys.iter().any(|(_, _, survey)| survey.missing);
         let newest = surveys.iter().map(|(_, _, survey)| survey.seq_high).max().unwrap_or(0);
         if newest >= limit && !facts.found_anew {
             let name = self.folder.file_path(journal::NAME);
@@ -374,7 +391,7 @@ impl Opening<'_> {
             // The names of new logs, too, must survive from here on.
             self.folder.sync()?;
         }
-        Ok(news)
+        Ok((news, missing))
     }
 
     /// Adds what the logs themselves say, where the journal was not closed, has lost records or is doubtful: logs that it doesn't know, and
