@@ -4,6 +4,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 FILE ?= /var/log/dpkg.log
+KILLS ?= 10000
+SEED ?= 0
 
 # Where rustup puts Rust, should the shell not look there.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -16,7 +18,7 @@ REALNAME := $(SONAME).$(VERSION)
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test bench lib install uninstall clean
+.PHONY: help demo test kill bench lib install uninstall clean
 
 help: ## lists the commands (the default)
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
@@ -33,6 +35,10 @@ test: ## checks everything: style, lints, docs, all tests, the examples in all l
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked --no-fail-fast
+
+kill: ## kills writing processes at random moments and checks all that was promised to them; KILLS=10000, SEED=0
+	@.ci/setup kill
+	ESTORE_KILLS=$(KILLS) ESTORE_SEED=$(SEED) cargo test --release --locked --test kill -- --nocapture
 
 bench: lib ## measures estore beside the machine's limit and other stores; ARGS= for the driver, see benches/README.md
 	@.ci/setup bench
