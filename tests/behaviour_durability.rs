@@ -224,6 +224,35 @@ fn a_full_disk_changes_nothing_and_appends_go_on_once_there_is_space() {
 }
 
 #[test]
+fn room_ahead_of_other_logs_is_given_back_before_an_append_is_refused() {
+    for durability in [Durability::Process, Durability::Buffered, Durability::Power] {
+        let place = Place::simulated(1);
+        let store = Store::open(&place.path, options(&place, durability).buffer(1, 1)).unwrap();
+        let mut taken: Vec<Event> = (0..6).map(|i| event(i, 1, vec![7; 100_000])).collect();
+        taken.push(event(100, 1, "a log of little room"));
+        taken.iter().for_each(|event| drop(store.append(std::slice::from_ref(event)).unwrap()));
+        // The large log has some hundred kilobytes ahead of it, and there is nothing else.
+        place.sim().set_capacity(Some(place.sim().used()));
+        // In the log that is there, in two of them, in a new one.
+        let batches = [vec![event(101, 1, vec![8; 60_000])], vec![event(50, 2, "late"), event(102, 1, vec![8; 60_000])], events_at([200])];
+        for batch in batches {
+            store.append(&batch).expect("what is set aside for nothing yet is space");
+            taken.extend(batch);
+        }
+        let too_large = [event(103, 1, vec![9; 2_000_000])];
+        assert_error!(store.append(&too_large).and_then(|_| store.sync()), Error::NoSpace { .. });
+        place.sim().set_capacity(None);
+        store.sync().unwrap();
+        if durability == Durability::Buffered {
+            taken.extend(too_large);
+        }
+        assert!(identities(&all(&store)) == stable_sorted(&taken));
+        store.close().unwrap();
+        assert!(identities(&all(&open(&place, durability))) == stable_sorted(&taken));
+    }
+}
+
+#[test]
 fn a_store_on_a_full_disk_opens_for_reading() {
     let place = Place::simulated(1);
     let store = open(&place, Durability::Process);

@@ -381,7 +381,7 @@ impl Chunk {
     ///
     /// Answers what [`Chunk::write`] needs for the same events. If the journal doesn't know the log as active yet, it must before that, by
     /// [`Chunk::mark_active`].
-    pub(crate) fn prepare(&self, events: &[EventRef<'_>]) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, events: &[EventRef<'_>], ahead: Ahead) -> Result<Prepared> {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && !log.closed) {
@@ -403,18 +403,26 @@ impl Chunk {
         let LogSummary { id, instance, len: start, .. } = log.summary;
         let needed = start + frame::room_for(events) + LOG_HEADER_LEN as u64;
         if needed > log.room {
-            let mut ahead = (needed - start).max(start.clamp(ROOM_MIN, ROOM_MAX));
-            if let Err(e) = file.reserve(start, ahead) {
+            let least = needed - start;
+            let more = if ahead == Ahead::Room { least.max(start.clamp(ROOM_MIN, ROOM_MAX)) } else { least };
+            let reserved = match file.reserve(start, more) {
                 // Perhaps there is room for this batch, if not for what may follow.
-                if !matches!(e, Error::NoSpace { .. }) || ahead == needed - start {
-                    return Err(e);
-                }
-                ahead = needed - start;
-                file.reserve(start, ahead)?;
-            }
-            log.room = start + ahead;
+                Err(Error::NoSpace { .. }) if more > least => file.reserve(start, least).map(|()| least),
+                other => other.map(|()| more),
+            };
+            log.room = start + reserved?;
         }
         Ok(Prepared { file, id, instance, start, active: log.active, cutoffs })
+    }
+
+    /// Gives back the room that is set aside ahead of the log, for another that needs it now.
+    pub(crate) fn give_room_back(&self) {
+        let mut state = self.lock();
+        let Some(log) = state.logs.last_mut().filter(|log| log.appendable && log.room > log.summary.len) else { return };
+        // Where that fails, there is only less space.
+        if log.file.as_ref().is_some_and(|file| file.truncate(log.summary.len).is_ok()) {
+            log.room = log.summary.len;
+        }
     }
 
     /// What the journal should know of the log that is open for appending.
@@ -1216,6 +1224,15 @@ pub(crate) struct Unsynced {
     pub(crate) summary: LogSummary,
     /// The length that the journal knows.
     pub(crate) noted_len: u64,
+}
+
+/// How much room to set aside for a part of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Some for later batches too, if there is as much.
+    Room,
+    /// No more than it needs.
+    Nothing,
 }
 
 /// A log that is ready to take a part of a batch.

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::disk::Lock;
-use crate::efile::{self, Chunk, FrameBuffer, LogSummary, Part};
+use crate::efile::{self, Ahead, Chunk, FrameBuffer, LogSummary, Part};
 use crate::error::{Error, Result};
 use crate::event::{AsEvent, EventRef};
 use crate::options::{Durability, Level};
@@ -73,6 +73,9 @@ pub(super) struct Scratch {
     frames: FrameBuffer,
     order: Order,
 }
+
+/// Logs that the journal must call active before they are written to, as they are.
+type NewlyActive = Vec<(Arc<Chunk>, LogSummary)>;
 
 /// The chunk that was written to last, if it takes all times from `low` to `high`.
 fn last_open(open: &VecDeque<Arc<Chunk>>, low: u64, high: u64) -> Option<&Arc<Chunk>> {
@@ -341,12 +344,16 @@ impl Core {
                     return Ok(());
                 }
             }
-            let prepared = chunk.prepare(batch)?;
-            if prepared.active {
-                let part = Part { events: batch, batch: last_seq, durable: self.durable_seq(), end: true };
-                chunk.write(&part, &prepared, &mut writer.scratch.frames).map_err(|e| self.stop_after_write(e))?;
-                self.finish(writer, &[], last_seq);
-                return Ok(());
+            match chunk.prepare(batch, Ahead::Room) {
+                Ok(prepared) if prepared.active => {
+                    let part = Part { events: batch, batch: last_seq, durable: self.durable_seq(), end: true };
+                    chunk.write(&part, &prepared, &mut writer.scratch.frames).map_err(|e| self.stop_after_write(e))?;
+                    self.finish(writer, &[], last_seq);
+                    return Ok(());
+                }
+                // More than that is to be done for it, perhaps to find room.
+                Ok(_) | Err(Error::NoSpace { .. }) => {}
+                Err(e) => return Err(e),
             }
         }
         let chunk_of = |event: &EventRef<'_>| self.settings.chunk_of(event.time);
@@ -368,12 +375,13 @@ impl Core {
 
     /// Writes each part of a batch to its chunk.
     fn write_parts(&self, writer: &mut Writer, chunks: &[Arc<Chunk>], parts: &[&[EventRef<'_>]], last_seq: u64) -> Result<()> {
-        let mut newly_active = Vec::new();
-        let prepared = self.prepare(writer, chunks, parts, &mut newly_active);
-        if let Err(e) = prepared.and_then(|()| writer.journal.reserve(newly_active.len())) {
-            self.undo_prepare(writer, chunks);
-            return Err(e);
-        }
+        let newly_active = match self.prepare(writer, chunks, parts, Ahead::Room) {
+            Err(Error::NoSpace { .. }) => {
+                writer.open.iter().for_each(|chunk| chunk.give_room_back());
+                self.prepare(writer, chunks, parts, Ahead::Nothing)?
+            }
+            prepared => prepared?,
+        };
         if let Err(e) = self.write_prepared(writer, chunks, parts, &newly_active, last_seq) {
             let visible = self.visible_seq();
             chunks.iter().for_each(|chunk| chunk.forget_after(visible));
@@ -407,21 +415,24 @@ impl Core {
         self.issued.store(last_seq, Ordering::Release);
     }
 
-    /// Opens a log with room in every chunk.
-    fn prepare(
-        &self,
-        writer: &mut Writer,
-        chunks: &[Arc<Chunk>],
-        parts: &[&[EventRef<'_>]],
-        newly_active: &mut Vec<(Arc<Chunk>, LogSummary)>,
-    ) -> Result<()> {
-        for (chunk, part) in chunks.iter().zip(parts) {
-            self.make_way(writer, chunk)?;
-            if !chunk.prepare(part)?.active {
-                newly_active.extend(chunk.open_log().map(|summary| (Arc::clone(chunk), summary)));
+    /// Opens a log with room in every chunk, and makes room in the journal; answers the logs that it has to call active. A failure changes
+    /// nothing.
+    fn prepare(&self, writer: &mut Writer, chunks: &[Arc<Chunk>], parts: &[&[EventRef<'_>]], ahead: Ahead) -> Result<NewlyActive> {
+        let mut newly_active = Vec::new();
+        let mut prepare = || -> Result<()> {
+            for (chunk, part) in chunks.iter().zip(parts) {
+                self.make_way(writer, chunk)?;
+                if !chunk.prepare(part, ahead)?.active {
+                    newly_active.extend(chunk.open_log().map(|summary| (Arc::clone(chunk), summary)));
+                }
             }
+            writer.journal.reserve(newly_active.len())
+        };
+        if let Err(e) = prepare() {
+            self.undo_prepare(writer, chunks);
+            return Err(e);
         }
-        Ok(())
+        Ok(newly_active)
     }
 
     /// After a failed [`Core::prepare`]: gives back the room, removes what is empty.
@@ -479,7 +490,7 @@ impl Core {
             left -= 1;
             self.make_way(writer, chunk)?;
             // Prepared a second time: the file may have had to close for those of other chunks.
-            let prepared = chunk.prepare(events)?;
+            let prepared = chunk.prepare(events, Ahead::Nothing)?;
             chunk.write(&Part { events, batch: last_seq, durable, end: left == 0 }, &prepared, &mut writer.scratch.frames)?;
         }
         Ok(())
