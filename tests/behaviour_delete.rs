@@ -263,11 +263,57 @@ fn deleting_works_on_a_full_disk_and_makes_room_for_what_is_in_the_buffer() {
     store.sync().unwrap();
     place.sim().set_capacity(Some(place.sim().used()));
     // Kept in the buffer, which can't be flushed.
-    store.append(&[event(600, 2, "old"), event(5_000, 3, "new")]).unwrap();
+    store.append(&[event(600, 2, "old"), event(5_000, 3, vec![2; 50_000])]).unwrap();
     assert_error!(store.sync(), Error::NoSpace { .. });
     store.delete_before(1_000).unwrap();
     assert_eq!(times(&drain(store.read(..).unwrap())), [5_000]);
     store.close().unwrap();
     let store = Store::open(&place.path, place.options()).unwrap();
     assert_eq!(times(&drain(store.read(..).unwrap())), [5_000]);
+}
+
+#[test]
+fn a_full_disk_never_keeps_a_store_from_being_opened_and_deleted_from() {
+    for chunks in [5, 200] {
+        for killed in [false, true] {
+            let place = Place::simulated(1);
+            let store = open(&place);
+            store.append(&events_at((1..chunks).map(|chunk| chunk * 100))).unwrap();
+            store.close().unwrap();
+            place.sim().set_capacity(Some(place.sim().used()));
+            for i in 0..80 {
+                let store = Store::open(&place.path, options(&place)).unwrap_or_else(|e| panic!("{chunks} chunks, opened {i} times: {e}"));
+                if killed {
+                    place.crash(Crash::KeepAll);
+                } else {
+                    store.close().unwrap();
+                }
+            }
+            let store = open(&place);
+            store.delete_before(350).expect("deleting works on a full disk");
+            store.append(&events_at([400, 1])).expect("and makes room");
+            assert_eq!(store.count(..).unwrap(), chunks - 4 + 1);
+        }
+    }
+}
+
+#[test]
+fn deleting_works_however_full_the_journal_is_when_the_disk_is() {
+    for appends in (0..240).step_by(80).chain(240..264) {
+        let place = Place::simulated(1);
+        let store = Store::open(&place.path, options(&place).max_open_logs(1)).unwrap();
+        // Each append closes one log and opens another, which are two records in the journal.
+        for i in 0..appends {
+            store.append(&events_at([(i % 2) * 100])).unwrap();
+        }
+        place.sim().set_capacity(Some(0));
+        for i in 0..600 {
+            if let Err(error) = store.append(&events_at([(i % 2) * 100])) {
+                assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+                break;
+            }
+        }
+        store.delete_before(50).unwrap_or_else(|e| panic!("after {appends} appends: {e}"));
+        assert_eq!(store.stats().unwrap().horizon, 50);
+    }
 }

@@ -184,7 +184,12 @@ fn the_same_operations_write_the_same_bytes() {
         let kept = kept_files("v1", name);
         assert_eq!(files.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>(), "{name}");
         for (file, bytes) in files {
-            assert!(kept[&file] == bytes, "{name}/{file} is not what it was");
+            // How much room lies behind the journal's records is no matter of the format.
+            let content = |bytes: &[u8]| {
+                if file == "journal" { bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1) } else { bytes.len() }
+            };
+            let (kept, len) = (&kept[&file], content(&bytes));
+            assert!(len == content(kept) && kept[..len] == bytes[..len], "{name}/{file} is not what it was");
         }
     }
 }

@@ -38,6 +38,8 @@ const RECORD_LEN: usize = 128;
 /// A journal is not written anew before it has this many records more than needed.
 const SLACK_RECORDS: u64 = 512;
 const ROOM_LEN: u64 = 64 << 10;
+/// Room for so many records is kept for what must work on a full disk: opening, closing, deleting.
+pub(super) const SPARE: usize = 32;
 
 /// One fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +214,8 @@ pub(crate) struct Journal {
     room: u64,
     /// Up to here it is known to be durable.
     synced: u64,
+    /// Its last record is a close.
+    closed: bool,
 }
 
 /// The part of a journal that no sync covers yet.
@@ -332,9 +336,16 @@ impl Journal {
             let encoded = record.encode(instance, bytes.len() as u64, 0);
             bytes.extend_from_slice(&encoded);
         }
-        let file = folder.create_anew(NEW_NAME)?;
-        file.write_all(&bytes, 0)?;
-        file.sync()?;
+        let len = bytes.len() as u64;
+        let room = len + (SPARE * RECORD_LEN) as u64;
+        let write = || -> Result<()> {
+            let file = folder.create_anew(NEW_NAME)?;
+            file.reserve(0, room)?;
+            file.write_all(&bytes, 0)?;
+            file.sync()
+        };
+        // On a full disk, what there is of it is space for others.
+        write().inspect_err(|_| drop(folder.remove_if_there(NEW_NAME)))?;
         folder.rename(NEW_NAME, NAME)?;
         // From here on the old journal is gone: no failure may be taken for one that changed nothing.
         let renamed = |e| match e {
@@ -345,30 +356,46 @@ impl Journal {
         lockfile::note(folder, instance);
         // Opened anew for the sake of its name in errors.
         let file = folder.open(NAME, Access::Write).map_err(renamed)?;
-        let len = bytes.len() as u64;
-        Ok(Journal { folder: folder.clone(), file, store, instance, len, room: len, synced: len })
+        let closed = records.last().is_some_and(|record| matches!(record.fact, Fact::Close { .. }));
+        Ok(Journal { folder: folder.clone(), file, store, instance, len, room, synced: len, closed })
     }
 
-    /// Goes on with a journal that was read, cutting off what is torn.
+    /// Goes on with a journal that was read, in the room that it has; what is torn is cut off.
     pub(crate) fn resume(folder: &Folder, store: u128, reading: &Reading) -> Result<Journal> {
         let file = folder.open(NAME, Access::Write)?;
-        if reading.file.len()? > reading.len {
-            file.truncate(reading.len)?;
-        }
         let (instance, len) = (reading.instance, reading.len);
-        Ok(Journal { folder: folder.clone(), file, store, instance, len, room: len, synced: 0 })
+        let kept = (len + (SPARE * RECORD_LEN) as u64).next_multiple_of(ROOM_LEN);
+        let mut room = reading.file.len()?;
+        if reading.torn > 0 || room > kept {
+            file.truncate(len)?;
+            room = room.min(kept);
+        }
+        // What looks like room may never have been set aside.
+        match file.reserve(len, room.saturating_sub(len)) {
+            Err(Error::NoSpace { .. }) => room = len,
+            other => other?,
+        }
+        Ok(Journal { folder: folder.clone(), file, store, instance, len, room, synced: 0, closed: reading.facts.closed })
     }
 
-    /// Sets room aside for some records. A failure changes nothing. Room is kept when the store is closed, so that opening it, and deleting
-    /// from it, work on a full disk.
+    /// Sets room aside for some records. A failure changes nothing. What must work on a full disk may use the room that is left; everything
+    /// else leaves room for [`SPARE`] of them, and for one that says of each active log that it is idle.
     pub(crate) fn reserve(&mut self, records: usize) -> Result<()> {
         let needed = self.len + (records * RECORD_LEN) as u64;
         if needed > self.room {
-            let room = needed.next_multiple_of(ROOM_LEN);
-            self.file.reserve(self.len, room - self.len)?;
-            self.room = room;
+            let ample = needed.next_multiple_of(ROOM_LEN);
+            let reserved = match self.file.reserve(self.len, ample - self.len) {
+                Err(Error::NoSpace { .. }) => self.file.reserve(self.len, needed - self.len).map(|()| needed),
+                other => other.map(|()| ample),
+            };
+            self.room = reserved?;
         }
         Ok(())
+    }
+
+    /// Whether nothing was appended since it was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Appends records; they survive the death of the process. On failure the journal must not be used any more.
@@ -383,6 +410,7 @@ impl Journal {
         }
         self.file.write_all(&bytes, self.len)?;
         self.len += bytes.len() as u64;
+        self.closed = false;
         Ok(())
     }
 

@@ -198,28 +198,26 @@ impl Opening<'_> {
         all.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::Idle));
         all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::Idle));
         let created = Journal::create(self.folder, self.settings.store, records(&facts, &all));
-        let mut journal = match (created, &reading) {
-            // Its room is kept, so that opening works on a full disk.
+        let (journal, seq_limit) = match (created, &reading) {
+            // It has room, so that opening works on a full disk. The first append finds that seqs are yet to be reserved.
             (Err(Error::NoSpace { .. }), Some(reading)) => {
                 let mut journal = Journal::resume(self.folder, self.settings.store, reading)?;
-                let news: Vec<Fact> = news.into_iter().chain([session]).collect();
                 journal.reserve(news.len())?;
                 journal.append_durably(&records(&facts, &news))?;
-                journal
+                (journal, facts.next_seq)
             }
-            (created, _) => created?,
+            (created, _) => (created?, limit),
         };
         // Left by an opening or a close that was cut short.
         for name in [journal::NEW_NAME, settings::NEW_NAME] {
             self.folder.remove_if_there(name)?;
         }
-        journal.reserve(1)?;
         let writer = Writer {
             journal,
             _lock: lock,
             session_start: facts.next_seq,
             next_seq: facts.next_seq,
-            seq_limit: limit,
+            seq_limit,
             open: VecDeque::new(),
             parked: Vec::new(),
             folder_changes: 0,

@@ -24,7 +24,10 @@ impl Core {
             return Ok(());
         }
         let record = self.record(Fact::Horizon(time), self.visible_seq());
-        writer.journal.reserve(1)?;
+        match writer.journal.reserve(1 + writer.open.len() + journal::SPARE) {
+            Err(Error::NoSpace { .. }) => writer.journal.reserve(1)?,
+            other => other?,
+        }
         writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
 
         self.shorten_journal(writer).inspect_err(|e| self.poison(e))?;

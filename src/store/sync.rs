@@ -162,7 +162,7 @@ impl Core {
                 _ => false,
             };
             let records: Vec<Record> = records.into_iter().filter(still).collect();
-            if writer.journal.reserve(records.len()).is_ok()
+            if writer.journal.reserve(records.len() + writer.open.len() + journal::SPARE).is_ok()
                 && let Err(e) = writer.journal.append(&records)
             {
                 self.poison(&e);
@@ -246,7 +246,12 @@ impl Core {
         // Written anew, the journal states how many records it has, so that later no part of it can be missing unnoticed.
         let all: Vec<Record> = self.all_records(writer, committed).into_iter().chain([close]).collect();
         match writer.journal.rewrite(all) {
-            Err(Error::NoSpace { .. }) => writer.journal.append_durably(&records.into_iter().chain([close]).collect::<Vec<_>>())?,
+            Err(Error::NoSpace { .. }) if writer.journal.is_closed() => {}
+            Err(Error::NoSpace { .. }) => {
+                records.push(close);
+                writer.journal.reserve(records.len())?;
+                writer.journal.append_durably(&records)?;
+            }
             other => other?,
         }
         if self.chunk_shared.files_left.load(Ordering::Relaxed) {

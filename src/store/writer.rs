@@ -20,7 +20,7 @@ use crate::options::{Durability, Level};
 use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
-use super::journal::{Fact, Journal, Record};
+use super::journal::{self, Fact, Journal, Record};
 use super::order::{Order, Times};
 use super::{Core, absent};
 
@@ -245,7 +245,7 @@ impl Core {
         if end > writer.seq_limit {
             let limit = end.checked_add(SEQ_RESERVE).ok_or_else(too_many)?;
             let record = self.record(Fact::Session { start: writer.session_start, limit }, self.visible_seq());
-            writer.journal.reserve(1)?;
+            writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
             writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
             writer.seq_limit = limit;
         }
@@ -426,7 +426,7 @@ impl Core {
                     newly_active.extend(chunk.open_log().map(|summary| (Arc::clone(chunk), summary)));
                 }
             }
-            writer.journal.reserve(newly_active.len())
+            writer.journal.reserve(newly_active.len() + writer.open.len() + writer.parked.len() + journal::SPARE)
         };
         if let Err(e) = prepare() {
             self.undo_prepare(writer, chunks);
