@@ -60,3 +60,59 @@ fn events_can_be_appended_where_a_log_is_lost() {
     assert_eq!(common::times(&common::drain_batches(&mut reader, 9)), [4, 5, 6, 7]);
     assert_eq!(reader.gaps().len(), 1);
 }
+
+/// Puts a record of a journal right after it was changed: its checksum covers its place and the journal's instance too.
+fn seal_record(journal: &mut [u8], at: usize) {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&journal[at + 4..at + 128]);
+    crc.update(&journal[32..40]);
+    crc.update(&(at as u64).to_le_bytes());
+    journal[at..at + 4].copy_from_slice(&crc.finalize().to_le_bytes());
+}
+
+/// Where the record of a kind starts in a journal.
+fn record(journal: &[u8], kind: u8) -> usize {
+    (64..journal.len()).step_by(128).find(|&at| journal[at + 4] == kind).expect("there is such a record")
+}
+
+/// A closed efile whose journal says something else of its log, with a checksum that fits.
+fn journal_that_says(field: usize, number: u64) -> Place {
+    const IDLE: u8 = 3;
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2, 3])).unwrap();
+    store.close().unwrap();
+    let mut journal = place.file("journal");
+    let at = record(&journal, IDLE);
+    journal[at + field..at + field + 8].copy_from_slice(&number.to_le_bytes());
+    seal_record(&mut journal, at);
+    place.put_file("journal", &journal);
+    place
+}
+
+#[test]
+fn a_log_that_ought_to_be_endless_is_not_searched_to_its_end() {
+    const LEN: usize = 56;
+    for len in [1 << 40, u64::MAX - 1, u64::MAX] {
+        let place = journal_that_says(LEN, len);
+        for mode in [Mode::ReadOnly, Mode::Existing] {
+            let store = Efile::open(&place.path, options(&place).mode(mode)).unwrap();
+            assert_error!(store.read(..).unwrap().next().expect("not the end"), Error::Corrupt { .. });
+            let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
+            assert_eq!(common::drain_batches(&mut reader, 9).len(), 3);
+            store.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn numbers_that_a_journal_makes_up_do_not_overflow() {
+    for field in [64, 72, 80] {
+        let place = journal_that_says(field, u64::MAX);
+        let store = open(&place);
+        assert!(store.stats().is_ok());
+        store.append(&events_at([4])).unwrap();
+        assert!(store.stats().is_ok());
+        store.close().unwrap();
+    }
+}

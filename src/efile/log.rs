@@ -238,10 +238,12 @@ impl<'a> Walk<'a> {
     /// The place of the next whole header after `offset`, or the end; and whether all bytes before it are zeros.
     fn search(&mut self, offset: u64) -> Result<(u64, bool)> {
         let magic = frame::magic();
+        // The end may be a journal's word; what the file does not have need not be searched.
+        let searched = self.end.min(self.file.len()?);
         let mut all_zeros = true;
         let mut at = offset + 1;
         all_zeros &= self.bytes_at(offset, 1)?.first() == Some(&0);
-        while at < self.end {
+        while at < searched {
             let len = usize::try_from(self.end - at).unwrap_or(WINDOW_LEN).min(WINDOW_LEN / 4);
             let bytes = self.bytes_at(at, len)?;
             // Room set aside can be long, and a magic number does not begin with a zero.

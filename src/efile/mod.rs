@@ -348,13 +348,7 @@ impl Chunk {
     pub(crate) fn totals(&self) -> Totals {
         let mut sum = Totals::default();
         for log in &self.lock().logs {
-            let totals = log.summary.totals;
-            sum.count += totals.count;
-            sum.late += totals.late;
-            sum.recon += totals.recon;
-            sum.oldest = sum.oldest.min(totals.oldest);
-            sum.newest = sum.newest.max(totals.newest);
-            sum.last_seq = sum.last_seq.max(totals.last_seq);
+            sum.add_all(&log.summary.totals);
         }
         sum
     }
@@ -367,9 +361,8 @@ impl Chunk {
                 let file = self.shared.folder.open_if_there(&name, Access::Read);
                 file.ok().flatten().and_then(|file| file.len().ok()).unwrap_or(0)
             };
-            lens[0] += log.summary.len;
-            lens[1] += len_of(log.id().recon_name());
-            lens[2] += len_of(log.id().index_name());
+            let lens_of_log = [log.summary.len, len_of(log.id().recon_name()), len_of(log.id().index_name())];
+            lens.iter_mut().zip(lens_of_log).for_each(|(sum, len): (&mut u64, u64)| *sum = sum.saturating_add(len));
         }
         lens
     }
@@ -1020,7 +1013,7 @@ impl Chunk {
                 first <= oldest && newest <= last && log.summary.totals.last_seq <= seq && !log.closed
             });
             if inside {
-                return Ok(state.logs.iter().map(|log| log.summary.totals.count).sum());
+                return Ok(state.logs.iter().fold(0, |sum, log| sum.saturating_add(log.summary.totals.count)));
             }
             self.load_all(&mut state)?;
             let mut sum = 0;

@@ -245,12 +245,24 @@ impl Totals {
     /// Adds a frame.
     pub(crate) fn add(&mut self, header: &Header) {
         let count = u64::from(header.count);
-        self.count += count;
-        self.late += u64::from(header.late);
-        self.recon += if header.has(LATE) { count } else { 0 };
-        self.oldest = self.oldest.min(header.first.time);
-        self.newest = self.newest.max(header.last.time);
-        self.last_seq = self.last_seq.max(header.seq_high);
+        self.add_all(&Totals {
+            count,
+            late: u64::from(header.late),
+            recon: if header.has(LATE) { count } else { 0 },
+            oldest: header.first.time,
+            newest: header.last.time,
+            last_seq: header.seq_high,
+        });
+    }
+
+    /// Adds what another stretch adds up to. The numbers may be a journal's, which can say anything.
+    pub(crate) fn add_all(&mut self, other: &Totals) {
+        self.count = self.count.saturating_add(other.count);
+        self.late = self.late.saturating_add(other.late);
+        self.recon = self.recon.saturating_add(other.recon);
+        self.oldest = self.oldest.min(other.oldest);
+        self.newest = self.newest.max(other.newest);
+        self.last_seq = self.last_seq.max(other.last_seq);
     }
 
     /// The bounds of all keys.

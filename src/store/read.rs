@@ -340,7 +340,8 @@ impl Core {
         let (first, last) = (Key::new(start, 0), Key::new(end, u64::MAX));
         let mut sum = 0;
         for chunk in view.chunks.range(self.settings.chunk_of(start)..=self.settings.chunk_of(end)).map(|(_, chunk)| chunk) {
-            sum += chunk.mending(|| chunk.count(first, last, view.seq)).map_err(|e| self.explain(chunk, e))?;
+            let count = chunk.mending(|| chunk.count(first, last, view.seq)).map_err(|e| self.explain(chunk, e))?;
+            sum = u64::saturating_add(sum, count);
             if chunk.is_loaded() {
                 self.touch(chunk);
             }

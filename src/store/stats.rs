@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::efile::recover::Totals;
 use crate::error::Result;
 use crate::threads::atomic::Ordering;
 use crate::threads::lock;
@@ -69,7 +70,6 @@ impl Core {
             grace: self.settings.grace,
             chunks: view.chunks.len() as u64,
             events,
-            oldest: u64::MAX,
             horizon: view.horizon,
             last_seq: view.seq,
             durable_seq: self.durable_seq(),
@@ -81,18 +81,17 @@ impl Core {
             cut_bytes: self.counters.cut.load(Ordering::Relaxed) + self.chunk_shared.cut.load(Ordering::Relaxed),
             ..Stats::default()
         };
+        let mut totals = Totals::default();
         for chunk in view.chunks.values().map(Arc::as_ref) {
-            let totals = chunk.totals();
-            stats.late_events += totals.late;
-            stats.recon_events += totals.recon;
-            stats.oldest = stats.oldest.min(totals.oldest);
-            stats.newest = stats.newest.max(totals.newest);
+            totals.add_all(&chunk.totals());
             let [log, recon, index] = chunk.file_lens();
-            stats.log_bytes += log;
+            stats.log_bytes = stats.log_bytes.saturating_add(log);
             stats.recon_bytes += recon;
             stats.index_bytes += index;
             stats.damaged += chunk.damaged();
         }
+        (stats.late_events, stats.recon_events) = (totals.late, totals.recon);
+        (stats.oldest, stats.newest) = (totals.oldest, totals.newest);
         if events == 0 {
             (stats.oldest, stats.newest) = (u64::MAX, 0);
         } else if stats.oldest < stats.horizon {
