@@ -116,3 +116,20 @@ fn numbers_that_a_journal_makes_up_do_not_overflow() {
         store.close().unwrap();
     }
 }
+
+#[test]
+fn recovery_makes_no_log_longer() {
+    let place = Place::simulated(1);
+    for times in [[1, 2], [3, 4]] {
+        open(&place).append(&events_at(times)).unwrap();
+    }
+    let store = open(&place);
+    store.append(&events_at([5])).unwrap();
+    place.crash(Crash::KeepAll);
+    drop(store);
+    // More is gone than can have been in the making.
+    let cut = place.file(LOG)[..100].to_vec();
+    place.put_file(LOG, &cut);
+    assert_error!(open(&place).read(..).unwrap().next().expect("not the end"), Error::Corrupt { .. });
+    assert_eq!(place.file(LOG), cut);
+}

@@ -277,7 +277,8 @@ const CUT_HEADER_LEN: usize = 32;
 /// Copies `len` bytes of a log from `from` on into its cut file, makes that durable, and only then ends the log at `from`.
 pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64) -> Result<()> {
     if len == 0 {
-        return log.truncate(from);
+        // A log that is shorter than it ought to be is damaged; zeros at its end would only hide how.
+        return if log.len()? > from { log.truncate(from) } else { Ok(()) };
     }
     let name = id.cut_name();
     let file = match folder.open_if_there(&name, Access::Write)? {
