@@ -535,6 +535,8 @@ struct State {
     locks: BTreeMap<u64, u64>,
     next_lock: u64,
     capacity: Option<u64>,
+    /// Setting room aside does nothing.
+    no_room_ahead: bool,
     used: u64,
     read_only: bool,
     denied: Vec<Vec<OsString>>,
@@ -588,6 +590,7 @@ impl State {
             locks: BTreeMap::new(),
             next_lock: 0,
             capacity: None,
+            no_room_ahead: false,
             used: 0,
             read_only: false,
             denied: Vec::new(),
@@ -1013,6 +1016,9 @@ impl State {
             return Ok(());
         }
         self.check_writable()?;
+        if self.no_room_ahead {
+            return Ok(());
+        }
         let end = offset.saturating_add(len);
         self.set_len(node, self.file(node)?.len().max(end))
     }
@@ -1186,6 +1192,7 @@ impl State {
             next_stamp: self.next_stamp,
             powered: self.powered,
             capacity: self.capacity,
+            no_room_ahead: self.no_room_ahead,
             read_only: self.read_only,
             denied: self.denied.clone(),
             ..State::new(random)
@@ -1244,6 +1251,11 @@ impl SimDisk {
     /// The disk has room for so many bytes, in blocks of 4096; `None` for no limit. It may be less than what is used.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
+    }
+
+    /// Whether [`File::reserve`] does anything; on some file systems it can't.
+    pub fn set_reserves(&self, reserves: bool) {
+        self.state().no_room_ahead = !reserves;
     }
 
     /// The bytes that the files with a name and the open ones take up, in blocks of 4096, with the room set aside for them.
@@ -2054,6 +2066,20 @@ mod tests {
         assert_eq!(disk.used(), 1 << 20);
         disk.remove_file(Path::new("/a")).unwrap();
         assert_eq!(disk.used(), 0);
+    }
+
+    #[test]
+    fn a_disk_that_sets_no_room_aside_takes_what_is_written() {
+        let disk = SimDisk::new(1);
+        disk.set_reserves(false);
+        let disk = disk.fork(1);
+        let file = durable(&disk, "/a", b"12345");
+        file.reserve(5, 1 << 20).unwrap();
+        assert_eq!((disk.used(), file.len().unwrap()), (4096, 5));
+        file.write_at(b"6", 5).unwrap();
+        disk.set_reserves(true);
+        file.reserve(5, 10).unwrap();
+        assert_eq!(file.len().unwrap(), 15);
     }
 
     #[test]
