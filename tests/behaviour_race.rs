@@ -27,9 +27,11 @@ enum Stage {
     Open,
 }
 
+type Meddling = Box<dyn FnOnce() + Send>;
+
 /// Something that another process does at a moment.
 #[derive(Clone, Default)]
-struct Meddler(Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+struct Meddler(Arc<Mutex<Option<Meddling>>>);
 
 impl std::fmt::Debug for Meddler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
