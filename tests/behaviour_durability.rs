@@ -230,7 +230,9 @@ fn room_ahead_of_other_logs_is_given_back_before_an_append_is_refused() {
         let store = Store::open(&place.path, options(&place, durability).buffer(1, 1)).unwrap();
         let mut taken: Vec<Event> = (0..6).map(|i| event(i, 1, vec![7; 100_000])).collect();
         taken.push(event(100, 1, "a log of little room"));
-        taken.iter().for_each(|event| drop(store.append(std::slice::from_ref(event)).unwrap()));
+        for event in &taken {
+            store.append(std::slice::from_ref(event)).unwrap();
+        }
         // The large log has some hundred kilobytes ahead of it, and there is nothing else.
         place.sim().set_capacity(Some(place.sim().used()));
         // In the log that is there, in two of them, in a new one.
