@@ -60,6 +60,8 @@ pub use efile::read::{Batch, BatchIter, Gap};
 pub use efile::verify::FindingKind;
 pub use error::{Error, Result};
 pub use event::{AsEvent, Event, EventRef, event_id, now};
+#[doc(hidden)]
+pub use options::Sizes;
 pub use options::{
     DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
 };

@@ -79,6 +79,28 @@ pub struct Options {
     pub(crate) log: Option<Arc<LogFn>>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sizes: Sizes,
+}
+
+/// At which sizes the engine does what it does only once in a while. Not for users: tests make them small, to reach with a few events what
+/// takes many.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Late events in a log beyond this many bytes are put into a recon run.
+    pub pending_bytes: u64,
+    /// The index file is brought up to date whenever it lacks this many entries.
+    pub index_entries: usize,
+    /// The journal is written anew once it has this many records more than needed.
+    pub journal_slack: u64,
+    /// So many seqs are reserved in the journal at a time.
+    pub seq_reserve: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes { pending_bytes: 256 << 10, index_entries: 64, journal_slack: 512, seq_reserve: 1 << 24 }
+    }
 }
 
 impl Default for Options {
@@ -116,6 +138,7 @@ impl Options {
             log: None,
             disk: Arc::new(RealDisk),
             clock: Arc::new(RealClock),
+            sizes: Sizes::default(),
         }
     }
 
@@ -198,6 +221,14 @@ impl Options {
     /// The clock to go by: the real one unless a test says otherwise.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
         self.clock = clock;
+        self
+    }
+
+    /// See [`Sizes`].
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub fn sizes(mut self, sizes: Sizes) -> Options {
+        self.sizes = sizes;
         self
     }
 

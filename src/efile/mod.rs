@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
-use crate::options::{Level, LogFn};
+use crate::options::{Level, LogFn, Sizes};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
 
@@ -37,14 +37,12 @@ use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
 use read::{Block, Class, Gap, Merge, Scope};
-use recon::{PENDING_BYTES, PENDING_ENTRIES, Pending, Recon};
+use recon::{PENDING_ENTRIES, Pending, Recon};
 use recover::{Settled, Survey, Totals};
 pub(crate) use watermark::Watermark;
 
 /// A batch is written in pieces of about this size.
 const WRITE_LEN: usize = 1 << 20;
-/// The index file is brought up to date whenever it lacks this many entries (some 4 MiB of log).
-const INDEX_ENTRIES: usize = 64;
 /// Room set aside ahead of a log: at first and at most.
 const ROOM_MIN: u64 = 16 << 10;
 const ROOM_MAX: u64 = 8 << 20;
@@ -67,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) cut: AtomicU64,
     /// Files of deleted chunks could not be removed.
     pub(crate) files_left: AtomicBool,
+    pub(crate) sizes: Sizes,
 }
 
 impl Shared {
@@ -187,8 +186,8 @@ impl Log {
     }
 
     /// Whether there are enough late events without a run for one.
-    fn has_much_pending(&self) -> bool {
-        self.pending > PENDING_BYTES || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
+    fn has_much_pending(&self, sizes: &Sizes) -> bool {
+        self.pending > sizes.pending_bytes || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
     }
 
     /// Whether all of it is known, and undamaged as far as headers go.
@@ -661,14 +660,14 @@ impl Chunk {
 
     /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so.
     fn maintain(&self, log: &mut Log) {
-        if log.has_much_pending() && log.pending >= log.absorb_after {
+        if log.has_much_pending(&self.shared.sizes) && log.pending >= log.absorb_after {
             log.absorb_after = 0;
             if let Err(e) = self.absorb(log) {
                 log.absorb_after = log.pending * 2;
                 self.shared.say(Level::Warning, &format!("late events stay in the log for now: {e}"));
             }
         }
-        if log.index.as_ref().is_some_and(|index| index.unwritten() >= INDEX_ENTRIES) {
+        if log.index.as_ref().is_some_and(|index| index.unwritten() >= self.shared.sizes.index_entries) {
             self.write_index(log);
         }
     }
@@ -1090,7 +1089,9 @@ impl Chunk {
         let state = self.lock();
         let lacks_index = |log: &Log| !self.shared.no_index && log.index.as_ref().is_some_and(|index| index.is_unfinished());
         let excess = |log: &Log| log.recon.as_ref().is_some_and(|recon| recon.excess);
-        let is_bad = |log: &Log| state.distrustful || log.refused_recon || excess(log) || log.has_much_pending() || lacks_index(log);
+        let is_bad = |log: &Log| {
+            state.distrustful || log.refused_recon || excess(log) || log.has_much_pending(&self.shared.sizes) || lacks_index(log)
+        };
         !state.gave_up_files && state.logs.iter().any(|log| !log.appendable && log.is_whole() && is_bad(log))
     }
 
@@ -1101,7 +1102,7 @@ impl Chunk {
         let mut mended = true;
         for log in state.logs.iter_mut().filter(|log| !log.appendable && log.is_whole()) {
             let id = log.id();
-            let result = if log.has_much_pending() {
+            let result = if log.has_much_pending(&self.shared.sizes) {
                 self.absorb(log)
             } else if let Some(recon) = log.recon.as_mut() {
                 if recon.excess { recon.cut_excess(&self.shared.folder, id) } else { Ok(()) }

@@ -24,9 +24,7 @@ use super::index::{EntryList, Tail, decode_entries, encode_entries, entries_len,
 use super::log::{FORMAT_VERSION, LOG_HEADER_LEN, LogId};
 use super::read::{Class, Merge};
 
-/// Late events in the log beyond this many bytes are put into a run.
-pub(crate) const PENDING_BYTES: u64 = 256 << 10;
-/// So are late events in more than this many pieces.
+/// Late events in the log are put into a run once they are in more than this many pieces, should they take few bytes.
 pub(crate) const PENDING_ENTRIES: usize = 1024;
 /// No more runs than this.
 const MAX_RUNS: usize = 8;

@@ -35,8 +35,6 @@ pub(crate) const NEW_NAME: &str = "journal.new";
 const MAGIC: [u8; 8] = *b"estorjnl";
 const HEADER_LEN: usize = 64;
 const RECORD_LEN: usize = 128;
-/// A journal is not written anew before it has this many records more than needed.
-const SLACK_RECORDS: u64 = 512;
 const ROOM_LEN: u64 = 64 << 10;
 /// Room for so many records is kept for what must work on a full disk: opening, closing, deleting.
 pub(super) const SPARE: usize = 32;
@@ -437,9 +435,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether it has grown to several times `needed` records.
-    pub(crate) fn is_long(&self, needed: u64) -> bool {
-        self.len / RECORD_LEN as u64 > 3 * needed + SLACK_RECORDS
+    /// Whether it has grown to several times `needed` records and some slack.
+    pub(crate) fn is_long(&self, needed: u64, slack: u64) -> bool {
+        self.len / RECORD_LEN as u64 > 3 * needed + slack
     }
 
     /// Writes the journal anew with just these records.

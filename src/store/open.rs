@@ -29,7 +29,7 @@ use super::journal::{self, Fact, Facts, Journal, Record};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
 use super::sync::Turn;
-use super::writer::{Buffer, SEQ_RESERVE, Scratch, Writer};
+use super::writer::{Buffer, Scratch, Writer};
 use super::{Core, Counters};
 
 impl Folder {
@@ -69,6 +69,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         log: options.log.clone(),
         cut: AtomicU64::new(0),
         files_left: AtomicBool::new(false),
+        sizes: options.sizes,
     });
     let opening = Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default() };
     let Opened { view, writer, durable, counters } = opening.run(lock)?;
@@ -189,7 +190,8 @@ impl Opening<'_> {
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
         };
-        let limit = facts.next_seq.checked_add(SEQ_RESERVE).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
+        let limit =
+            facts.next_seq.checked_add(self.chunk_shared.sizes.seq_reserve).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
         let session = Fact::Session { start: facts.next_seq, limit };
         let mut all = vec![session];
         if facts.horizon > 0 {
@@ -346,7 +348,7 @@ impl Opening<'_> {
             let what = format!("older than the logs: it knows of seqs below {limit}, they have {newest}. What it lacks was found in them");
             self.say(Level::Error, &format!("{}: {what}, except for what was deleted since", name.display()));
             // Others may have been given since, to events that are lost.
-            facts.next_seq = facts.next_seq.saturating_add(SEQ_RESERVE.saturating_mul(2));
+            facts.next_seq = facts.next_seq.saturating_add(self.chunk_shared.sizes.seq_reserve.saturating_mul(2));
         }
         for (_, _, survey) in &surveys {
             // Where the journal is lost, logs may be too, and with them the ends of batches: then parts that are whole have to do.
@@ -453,7 +455,7 @@ impl Opening<'_> {
                 let file = self.folder.open(&summary.id.log_name(), Access::Read)?;
                 seq_high = seq_high.max(survey(&file, summary.instance, summary.len, 0)?.seq_high);
             }
-            facts.next_seq = seq_high.saturating_add(SEQ_RESERVE.saturating_mul(2));
+            facts.next_seq = seq_high.saturating_add(self.chunk_shared.sizes.seq_reserve.saturating_mul(2));
         }
         Ok(())
     }

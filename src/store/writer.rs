@@ -24,9 +24,6 @@ use super::journal::{self, Fact, Journal, Record};
 use super::order::{Order, Times};
 use super::{Core, absent};
 
-/// So many seqs are reserved in the journal at a time.
-pub(super) const SEQ_RESERVE: u64 = 1 << 24;
-
 /// What an append did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -243,7 +240,7 @@ impl Core {
         let too_many = || Error::invalid("the store has no more seqs");
         let end = writer.next_seq.checked_add(count).ok_or_else(too_many)?;
         if end > writer.seq_limit {
-            let limit = end.checked_add(SEQ_RESERVE).ok_or_else(too_many)?;
+            let limit = end.checked_add(self.options.sizes.seq_reserve).ok_or_else(too_many)?;
             let record = self.record(Fact::Session { start: writer.session_start, limit }, self.visible_seq());
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
             writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
@@ -534,7 +531,7 @@ impl Core {
     /// Writes the journal anew if it has become long.
     pub(super) fn shorten_journal(&self, writer: &mut Writer) -> Result<()> {
         let view = lock(&self.view).clone();
-        if !writer.journal.is_long(view.chunks.len() as u64) {
+        if !writer.journal.is_long(view.chunks.len() as u64, self.options.sizes.journal_slack) {
             return Ok(());
         }
         let records = self.all_records(writer, view.seq);
