@@ -317,3 +317,16 @@ fn deleting_works_however_full_the_journal_is_when_the_disk_is() {
         assert_eq!(store.stats().unwrap().horizon, 50);
     }
 }
+
+#[test]
+fn the_horizon_outlives_a_journal_that_the_delete_itself_makes_anew() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([10_000])).unwrap();
+    // Each delete adds a record; after some hundreds of them the journal is written anew.
+    for time in 1..1_000 {
+        store.delete_before(time).unwrap();
+        let beside = Store::open(&place.path, place.options().mode(Mode::ReadOnly)).unwrap();
+        assert_eq!(beside.stats().unwrap().horizon, time);
+    }
+}

@@ -30,9 +30,10 @@ impl Core {
         }
         writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
 
+        // From here on a journal that is written anew must have it.
+        writer.horizon = time;
         self.shorten_journal(writer).inspect_err(|e| self.poison(e))?;
 
-        writer.horizon = time;
         // Not flushed, but thinned out: deleting must work on a full disk.
         writer.buffer.drop_before(time);
         if writer.buffer.is_empty() {
