@@ -5,7 +5,7 @@ mod common;
 use common::place::Place;
 use common::{drain, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
-use estore::{Durability, Event, Options, Store};
+use estore::{Durability, Error, Event, Options, Store};
 
 fn options(place: &Place, durability: Durability) -> Options {
     place.options().file_size(100).grace(10).durability(durability).log(|l, m| eprintln!("  [{l:?}] {m}"))
@@ -370,4 +370,30 @@ fn what_recovery_cut_off_does_not_come_back() {
     let store = Store::open(&place.path, o(&place)).unwrap();
     let t = times(&drain(store.read(..).unwrap()));
     assert!(t == [1, 101, 103], "half of a batch came back: {t:?}");
+}
+
+#[test]
+fn a_destroy_that_loss_of_power_cut_short_can_be_repeated_or_is_done() {
+    for (at, seed) in (0..).flat_map(|at| (0..20).map(move |seed| (at, seed))) {
+        let place = Place::simulated(seed);
+        let store = open(&place, Durability::Process);
+        store.append(&events_at([1, 101])).unwrap();
+        store.close().unwrap();
+        drop(store);
+        place.sim().inject(Fault { at, calls: None, name: None, effect: FaultEffect::Crash, forever: false });
+        let _ = Store::destroy(&place.path, place.options());
+        if place.sim().faults_hit() == 0 {
+            assert!(at > 10, "destroying is more than {at} calls");
+            return;
+        }
+        place.sim().clear_faults();
+        place.sim().power_on(Crash::Random);
+        match Store::destroy(&place.path, place.options()) {
+            Ok(()) | Err(Error::NotFound { .. } | Error::NotAStore { .. }) => {}
+            Err(e) => panic!("call {at}, seed {seed}: {e:?}"),
+        }
+        let store =
+            Store::open(&place.path, options(&place, Durability::Process)).unwrap_or_else(|e| panic!("call {at}, seed {seed}: {e:?}"));
+        assert_eq!(store.count(..).unwrap(), 0);
+    }
 }

@@ -94,7 +94,8 @@ pub(super) fn destroy(path: &Path, kind: StoreKind, options: &Options) -> Result
     for name in names.iter().filter_map(|name| name.to_str()).filter(ours) {
         folder.remove_if_there(name)?;
     }
-    // The file that makes the folder a store goes last, so that a destroy that was cut short can be repeated.
+    // The file that makes the folder a store goes last, after loss of power too, so that a destroy that was cut short can be repeated.
+    folder.sync()?;
     folder.remove_if_there(settings::NAME)?;
     folder.remove_if_there(lockfile::NAME)?;
     drop(lock);
