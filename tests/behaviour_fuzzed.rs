@@ -7,7 +7,7 @@ mod common;
 use common::events_at;
 use common::place::Place;
 use estore::disk::Crash;
-use estore::{Durability, Efile, Error, Mode, Options, ReadOptions};
+use estore::{Durability, Efile, Error, Mode, Options, ReadOptions, Store};
 
 fn options(place: &Place) -> Options {
     place.options().durability(Durability::Process)
@@ -132,4 +132,27 @@ fn recovery_makes_no_log_longer() {
     place.put_file(LOG, &cut);
     assert_error!(open(&place).read(..).unwrap().next().expect("not the end"), Error::Corrupt { .. });
     assert_eq!(place.file(LOG), cut);
+}
+
+#[test]
+fn salvaging_takes_no_events_of_another_chunk() {
+    let place = Place::simulated(1);
+    let options = || options(&place).file_size(100);
+    let store = Store::open(&place.path, options()).unwrap();
+    store.append(&events_at([1, 2, 101, 202])).unwrap();
+    store.close().unwrap();
+    // With the journal gone only the frames could tell which log this is, and they are those of another.
+    let (first, second) = (place.file("0-0.estore"), place.file("1-0.estore"));
+    place.put_file("0-0.estore", &second);
+    place.put_file("1-0.estore", &first);
+    place.disk.remove_file(&place.path.join("journal")).unwrap();
+    for mode in [Mode::ReadOnly, Mode::Existing] {
+        let store = Store::open(&place.path, options().mode(mode)).unwrap();
+        for how in [ReadOptions::new(), ReadOptions::new().reverse()] {
+            let mut reader = store.read_with(.., how.salvage()).unwrap();
+            assert_eq!(common::times(&common::drain_batches(&mut reader, 9)), [202]);
+            let told = |time| reader.gaps().iter().any(|gap| (gap.first_time..=gap.last_time).contains(&time));
+            assert!([1, 2, 101].into_iter().all(told), "{:?}", reader.gaps());
+        }
+    }
 }

@@ -971,6 +971,13 @@ impl Chunk {
             let mut index = LogIndex::new();
             let mut walk = Walk::new(&file, instance, LOG_HEADER_LEN as u64, len, false).salvaging();
             while let Some(stretch) = walk.next()? {
+                // Without its header there is no telling whose log it is but by the times.
+                let stretch = match stretch {
+                    Stretch::Frame(header) if header.first.time < self.times.0 || self.times.1 < header.last.time => {
+                        Stretch::Damage { offset: header.offset, len: header.frame_len(), what: "a frame of another chunk" }
+                    }
+                    other => other,
+                };
                 index.take(&stretch, len);
             }
             merge.add(&file, instance, Class::Main, &index.main);
