@@ -5,7 +5,7 @@
 mod common;
 
 use common::place::Place;
-use common::{drain, events_at, times};
+use common::{drain, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
 use estore::{Durability, Options, Store};
 
@@ -196,4 +196,35 @@ fn a_call_that_fails_while_opening_leaves_a_store_that_opens() {
     assert!(Store::open(&place.path, options(&place)).is_err());
     place.sim().clear_faults();
     assert_eq!(all(&open(&place)), [5, 120]);
+}
+
+#[test]
+fn a_torn_tail_that_could_not_be_cut_on_a_full_disk_is_no_damage_later() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1])).unwrap();
+    store.sync().unwrap();
+    store.append(&[event(2, 0, vec![7; 5_000])]).unwrap();
+    place.crash(Crash::KeepAll);
+    drop(store);
+    let path = place.path.join("0-0.estore");
+    let mut bytes = place.sim().dump(&path).unwrap();
+    let body = bytes.iter().rposition(|&byte| byte == 7).unwrap();
+    bytes[body] ^= 1;
+    place.sim().put(&path, &bytes).unwrap();
+
+    place.sim().set_capacity(Some(place.sim().used()));
+    let store = open(&place);
+    assert_eq!(all(&store), [1]);
+    assert!(place.names(".cut").is_empty(), "there was no space for keeping the torn bytes aside");
+    place.sim().set_capacity(None);
+    // With a seq above that of the torn frame, durable, and known to be.
+    store.append(&events_at([3])).unwrap();
+    store.sync().unwrap();
+    store.append(&events_at([4])).unwrap();
+    place.crash(Crash::KeepAll);
+    drop(store);
+    let store = open(&place);
+    assert_eq!(all(&store), [1, 3, 4]);
+    assert_eq!(store.stats().unwrap().damaged, 0);
 }

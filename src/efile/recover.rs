@@ -91,7 +91,7 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Res
     let mut walk = Walk::new(file, instance, from, file_len, true);
     while let Some(stretch) = walk.next()? {
         match stretch {
-            Stretch::Frame(header) if header.batch <= known => {
+            Stretch::Frame(header) | Stretch::DamagedBody(header) if header.batch <= known => {
                 let what = "frames that were cut off before";
                 survey.bad.push(Bad { offset: header.offset, len: header.frame_len(), what, batch: None });
                 survey.zeros = file_len;

@@ -183,6 +183,12 @@ impl Facts {
             Fact::Session { start, limit } => {
                 self.session_start = start;
                 self.next_seq = limit;
+                // What is written to logs from here on has the seqs of this session, except to those that may have grown before it.
+                for (_, active, older) in self.logs.values_mut() {
+                    if !*active {
+                        *older = start.saturating_sub(1).max(*older);
+                    }
+                }
             }
             Fact::Active(summary) => drop(self.logs.insert(summary.id, (summary, true, older))),
             Fact::Idle(summary) => drop(self.logs.insert(summary.id, (summary, false, older))),
