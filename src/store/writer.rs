@@ -314,14 +314,15 @@ impl Core {
 
     /// Flushes before something reads, if there is anything to flush.
     pub(super) fn flush_buffer(&self) -> Result<()> {
-        if self.options.durability != Durability::Buffered || self.closed.load(Ordering::Acquire) {
+        if self.options.durability != Durability::Buffered || !self.chunk_shared.writable {
             return Ok(());
         }
         let mut guard = lock(&self.writer);
         match guard.as_mut() {
             Some(writer) if writer.buffer.is_empty() => Ok(()),
             Some(writer) => self.check_writable().and_then(|()| self.flush(writer)),
-            None => Ok(()),
+            // Another thread has closed the store meanwhile, and may have failed to flush.
+            None => Err(Error::Closed { path: self.path().to_owned() }),
         }
     }
 
