@@ -273,6 +273,30 @@ fn deleting_works_on_a_full_disk_and_makes_room_for_what_is_in_the_buffer() {
 }
 
 #[test]
+fn the_horizon_that_makes_the_journal_long_outlives_its_shortening() {
+    for kill in [false, true] {
+        let place = Place::simulated(1);
+        let store = open(&place);
+        store.append(&events_at((0..60).map(|chunk| chunk * 100))).unwrap();
+        let mut before = 0;
+        let time = (1_000..5_000).find(|&time| {
+            store.delete_before(time).unwrap();
+            let len = store.stats().unwrap().journal_bytes;
+            std::mem::replace(&mut before, len) > len
+        });
+        let time = time.expect("the journal is written anew once it is long");
+        if kill {
+            place.crash(Crash::KeepAll);
+        } else {
+            store.close().unwrap();
+        }
+        let store = open(&place);
+        assert_eq!(store.stats().unwrap().horizon, time);
+        assert_eq!(all(&store).first(), Some(&time.next_multiple_of(100)));
+    }
+}
+
+#[test]
 fn a_full_disk_never_keeps_a_store_from_being_opened_and_deleted_from() {
     for chunks in [5, 200] {
         for killed in [false, true] {

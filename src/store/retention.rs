@@ -30,8 +30,9 @@ impl Core {
         }
         writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
 
-        // From here on a journal that is written anew must have it.
         writer.horizon = time;
+        lock(&self.view).horizon = time;
+        // With the new horizon, and with the chunks below it: should this process end before their files are gone, the next one removes them.
         self.shorten_journal(writer).inspect_err(|e| self.poison(e))?;
 
         // Not flushed, but thinned out: deleting must work on a full disk.
@@ -44,7 +45,6 @@ impl Core {
         // Chunks below the horizon leave the view; their files go when the last reader that has them is closed.
         let gone = {
             let mut view = lock(&self.view);
-            view.horizon = time;
             let keep_from = self.settings.chunk_of(time);
             // A chunk may end right before the horizon, but never begins behind it.
             if view.chunks.range(..keep_from).next().is_none() {

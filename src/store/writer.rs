@@ -547,8 +547,8 @@ impl Core {
     pub(super) fn all_records(&self, writer: &Writer, committed: u64) -> Vec<Record> {
         let view = lock(&self.view).clone();
         let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit }];
-        if writer.horizon > 0 {
-            facts.push(Fact::Horizon(writer.horizon));
+        if view.horizon > 0 {
+            facts.push(Fact::Horizon(view.horizon));
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.
         facts.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::Idle));
