@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex};
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, error_of, event, events_at, times};
-use estore::disk::SimDisk;
 use estore::{Durability, Error, Event, Mode, Options, ReadOptions, Reader, Store};
 
 fn options(place: &Place) -> Options {
@@ -157,124 +156,6 @@ fn a_log_that_is_gone_is_damage() {
                 );
                 assert!(got == all[..got.len()]);
             }
-        }
-    }
-}
-
-/// Opens and reads a store that may be damaged: events as they were, as far as an error allows, or all of them.
-fn check_damaged(place: &Place, disk: &SimDisk, mode: Mode, all: &[Event], what: &str) -> bool {
-    let options = options(place).disk(std::sync::Arc::new(disk.clone())).mode(mode);
-    let store = match Store::open(&place.path, options) {
-        Ok(store) => store,
-        Err(error) => {
-            assert!(
-                matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. } | Error::NotAStore { .. } | Error::Settings { .. }),
-                "{what}: {error:?}"
-            );
-            return true;
-        }
-    };
-    let mut noticed = false;
-    for options in [ReadOptions::new(), ReadOptions::new().reverse()] {
-        match store.read_with(.., options).map(read_on) {
-            Err(error) => {
-                assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error:?}");
-                noticed = true;
-            }
-            Ok((mut got, error)) => {
-                let expected = if options == ReadOptions::new() {
-                    &all[..got.len().min(all.len())]
-                } else {
-                    got.reverse();
-                    &all[all.len().saturating_sub(got.len())..]
-                };
-                assert!(got == expected, "{what}: events that were not appended, or are missing, without an error before");
-                match error {
-                    None => assert_eq!(got.len(), all.len(), "{what}: events are missing in silence"),
-                    Some(error) => {
-                        assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error:?}");
-                        noticed = true;
-                    }
-                }
-            }
-        }
-    }
-    match store.count(..) {
-        Ok(count) => assert!(count == all.len() as u64 || noticed, "{what}: a count of {count}"),
-        Err(error) => assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error:?}"),
-    }
-    let _ = store.stats();
-    let _ = store.close();
-    noticed
-}
-
-/// Changes files of a small store in every way that `change` finds, one at a time, and looks at what opening and reading make of it.
-fn sweep(step: usize, change: impl Fn(&mut Vec<u8>, usize)) {
-    let place = Place::simulated(1);
-    let all = make_store(&place, 12, 30);
-    let mut noticed = 0;
-    for name in place.names("") {
-        let bytes = place.file(&name);
-        // Each byte of the start, where the headers are, then some.
-        for at in (0..bytes.len()).filter(|at| *at < 200 || at % step == 0) {
-            let mut changed = bytes.clone();
-            change(&mut changed, at);
-            for mode in [Mode::ReadOnly, Mode::CreateIfMissing] {
-                let disk = place.sim().fork(at as u64);
-                disk.put(place.path.join(&name), &changed).unwrap();
-                noticed += u64::from(check_damaged(&place, &disk, mode, &all, &format!("{name}, byte {at}, {mode:?}")));
-            }
-        }
-    }
-    assert!(noticed > 0, "no damage was noticed at all");
-}
-
-#[test]
-fn no_flipped_bit_shows_an_event_that_was_not_appended_or_hides_one_in_silence() {
-    sweep(7, |bytes, at| bytes[at] ^= 1 << (at % 8));
-}
-
-#[test]
-fn no_zeroed_stretch_shows_an_event_that_was_not_appended_or_hides_one_in_silence() {
-    sweep(53, |bytes, at| {
-        let end = (at + 512).min(bytes.len());
-        bytes[at..end].fill(0);
-    });
-}
-
-#[test]
-fn no_cut_file_shows_an_event_that_was_not_appended_or_hides_one_in_silence() {
-    sweep(53, Vec::truncate);
-}
-
-#[test]
-fn no_garbage_at_the_end_of_a_file_does_harm() {
-    let place = Place::simulated(1);
-    let all = make_store(&place, 12, 30);
-    for name in place.names("") {
-        for len in [1, 8, 100, 5000] {
-            let mut bytes = place.file(&name);
-            bytes.extend(Rng::new(len as u64).bytes(len));
-            for mode in [Mode::ReadOnly, Mode::CreateIfMissing] {
-                let disk = place.sim().fork(len as u64);
-                disk.put(place.path.join(&name), &bytes).unwrap();
-                check_damaged(&place, &disk, mode, &all, &format!("{name} with {len} bytes more, {mode:?}"));
-            }
-        }
-    }
-}
-
-#[test]
-fn files_in_each_others_places_are_not_taken_for_their_own() {
-    let place = Place::simulated(1);
-    let all = make_store(&place, 30, 30);
-    let names = place.names("");
-    for (i, a) in names.iter().enumerate() {
-        for b in &names[i + 1..] {
-            let disk = place.sim().fork(1);
-            disk.put(place.path.join(a), &place.file(b)).unwrap();
-            disk.put(place.path.join(b), &place.file(a)).unwrap();
-            check_damaged(&place, &disk, Mode::CreateIfMissing, &all, &format!("{a} and {b} in each other's places"));
         }
     }
 }
