@@ -225,9 +225,9 @@ impl Core {
             return Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() });
         }
         let flushed = self.flush(writer);
-        if self.poison.get().is_some() {
-            // What the logs hold is unknown: recovery has to look at them.
-            return flushed;
+        if let Some(cause) = self.poison.get() {
+            // What the logs hold is unknown, or what was to be done after the buffer was written failed: recovery has to look at them.
+            return flushed.and(Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() }));
         }
         let committed = self.visible_seq();
         let mut records = Vec::new();
