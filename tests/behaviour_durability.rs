@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
+
 use common::place::Place;
 use common::{drain, event, events_at, identities, stable_sorted, times};
 use estore::disk::{After, Call, Crash, Fault, FaultEffect};
-use estore::{Durability, Error, Event, Options, Store};
+use estore::{Durability, Error, Event, Level, Options, Store};
 
 fn options(place: &Place, durability: Durability) -> Options {
     place.options().file_size(100).grace(10).durability(durability)
@@ -395,6 +397,43 @@ fn what_a_failed_sync_lost_is_not_taken_for_durable_because_memory_still_has_it(
             store.close().unwrap();
         }
     }
+}
+
+#[test]
+fn a_log_and_the_record_of_it_that_failed_syncs_lost_were_never_there() {
+    let place = Place::simulated(1);
+    let store = open(&place, Durability::Power);
+    store.append(&events_at([1, 2])).unwrap();
+    store.close().unwrap();
+    let store = open(&place, Durability::Power);
+    fail(&place, Call::Sync, "2-0.estore", 0, FaultEffect::SyncLosesPages(libc::EIO, After::New), false);
+    assert!(store.append(&events_at([201])).is_err());
+    drop(store);
+    fail(&place, Call::Sync, "journal", 0, FaultEffect::SyncLosesPages(libc::EIO, After::New), false);
+    assert!(Store::open(&place.path, options(&place, Durability::Power)).is_err());
+    // Memory still has the log, of which the journal knows nothing by now.
+    let complaints = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&complaints);
+    let options = options(&place, Durability::Power).log(move |level, what| {
+        if level == Level::Error {
+            log.lock().unwrap().push(what.to_owned());
+        }
+    });
+    let store = Store::open(&place.path, options).unwrap();
+    assert_eq!(times(&all(&store)), [1, 2]);
+    assert_eq!(*complaints.lock().unwrap(), Vec::<String>::new(), "nothing that was promised is missing");
+}
+
+#[test]
+fn a_close_that_could_not_finish_what_it_wrote_says_so() {
+    let place = Place::simulated(1);
+    let store = Store::open(&place.path, options(&place, Durability::Buffered).max_open_logs(1)).unwrap();
+    store.append(&events_at([1])).unwrap();
+    assert_eq!(store.count(..).unwrap(), 1, "the log of chunk 0 is open");
+    store.append(&events_at([201])).unwrap();
+    // That of chunk 0 is closed to make way for that of chunk 2: the journal hears of the one, and then of the other.
+    fail(&place, Call::Write, "journal", 1, FaultEffect::Errno(libc::EIO), false);
+    assert_error!(store.close(), Error::Poisoned { .. });
 }
 
 #[test]

@@ -424,6 +424,10 @@ impl Opening<'_> {
                 }
                 continue;
             }
+            if self.chunk_shared.writable {
+                // Its header may be there in memory only.
+                file.sync_and_forget()?;
+            }
             let len = LOG_HEADER_LEN as u64;
             let start = LogSummary { id, instance: 0, len, totals: Totals::default(), watermark: None };
             match LogHeader::read(&file) {
