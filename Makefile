@@ -18,7 +18,7 @@ REALNAME := $(SONAME).$(VERSION)
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test kill bench lib install uninstall clean
+.PHONY: help demo test crash kill bench lib install uninstall clean
 
 help: ## lists the commands (the default)
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
@@ -35,6 +35,8 @@ test: ## checks everything: style, lints, docs, all tests, the examples in all l
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked --no-fail-fast
+	cargo clippy --locked --features shuttle --test crash -- -D warnings
+	$(MAKE) crash CASES=20000 SEED=1
 
 kill: ## kills writing processes at random moments and checks all that was promised to them; KILLS=10000, SEED=0
 	@.ci/setup kill
@@ -43,6 +45,10 @@ kill: ## kills writing processes at random moments and checks all that was promi
 bench: lib ## measures estore beside the machine's limit and other stores; ARGS= for the driver, see benches/README.md
 	@.ci/setup bench
 	cd benches && cargo run --release --locked --features peers -- --lib "$(abspath $(RELEASE))/libestore.so" $(ARGS)
+
+crash: ## lets simulated machines lose power at random and checks every promise; CASES= crash images, SEED= the first case
+	ESTORE_CRASH_IMAGES="$(CASES)" ESTORE_CRASH_SEED="$${SEED:-$$(date +%s%N)}" \
+	    cargo test --locked --profile crash --features shuttle --test crash -- --nocapture
 
 lib: ## builds the shared and the static library into target/release
 	@.ci/setup demo
