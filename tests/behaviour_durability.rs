@@ -519,7 +519,9 @@ fn a_buffer_whose_write_fails_poisons_too() {
 fn interrupted_and_short_calls_are_no_errors() {
     let place = Place::simulated(1);
     for at in 0..3 {
-        for call in [Call::Read, Call::Write, Call::Open, Call::Reserve, Call::Len, Call::Truncate, Call::List] {
+        for call in
+            [Call::Read, Call::Write, Call::Open, Call::Reserve, Call::Len, Call::Truncate, Call::List, Call::Sync, Call::SyncFolder]
+        {
             fail(&place, call, "", at * 2, FaultEffect::Errno(libc::EINTR), false);
         }
     }

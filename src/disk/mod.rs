@@ -284,9 +284,10 @@ impl Handle {
         retry(|| self.inner.file.reserve(offset, len)).map_err(|e| self.fail("set room aside", e))
     }
 
-    /// Never tried again: after a failed sync the system may have dropped the bytes and would report success.
+    /// Tried again only if a signal came before it was known how it went: after a failed sync the system may have dropped the bytes and
+    /// would report success.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.inner.file.sync().map_err(|e| self.fail("sync", e))
+        retry(|| self.inner.file.sync()).map_err(|e| self.fail("sync", e))
     }
 
     pub(crate) fn len(&self) -> Result<u64> {
