@@ -227,6 +227,14 @@ impl Error {
         }
     }
 
+    /// The error of a call that can't be undone any more: [`Error::NoSpace`] would say that nothing was changed and all may go on.
+    pub(crate) fn past_undoing(self) -> Error {
+        match self {
+            Error::NoSpace { operation, path, source } => Error::Io { operation, path, source },
+            other => other,
+        }
+    }
+
     pub(crate) fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> Error {
         Error::Corrupt { path: path.to_owned(), offset, what: what.into() }
     }

@@ -476,6 +476,25 @@ fn a_sync_that_finds_the_disk_full_is_an_error_like_any_other() {
 }
 
 #[test]
+fn a_writer_that_has_stopped_does_not_say_that_there_is_no_space() {
+    for (call, name) in [(Call::Write, "journal"), (Call::Sync, "journal"), (Call::Sync, ".estore")] {
+        let place = Place::simulated(1);
+        let store = Store::open(&place.path, options(&place, Durability::Process).max_open_logs(1)).unwrap();
+        store.append(&events_at([1, 101])).unwrap();
+        // Not all systems keep the room that was set aside.
+        fail(&place, call, name, 0, FaultEffect::Errno(libc::ENOSPC), true);
+        let results = [store.sync().map(drop), store.delete_before(1), store.append(&events_at([2])).map(drop)];
+        let mut stopped = false;
+        for error in results.into_iter().filter_map(Result::err) {
+            assert!(!stopped || matches!(error, Error::Poisoned { .. }), "{call:?} {name}: {error:?}, after the writer had stopped");
+            stopped = store.append::<Event>(&[]).is_err();
+            assert!(!(stopped && matches!(error, Error::NoSpace { .. })), "{call:?} {name}: {error:?}, and the writer has stopped");
+        }
+        assert!(stopped, "{call:?} {name}");
+    }
+}
+
+#[test]
 fn a_write_that_fails_after_reserving_leaves_the_outcome_unknown_and_poisons() {
     for effect in [FaultEffect::Errno(libc::EIO), FaultEffect::WriteThenErrno(libc::EIO), FaultEffect::WriteThenErrno(libc::ENOSPC)] {
         // The first, the second, the third log that the batch touches.

@@ -352,14 +352,10 @@ impl Journal {
         write().inspect_err(|_| drop(folder.remove_if_there(NEW_NAME)))?;
         folder.rename(NEW_NAME, NAME)?;
         // From here on the old journal is gone: no failure may be taken for one that changed nothing.
-        let renamed = |e| match e {
-            Error::NoSpace { operation, path, source } => Error::Io { operation, path, source },
-            other => other,
-        };
-        folder.sync().map_err(renamed)?;
+        folder.sync().map_err(Error::past_undoing)?;
         lockfile::note(folder, instance);
         // Opened anew for the sake of its name in errors.
-        let file = folder.open(NAME, Access::Write).map_err(renamed)?;
+        let file = folder.open(NAME, Access::Write).map_err(Error::past_undoing)?;
         let closed = records.last().is_some_and(|record| matches!(record.fact, Fact::Close { .. }));
         Ok(Journal { folder: folder.clone(), file, store, instance, len, room, synced: len, closed })
     }

@@ -130,6 +130,12 @@ impl Core {
         }
     }
 
+    /// Stops the writer for good; answers what to tell the caller.
+    fn stop(&self, cause: Error) -> Error {
+        self.poison(&cause);
+        cause.past_undoing()
+    }
+
     /// Stops the writer for good.
     fn poison(&self, cause: &Error) {
         if self.poison.set(cause.to_string()).is_ok() {

@@ -28,12 +28,12 @@ impl Core {
             Err(Error::NoSpace { .. }) => writer.journal.reserve(1)?,
             other => other?,
         }
-        writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
+        writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
 
         writer.horizon = time;
         lock(&self.view).horizon = time;
         // With the new horizon, and with the chunks below it: should this process end before their files are gone, the next one removes them.
-        self.shorten_journal(writer).inspect_err(|e| self.poison(e))?;
+        self.shorten_journal(writer).map_err(|e| self.stop(e))?;
 
         // Not flushed, but thinned out: deleting must work on a full disk.
         writer.buffer.drop_before(time);

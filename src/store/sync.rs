@@ -84,7 +84,7 @@ impl Core {
         self.check_writable()?;
         self.let_others_append();
         let work = self.collect(self.writer_of(&mut lock(&self.writer))?);
-        self.carry_out(&work).inspect_err(|e| self.poison(e))?;
+        self.carry_out(&work).map_err(|e| self.stop(e))?;
         {
             // Appends sync too, when they close a log for another, and poison under this lock if that fails. Then the system has taken
             // bytes for written that it lost, and the syncs here may have succeeded only because of that.

@@ -243,7 +243,7 @@ impl Core {
             let limit = end.checked_add(self.options.sizes.seq_reserve).ok_or_else(too_many)?;
             let record = self.record(Fact::Session { start: writer.session_start, limit }, self.visible_seq());
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
-            writer.journal.append_durably(&[record]).inspect_err(|e| self.poison(e))?;
+            writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
             writer.seq_limit = limit;
         }
         Ok(())
@@ -458,7 +458,7 @@ impl Core {
         while writer.open.len() >= self.options.max_open_logs {
             let Some(oldest) = writer.open.front() else { break };
             // A sync that fails stops the writer: what the system dropped can't be told.
-            oldest.park().inspect_err(|e| self.poison(e))?;
+            oldest.park().map_err(|e| self.stop(e))?;
             writer.parked.extend(writer.open.pop_front());
         }
         writer.open.push_back(Arc::clone(chunk));
