@@ -8,6 +8,7 @@
 pub(crate) mod data;
 pub(crate) mod handle;
 pub(crate) mod model;
+pub(crate) mod mounts;
 pub(crate) mod place;
 pub(crate) mod rng;
 
