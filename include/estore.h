@@ -47,6 +47,24 @@
  * goes into an estore_error of the caller, whose address is the last argument; NULL there means that it isn't wanted. Outputs are written
  * on success only. NULL for a handle or a needed output is ESTORE_ERR_INVALID, never a crash.
  *
+ * DURABILITY AND DAMAGE
+ *
+ * What an append survives once it has returned is an option of the handle (estore_options_set_durability):
+ *
+ *                 the program dies               the machine loses power
+ *     BUFFERED    the buffer is lost             that, and what the system had not written
+ *     PROCESS     nothing is lost                what the system had not written is lost
+ *     INTERVAL    nothing is lost                at most the last interval is lost
+ *     POWER       nothing is lost                nothing is lost
+ *
+ * After a crash estore_open finds all that was promised. What it cuts off was not promised; the bytes are kept in files beside the logs,
+ * and the log callback and the stats tell how many. A failed sync, or a write that fails when it has begun, stops the writer
+ * (ESTORE_ERR_POISONED) until the store is opened again; the append that met it answers ESTORE_ERR_OUTCOME_UNKNOWN. A full disk stops
+ * nothing: ESTORE_ERR_NO_SPACE stored nothing, and the call works again once there is space.
+ *
+ * Damage is an error that names the file and the place (ESTORE_ERR_CORRUPT), never another event. estore_verify finds it, and reading with
+ * ESTORE_READ_SALVAGE gives all that lies outside of it. Index and recon files are made anew by themselves.
+ *
  * OWNERSHIP
  *
  * The caller owns the handles it was given and ends each with its close (or free) function, which takes the address of the variable and

@@ -24,6 +24,17 @@ pub enum Mode {
 }
 
 /// What an append survives once it has returned. Named for exactly that.
+///
+/// | | the process dies | the machine loses power |
+/// | --- | --- | --- |
+/// | `Buffered` | what is in the buffer is lost | that, and what the system had not written |
+/// | `Process` | nothing is lost | what the system had not written is lost |
+/// | `Interval` | nothing is lost | at most what came in the last interval is lost |
+/// | `Power` | nothing is lost | nothing is lost |
+///
+/// [`Store::sync`](crate::Store::sync) makes all so far survive loss of power, at each level, and
+/// [`Store::durable_seq`](crate::Store::durable_seq) tells up to which seq that holds. When the power fails before a sync, a batch that
+/// spans several chunks may survive in some of them only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Nothing yet: events collect in a bounded buffer of this process, handed to the system when it is full, when it is old
