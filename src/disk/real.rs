@@ -53,7 +53,13 @@ fn c_path(path: &Path) -> io::Result<CString> {
 fn open(path: &Path, flags: libc::c_int) -> io::Result<OwnedFd> {
     let path = c_path(path)?;
     // SAFETY: `path` ends with a NUL; the mode is given as open(2) wants it when it creates.
-    let fd = check(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, 0o666 as libc::c_uint) })?;
+    let open = |flags| check(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, 0o666 as libc::c_uint) });
+    // Somebody may have put a pipe in the place of a file: opening it would wait for its other end. For files this flag means nothing, but
+    // that a lease which another process has to give up first is not waited for.
+    let fd = match open(flags | libc::O_NONBLOCK) {
+        Err(e) if e.raw_os_error() == Some(libc::EWOULDBLOCK) => open(flags)?,
+        other => other?,
+    };
     // SAFETY: open has just returned this descriptor, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
