@@ -860,8 +860,9 @@ impl Chunk {
         let folder = &self.shared.folder;
         let LogSummary { id, instance, len, .. } = log.summary;
         let recon = if distrustful { None } else { Recon::read(folder, id, instance, &file, len) };
-        log.refused_recon =
-            recon.is_none() && log.summary.totals.recon > 0 && folder.open_if_there(&id.recon_name(), Access::Read)?.is_some();
+        // One that can't even be opened is refused too.
+        let is_there = || !matches!(folder.open_if_there(&id.recon_name(), Access::Read), Ok(None));
+        log.refused_recon = recon.is_none() && log.summary.totals.recon > 0 && is_there();
         let in_runs = recon.as_ref().map_or(0, Recon::covered);
         let believe = !self.shared.no_index && !distrustful;
         let mut index = if believe { LogIndex::read(folder, id, instance, &file, len) } else { LogIndex::new() };
