@@ -159,3 +159,36 @@ fn a_log_that_is_gone_is_damage() {
         }
     }
 }
+
+#[test]
+fn a_lost_journal_lets_no_damage_pass_for_a_torn_tail() {
+    for lost in [true, false] {
+        let place = Place::simulated(1);
+        let store = Store::open(&place.path, options(&place)).unwrap();
+        (0..100).for_each(|i| drop(store.append(&[event(i, 1, vec![7; 20])])));
+        store.close().unwrap();
+        // A frame in the middle, and the journal, which alone knew that all of it was durable.
+        let mut log = place.file("0-0.estore");
+        let whole = log.len();
+        log[whole / 2] ^= 1;
+        place.put_file("0-0.estore", &log);
+        let mut journal = place.file("journal");
+        journal[100] ^= 1;
+        if lost {
+            place.sim().remove(place.path.join("journal"));
+        } else {
+            place.put_file("journal", &journal);
+        }
+        for mode in [Mode::ReadOnly, Mode::Existing, Mode::Existing] {
+            let store = Store::open(&place.path, options(&place).mode(mode)).unwrap();
+            assert_error!(store.read(..).unwrap().next().expect("not the end"), Error::Corrupt { .. });
+            let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
+            let events = common::drain_batches(&mut reader, 1000);
+            assert_eq!((events.len(), reader.gaps().len()), (99, 1), "{mode:?}");
+            // A writer has made the journal anew.
+            let damaged = if mode == Mode::ReadOnly { 2 } else { 1 };
+            assert_eq!(store.verify(|_| ControlFlow::Continue(())).unwrap().damaged, damaged, "{mode:?}");
+            assert_eq!(place.file("0-0.estore").len(), whole);
+        }
+    }
+}

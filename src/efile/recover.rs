@@ -9,7 +9,7 @@
 //! `D` is the largest seq that is known to survive loss of power, as any frame of any active log or the journal tells. `S` is the end of the
 //! last batch that is whole. A bad stretch before something that is at or below `D` is damage: it stays where it is and is reported.
 //! A bad stretch with nothing durable behind it can't be told from a torn tail: the log is cut there, and since it may be damage all
-//! the same the cut bytes are kept.
+//! the same the cut bytes are kept. Where the journal is lost, which knows most of `D`, only that is cut which nothing whole comes after.
 //!
 //! This runs in two passes, since `S` and `D` are known only after all active logs were looked at: [`survey`] each, then [`Survey::settle`].
 
@@ -183,6 +183,11 @@ impl Survey {
     fn limit(&self, durable: u64) -> u64 {
         let torn = self.bad.iter().find(|bad| bad.batch.is_none_or(|batch| batch > durable));
         torn.map_or(self.zeros, |bad| bad.offset)
+    }
+
+    /// The last batch whose part in this log is whole, whatever stands before it.
+    pub(crate) fn last_whole(&self) -> u64 {
+        self.lasts.iter().map(|(_, batch)| *batch).max().unwrap_or(0)
     }
 
     /// The largest batch that is whole, going by this log.

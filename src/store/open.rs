@@ -350,16 +350,20 @@ impl Opening<'_> {
             // Others may have been given since, to events that are lost.
             facts.next_seq = facts.next_seq.saturating_add(self.chunk_shared.sizes.seq_reserve.saturating_mul(2));
         }
+        // Where the journal is lost, so is its word of what was durable: then nothing is taken for a torn tail that whole frames come after.
+        let (found_anew, known) = (facts.found_anew, facts.durable);
+        let durable_in = |survey: &Survey| if found_anew { known.max(survey.last_whole()) } else { known };
         for (_, _, survey) in &surveys {
-            // Where the journal is lost, logs may be too, and with them the ends of batches: then parts that are whole have to do.
-            let committed = if facts.found_anew { survey.committed_here(facts.durable) } else { survey.committed(facts.durable) };
+            // And logs may be lost too, and with them the ends of batches: then parts that are whole have to do.
+            let durable = durable_in(survey);
+            let committed = if found_anew { survey.committed_here(durable) } else { survey.committed(durable) };
             facts.committed = facts.committed.max(committed);
         }
         let committed = snapshot.map_or(facts.committed, |snapshot| facts.committed.min(snapshot));
         let mut news = Vec::new();
         let mut empty = Vec::new();
         for (before, chunk, survey) in surveys {
-            let settled = survey.settle(committed, facts.durable);
+            let settled = survey.settle(committed, durable_in(&survey));
             let name = before.id.log_name();
             for damage in &settled.damage {
                 self.say(Level::Error, &format!("{name}: damaged at byte {}: {} bytes: {}", damage.offset, damage.len, damage.what));
