@@ -144,6 +144,14 @@ impl Core {
         Ok(())
     }
 
+    /// Appends a record to the journal and makes it durable, or stops the writer.
+    pub(super) fn journal_durably(&self, writer: &mut Writer, record: Record) -> Result<()> {
+        writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
+        // A sync of the journal that another thread does for many may have failed right before this one. Then records that come before this
+        // one are lost, and with them this one is.
+        self.check_writable()
+    }
+
     /// Notes in the journal how far large active logs are durable. Only a help for recovery, so it may fail.
     fn checkpoint(&self, work: &Work) {
         let logs = work.logs.iter().map(|(_, log)| log);
