@@ -1318,6 +1318,11 @@ impl SimDisk {
         self.state().cut_power();
     }
 
+    /// Whether the power is on.
+    pub fn is_powered(&self) -> bool {
+        self.state().powered
+    }
+
     /// The power is back (if it was on, it goes first), and the disk is as the machine finds it. All locks are free. Faults stay.
     pub fn power_on(&self, how: Crash) {
         self.state().power_on(how);

@@ -53,6 +53,7 @@ impl Scene {
             .max_open_logs(opening.max_open_logs)
             .max_new_chunks(opening.max_new_chunks)
             .no_index(opening.no_index)
+            .sizes(opening.sizes)
             .background(opening.background)
             .log(move |level, message| {
                 tell!(story, "        log: {level:?}: {message}");

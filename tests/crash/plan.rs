@@ -3,6 +3,7 @@
 //!
 //! Operations are described without knowing the store; times and events are drawn when they run, from numbers of the plan.
 
+use estore::Sizes;
 use estore::disk::{After, Call, Crash, Fault, FaultEffect};
 
 use crate::common::rng::Rng;
@@ -64,6 +65,7 @@ pub(crate) struct Opening {
     pub(crate) max_open_logs: usize,
     pub(crate) max_new_chunks: usize,
     pub(crate) no_index: bool,
+    pub(crate) sizes: Sizes,
     /// With a thread for what is due by time.
     pub(crate) background: bool,
 }
@@ -231,6 +233,16 @@ impl Opening {
             max_open_logs: pick(rng, &[1, 2, 3, 64]),
             max_new_chunks: pick(rng, &[1, 3, 100]),
             no_index: rng.one_in(5),
+            sizes: if rng.one_in(3) {
+                Sizes::default()
+            } else {
+                Sizes {
+                    pending_bytes: scattered(rng, 12),
+                    index_entries: 1 + rng.index(4),
+                    journal_slack: scattered(rng, 5),
+                    seq_reserve: 1 + scattered(rng, 8),
+                }
+            },
             background: rng.one_in(2),
         }
     }
