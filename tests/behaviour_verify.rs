@@ -121,6 +121,24 @@ fn a_store_that_died_has_no_damage_and_its_cut_bytes_are_told() {
 }
 
 #[test]
+fn a_log_whose_record_went_with_the_power_is_no_damage_to_a_reader() {
+    let place = Place::simulated(1);
+    let store = open(&place, Mode::CreateNew);
+    store.append(&events_at([1])).unwrap();
+    store.sync().unwrap();
+    store.append(&events_at([CHUNK])).unwrap();
+    let mut log = place.file("1-0.estore");
+    log.truncate(64 + 20); // its header, and part of a frame
+    place.crash(Crash::LoseAll);
+    drop(store);
+    place.put_file("1-0.estore", &log);
+    let (findings, verified) = verify(&open(&place, Mode::ReadOnly));
+    assert_eq!((verified.damaged, verified.aside), (0, 1), "{findings:?}");
+    let (findings, _) = verify(&open(&place, Mode::Existing));
+    assert!(findings.iter().all(|finding| finding.kind == FindingKind::Aside), "{findings:?}");
+}
+
+#[test]
 fn damage_of_a_log_is_located() {
     let place = Place::simulated(1);
     make_store(&place);

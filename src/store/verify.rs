@@ -94,9 +94,16 @@ impl Core {
             Ok(Some(found)) => found,
             Err(e) => return findings.add_failure(&self.folder.file_path(&id.log_name()), &e),
         };
-        // Beside a writer it may be new.
-        if self.chunk_shared.writable || self.journaled(id).is_none() {
-            findings.add(kind, &self.folder.file_path(&id.log_name()), 0, len, what);
+        let path = self.folder.file_path(&id.log_name());
+        let mut found = |kind, what| findings.add(kind, &path, 0, len, what);
+        if self.chunk_shared.writable {
+            found(kind, what);
+        } else if self.journaled(id).is_none() {
+            // Beside a writer it would be new. Where the writer died, its record went with the power, before anything of it was promised;
+            // had it the end of a batch, opening would know it.
+            let died =
+                journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.damage.is_none() && !reading.facts.closed);
+            if died { found(FindingKind::Aside, BEING_MADE) } else { found(kind, what) }
         }
     }
 
@@ -114,6 +121,8 @@ impl Core {
     }
 }
 
+const BEING_MADE: &str = "this log was being made when its writer died";
+
 /// How much a log that nobody knows matters, what it is, and its length; `None` if there is nothing in it, or no such file by now.
 fn unknown_log(folder: &Folder, id: LogId, store: u128) -> Result<Option<(FindingKind, &'static str, u64)>> {
     let Some(file) = folder.open_if_there(&id.log_name(), Access::Read)? else { return Ok(None) };
@@ -125,7 +134,7 @@ fn unknown_log(folder: &Folder, id: LogId, store: u128) -> Result<Option<(Findin
         Ok(header) if header.store == store && header.id == id => (FindingKind::Damage, "the journal does not know this log"),
         Ok(_) => (FindingKind::Aside, "this log belongs to another store or another place"),
         // Its first write was torn, before the journal knew of it for good: nothing of it was promised.
-        Err(Error::Corrupt { .. }) => (FindingKind::Aside, "this log was being made when its writer died"),
+        Err(Error::Corrupt { .. }) => (FindingKind::Aside, BEING_MADE),
         Err(e) => return Err(e),
     };
     Ok(Some((kind, what, len)))
