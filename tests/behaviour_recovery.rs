@@ -4,10 +4,13 @@
 
 mod common;
 
+use std::collections::HashSet;
+
 use common::place::Place;
+use common::rng::Rng;
 use common::{drain, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
-use estore::{Durability, Options, Store};
+use estore::{Durability, Event, Options, ReadOptions, Store};
 
 fn options(place: &Place) -> Options {
     place.options().file_size(100).grace(10).durability(Durability::Process).max_open_logs(2)
@@ -227,4 +230,53 @@ fn a_torn_tail_that_could_not_be_cut_on_a_full_disk_is_no_damage_later() {
     let store = open(&place);
     assert_eq!(all(&store), [1, 3, 4]);
     assert_eq!(store.stats().unwrap().damaged, 0);
+}
+
+#[test]
+fn a_store_copied_while_it_is_written_has_what_was_there_when_the_copy_began() {
+    for seed in 0..400 {
+        let mut rng = Rng::new(seed);
+        // Where logs are closed for others meanwhile, the journal may be copied later than they, and call them shorter than it knows.
+        let chunks_roll = rng.one_in(2);
+        let place = Place::simulated(seed);
+        let options = |place: &Place| if chunks_roll { options(place) } else { options(place).file_size(1 << 40) };
+        let store = Store::open(&place.path, options(&place)).unwrap();
+        let mut now = 1000;
+        let mut id = 0;
+        // In order, late, over several chunks.
+        let mut append = |rng: &mut Rng| {
+            let batch: Vec<Event> = (0..1 + rng.below(5))
+                .map(|_| {
+                    (now, id) = (now + rng.below(30), id + 1);
+                    event(now - if rng.one_in(3) { rng.below(500) } else { 0 }, id, rng.bytes(20))
+                })
+                .collect();
+            store.append(&batch).unwrap();
+            if rng.one_in(5) {
+                store.sync().unwrap();
+            }
+            batch
+        };
+        let before: Vec<Event> = (0..20).flat_map(|_| append(&mut rng)).collect();
+        let mut after = Vec::new();
+        let mut names = place.names("");
+        rng.shuffle(&mut names);
+        let copy = Place::simulated(seed);
+        for name in names {
+            copy.sim().put(copy.path.join(&name), &place.file(&name)).unwrap();
+            (0..rng.below(4)).for_each(|_| after.extend(append(&mut rng)));
+        }
+        let store = Store::open(&copy.path, options(&copy)).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
+        let got: HashSet<_> = common::identities(&common::drain_batches(&mut reader, 100)).into_iter().collect();
+        let all: HashSet<_> = common::identities(&[before.clone(), after].concat()).into_iter().collect();
+        assert!(got.is_subset(&all), "seed {seed}: events that were not appended");
+        assert!(common::identities(&before).iter().all(|event| got.contains(event)), "seed {seed}: what was there before is missing");
+        assert!(chunks_roll || reader.gaps().is_empty(), "seed {seed}: {:?}", reader.gaps());
+        if reader.gaps().is_empty() {
+            assert_eq!(store.count(..).unwrap(), got.len() as u64, "seed {seed}");
+        }
+        store.append(&events_at([5000])).unwrap();
+        store.close().unwrap();
+    }
 }
