@@ -274,6 +274,9 @@ fn a_store_of_somebody_else_can_be_read_and_nothing_else() {
     });
 }
 
+/// Puts something at a path.
+type Put = dyn Fn(&Path);
+
 #[test]
 fn what_is_no_file_is_named_and_never_waited_for() {
     as_nobody(
@@ -285,7 +288,7 @@ fn what_is_no_file_is_named_and_never_waited_for() {
             for name in ["estore", "journal", "lock", "0-0.estore", "1-0.estore", "0-0.idx", "0-0.recon"] {
                 let file = path.join(name);
                 let kept = fs::read(&file).unwrap();
-                let things: [(&str, &dyn Fn(&Path)); 6] = [
+                let things: [(&str, &Put); 6] = [
                     ("a folder", &|path| fs::create_dir(path).unwrap()),
                     ("a pipe", &|path| {
                         let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();

@@ -89,9 +89,12 @@ fn start(mut command: Command) -> Output {
     run(&mut command)
 }
 
+const VALGRIND_FOUND_SOMETHING: i32 = 99;
+
 fn under_valgrind(program: &Path) -> Command {
     let mut command = Command::new("valgrind");
-    command.args(["-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]).arg(program);
+    let exit_code = format!("--error-exitcode={VALGRIND_FOUND_SOMETHING}");
+    command.args(["-q", &exit_code, "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]).arg(program);
     command
 }
 
@@ -125,6 +128,7 @@ programs! {
     bad_batches_store_nothing
     bad_paths
     closing_in_every_order
+    dead_writers_lock_is_free
     delete_before
     durations
     efile_does_the_same
@@ -134,6 +138,7 @@ programs! {
     late_data
     layout
     log_callback
+    nothing_leaks
     nulls
     numbers_of_a_store
     options_out_of_range
@@ -145,6 +150,31 @@ programs! {
     verify_and_salvage
     views_end_at_the_next_call
     wrong_handle
+}
+
+/// Programs that do wrong, and what valgrind must say of each: so it is on, and would have found the same in the others.
+#[test]
+fn valgrind_finds_what_is_planted() {
+    if !has_valgrind() {
+        println!("skipped: there is no valgrind");
+        return;
+    }
+    let planted = [
+        ("leaked_store", "definitely lost"),
+        ("leaked_iterator", "definitely lost"),
+        ("leaked_options", "definitely lost"),
+        ("view_that_ended", "Invalid read"),
+        ("closed_handle", "Invalid read"),
+    ];
+    for (name, finding) in planted {
+        let folder = tempfile::tempdir().unwrap();
+        let source = root().join("tests/c/planted").join(name).with_extension("c");
+        let program = compile(&source, "c99", Linking::Shared, folder.path());
+        let output = under_valgrind(&program).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(VALGRIND_FOUND_SOMETHING), "{name}: {said}");
+        assert!(said.contains(finding), "{name}: {said}");
+    }
 }
 
 #[test]

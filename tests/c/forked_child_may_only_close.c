@@ -16,14 +16,38 @@ static void child(void)
 {
     estore_event event = event_at(9, 9, "from the child");
     uint64_t n = 7;
+    size_t count = 7;
+    estore_iter *none = NULL;
     estore *locked = NULL, *own = NULL;
 
     ANSWERS(ESTORE_ERR_FORKED, estore_append(store, &event, 1, NULL, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_append(store, NULL, 0, NULL, NULL));
+    ANSWERS(ESTORE_ERR_FORKED, estore_append_absent(store, &event, 1, NULL, NULL, NULL, NULL, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_sync(store, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_tick(store, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_last_seq(store, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_durable_seq(store, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_read_iter(store, 0, 9, ESTORE_READ_FORWARD, 0, &none, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_count(store, 0, 9, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_stats(store, NULL, 0, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_verify(store, NULL, NULL, NULL, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_splits(store, 0, 9, NULL, 0, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_delete_before(store, 1, &err));
     ANSWERS(ESTORE_ERR_FORKED, efile_append(file, &event, 1, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_append_absent(file, &event, 1, NULL, NULL, NULL, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_sync(file, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_tick(file, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_last_seq(file, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_durable_seq(file, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_read_iter(file, 0, 9, ESTORE_READ_FORWARD, 0, &none, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_count(file, 0, 9, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_stats(file, NULL, 0, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_verify(file, NULL, NULL, NULL, NULL, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_next(iter, &event, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_next_batch(iter, &event, 1, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_snapshot_seq(iter, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_gaps(iter, NULL, NULL, &count, &err));
+    CHECK(count == 7 && none == NULL);
     CHECK(n == 7);
     OK(estore_close(&store, &err));
     OK(efile_close(&file, &err));
