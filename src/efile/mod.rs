@@ -759,12 +759,8 @@ impl Chunk {
     pub(crate) fn survey(&self, summary: &LogSummary, committed: u64) -> Result<Survey> {
         let file = match self.shared.folder.open_if_there(&summary.id.log_name(), Access::Read)? {
             Some(file) => file,
-            None => {
-                let empty = summary.totals.count == 0;
-                let mut survey = if empty { Survey::missing_if_durable(committed) } else { Survey::missing(summary.len) };
-                survey.missing = true;
-                return Ok(survey);
-            }
+            None if summary.totals.count == 0 => return Ok(Survey::missing_if_durable(committed)),
+            None => return Ok(Survey::missing(summary.len)),
         };
         if self.shared.writable {
             // What an earlier writer could not sync may still be in memory, and would be taken for durable.

@@ -36,8 +36,6 @@ pub(crate) struct Survey {
     zeros: u64,
     /// There is no such file, or nothing in it.
     gone: bool,
-    /// There is no such file.
-    pub(crate) missing: bool,
     /// The largest durable seq that any header names.
     pub(crate) durable: u64,
     /// The largest seq that any header names.
@@ -79,7 +77,6 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Res
         ends: Vec::new(),
         zeros: file_len.max(from),
         gone: false,
-        missing: false,
         durable: 0,
         seq_high: 0,
     };
@@ -132,17 +129,7 @@ pub(crate) fn content_len(file: &Handle) -> Result<u64> {
 impl Survey {
     /// Of a log without anything in it.
     pub(crate) fn nothing() -> Survey {
-        Survey {
-            from: 0,
-            bad: Vec::new(),
-            lasts: Vec::new(),
-            ends: Vec::new(),
-            zeros: 0,
-            gone: false,
-            missing: false,
-            durable: 0,
-            seq_high: 0,
-        }
+        Survey { from: 0, bad: Vec::new(), lasts: Vec::new(), ends: Vec::new(), zeros: 0, gone: false, durable: 0, seq_high: 0 }
     }
 
     /// Of a log that is gone: nothing, unless what came after `committed` was durable, since that was in this log too.

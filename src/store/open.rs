@@ -166,7 +166,7 @@ struct Found {
     chunks: ChunkMap,
     /// What the journal does not know yet.
     news: Vec<Fact>,
-    /// A log that may have grown is not there.
+    /// A log that may have grown is not there, or has nothing in it.
     missing: bool,
 }
 
@@ -323,7 +323,7 @@ impl Opening<'_> {
     }
 
     /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal, and
-    /// whether one of them is missing.
+    /// whether one of them is not there, or has nothing in it.
     fn recover(
         &self,
         chunks: &mut ChunkMap,
@@ -341,7 +341,6 @@ impl Opening<'_> {
             facts.next_seq = facts.next_seq.max(survey.seq_high.saturating_add(1));
             surveys.push((summary, chunk, survey));
         }
-        let missing = surveys.iter().any(|(_, _, survey)| survey.missing);
         let newest = surveys.iter().map(|(_, _, survey)| survey.seq_high).max().unwrap_or(0);
         if newest >= limit && !facts.found_anew {
             let name = self.folder.file_path(journal::NAME);
@@ -362,6 +361,7 @@ impl Opening<'_> {
         let committed = snapshot.map_or(facts.committed, |snapshot| facts.committed.min(snapshot));
         let mut news = Vec::new();
         let mut empty = Vec::new();
+        let mut missing = false;
         for (before, chunk, survey) in surveys {
             let settled = survey.settle(committed, durable_in(&survey));
             let name = before.id.log_name();
@@ -376,11 +376,13 @@ impl Opening<'_> {
             }
             match chunk.settle(before.id, &settled)? {
                 Some(after) => {
+                    missing |= after.instance == 0;
                     let found = after.totals.count.saturating_sub(before.totals.count);
                     self.counters.recovered.fetch_add(found, Ordering::Relaxed);
                     news.push(Fact::Idle(after));
                 }
                 None => {
+                    missing = true;
                     news.push(Fact::Drop(before.id));
                     if chunk.summaries().is_empty() {
                         empty.push(chunk.number);
