@@ -13,7 +13,7 @@ use crate::plan::{Plan, losses};
 use crate::story::{Story, tell};
 
 /// What was done, to be added up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally(pub(crate) BTreeMap<String, u64>);
 
 impl Tally {
@@ -44,6 +44,7 @@ pub(crate) fn run(seed: u64, story: Story, tally: &mut Tally) -> Result<(), Stri
         tell!(story, "== life {number} ==");
         let left = life::live(&scene, life, &disk, &mut time, rng)?;
         tally.add("lives", 1);
+        tally.add("calls of the disk", disk.calls());
         tally.add("readers", left.readers_checked);
         tally.add("acknowledged appends", left.acknowledged);
         for moment in left.moments {
@@ -79,6 +80,8 @@ pub(crate) fn run(seed: u64, story: Story, tally: &mut Tally) -> Result<(), Stri
 
 fn count(sound: &Sound, tally: &mut Tally) {
     tally.add("crash images", 1);
+    tally.add("calls of the disk", sound.disk.calls());
+    tally.add("events found", sound.events.len() as u64);
     tally.add("recoveries that crashed or failed", sound.depth as u64);
     if sound.depth == 3 {
         tally.add("three in a row", 1);

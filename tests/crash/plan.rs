@@ -383,6 +383,8 @@ impl Batch {
             _ => Payload::Short,
         };
         let len = match rng.below(10) {
+            // A batch over several logs can be torn between any two of them.
+            0..6 if matches!(shape, Shape::ManyChunks(_)) => 2 + rng.index(4),
             0 => 0,
             1..6 => 1,
             6..9 => 2 + rng.index(8),
