@@ -65,7 +65,7 @@ impl How {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     /// In order of arrival; never removed from, so that a position stays a name.
     pub(crate) events: Vec<Kept>,
