@@ -28,7 +28,7 @@ impl Core {
             Err(Error::NoSpace { .. }) => writer.journal.reserve(1)?,
             other => other?,
         }
-        self.journal_durably(writer, record)?;
+        writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
 
         writer.horizon = time;
         lock(&self.view).horizon = time;

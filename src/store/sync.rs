@@ -139,17 +139,9 @@ impl Core {
             self.folder.sync()?;
         }
         if let Some(journal) = &work.journal {
-            journal.file.sync()?;
+            journal.sync()?;
         }
         Ok(())
-    }
-
-    /// Appends a record to the journal and makes it durable, or stops the writer.
-    pub(super) fn journal_durably(&self, writer: &mut Writer, record: Record) -> Result<()> {
-        writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
-        // A sync of the journal that another thread does for many may have failed right before this one. Then records that come before this
-        // one are lost, and with them this one is.
-        self.check_writable()
     }
 
     /// Notes in the journal how far large active logs are durable. Only a help for recovery, so it may fail.

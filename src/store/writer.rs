@@ -243,7 +243,7 @@ impl Core {
             let limit = end.checked_add(self.options.sizes.seq_reserve).ok_or_else(too_many)?;
             let record = self.record(Fact::Session { start: writer.session_start, limit }, self.visible_seq());
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
-            self.journal_durably(writer, record)?;
+            writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
             writer.seq_limit = limit;
         }
         Ok(())
