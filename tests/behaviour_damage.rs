@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, error_of, event, events_at, times};
+use estore::disk::Crash;
 use estore::{Durability, Error, Event, Mode, Options, ReadOptions, Reader, Store};
 
 fn options(place: &Place) -> Options {
@@ -155,6 +156,37 @@ fn a_log_that_is_gone_is_damage() {
                     all.len()
                 );
                 assert!(got == all[..got.len()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_lost_all_of_its_bytes_after_they_were_durable_is_damage_though_its_writer_died() {
+    for len in [0, 1, 63] {
+        for mode in [Mode::ReadOnly, Mode::CreateIfMissing] {
+            let place = Place::simulated(1);
+            let store = Store::open(&place.path, options(&place)).unwrap();
+            store.append(&[event(1, 1, "durable"), event(1000, 1, "durable")]).unwrap();
+            store.sync().unwrap();
+            // This frame says so.
+            store.append(&[event(1001, 1, "")]).unwrap();
+            place.crash(Crash::KeepAll);
+            drop(store);
+            let mut bytes = place.file("0-0.estore");
+            bytes.truncate(len);
+            place.put_file("0-0.estore", &bytes);
+            for round in 0..2 {
+                let store = Store::open(&place.path, options(&place).mode(mode)).unwrap();
+                let (got, error) = read_on(store.read(..).unwrap());
+                let error = error.unwrap_or_else(|| panic!("{len}, {mode:?}: {} of 3 events, and nobody says so", got.len()));
+                assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+                assert!(store.count(..).is_err());
+                assert_eq!(read_on(store.read(1000..).unwrap()).0.len(), 2);
+                if mode == Mode::CreateIfMissing && round == 0 {
+                    store.append(&[event(2, 1, "goes on")]).expect("events go on in a new log");
+                    store.close().unwrap();
+                }
             }
         }
     }

@@ -459,8 +459,8 @@ impl Chunk {
             Some(file) => file,
             None => return Err(Error::Gone { path }),
         };
-        // A log that nothing was written to yet has no header.
-        if log.summary.len > LOG_HEADER_LEN as u64 {
+        // A log that nothing was written to yet has no header. One that is known to have lost it is not such a log.
+        if log.summary.len > LOG_HEADER_LEN as u64 || log.summary.instance == 0 {
             self.check_header(&file, &log.summary)?;
         }
         log.file = Some(file.clone());
@@ -790,7 +790,9 @@ impl Chunk {
         let start = log.summary.len;
         let empty = log.summary.totals.count == 0 && settled.len <= LOG_HEADER_LEN as u64 && settled.damage.is_empty();
         let access = if self.shared.writable { Access::Write } else { Access::Read };
-        let Some(file) = self.shared.folder.open_if_there(&id.log_name(), access)? else {
+        let file = self.shared.folder.open_if_there(&id.log_name(), access)?;
+        // With not even a header, it is as if it were not there.
+        let Some(file) = file.filter(|_| !settled.gone || settled.damage.is_empty()) else {
             if log.summary.totals.count > 0 || !settled.damage.is_empty() {
                 // Events were in it that are damage now, for whoever reads the chunk.
                 log.summary.totals.oldest = 0;

@@ -62,6 +62,8 @@ pub(crate) struct Settled {
     pub(crate) cut: u64,
     /// Why bytes were cut, if not only for belonging to a batch that was not finished.
     pub(crate) torn: Option<&'static str>,
+    /// There is no such file, or nothing in it.
+    pub(crate) gone: bool,
 }
 
 /// Walks over a log from `from`, up to where it is known to be whole and durable, to its end.
@@ -207,7 +209,7 @@ impl Survey {
         let len = whole.chain(damage_end).max().unwrap_or(0).max(self.from);
         let torn = self.bad.iter().find(|bad| bad.offset >= limit).map(|bad| bad.what);
         let cut = if self.gone { 0 } else { self.zeros.saturating_sub(len) };
-        Settled { len, damage, cut, torn }
+        Settled { len, damage, cut, torn, gone: self.gone }
     }
 }
 
