@@ -1,50 +1,16 @@
-//! A million events of one equal time are read in both directions in the memory of a few frames. The only test of its binary, since it
-//! counts what the whole process allocates.
+//! A million events of one equal time are read in both directions in the memory of a few frames.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(unsafe_code)] // an allocator that counts
 
+#[path = "common/allocated.rs"]
+mod allocated;
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use allocated::{alone, most_allocated};
 use common::event;
 use common::place::Place;
 use estore::{Durability, Event, ReadOptions, Reader, Store};
-
-/// Counts the bytes that are allocated now, and the most that ever were.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of the caller.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of this very call.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of this very call.
-        unsafe { System.dealloc(memory, layout) };
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How many bytes more than at the start were allocated at once during the call.
-fn most_allocated<T>(call: impl FnOnce() -> T) -> (T, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let result = call();
-    (result, MOST.load(Ordering::Relaxed).saturating_sub(before))
-}
 
 /// Events are numbered in their data; counts them, and fails unless the numbers go by `step`.
 fn check_numbers(mut reader: Reader, first: u64, step: i64) -> u64 {
@@ -69,6 +35,7 @@ fn check_numbers(mut reader: Reader, first: u64, step: i64) -> u64 {
 fn a_million_events_of_one_time_in_both_directions() {
     const N: u64 = 1_000_000;
     const LIMIT: usize = 6 << 20;
+    let _alone = alone();
     for late in [false, true] {
         let place = Place::real();
         let options = || place.options().grace(1).durability(Durability::Process);

@@ -322,9 +322,9 @@ impl Header {
         Ok(())
     }
 
-    /// Whether the body's checksum fits.
-    pub(crate) fn body_is_whole(&self, body: &[u8]) -> bool {
-        body.len() == self.body_len as usize && crc32(body) == self.body_crc
+    /// Whether that is the checksum of its body.
+    pub(crate) fn has_body_crc(&self, crc: u32) -> bool {
+        crc == self.body_crc
     }
 }
 

@@ -132,13 +132,22 @@ pub(crate) fn encode_entries(list: &EntryList, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Reads entries that lie within `from..to` of their file; `None` if one of them makes no sense.
-pub(crate) fn decode_entries(bytes: &[u8], from: u64, to: u64) -> Option<EntryList> {
-    let mut list = EntryList::default();
-    for piece in bytes.chunks(ENTRY_LEN) {
-        list.push(Entry::decode(piece, from, to)?.0);
+/// Reads `entries` entries at `at`, which lie within `from..to` of what they describe; with each whether it is one of late frames. `None` if
+/// they are not what was written, which is found out piece by piece: a header can claim any number.
+pub(crate) fn read_entries(file: &Handle, at: u64, entries: usize, crc: u32, from: u64, to: u64) -> Option<Vec<(Entry, bool)>> {
+    const PIECE_ENTRIES: usize = 1024;
+    let mut list = Vec::new();
+    let mut found = crc32fast::Hasher::new();
+    let mut piece = vec![0; entries_len(entries.min(PIECE_ENTRIES))];
+    while list.len() < entries {
+        let piece = piece.get_mut(..entries_len((entries - list.len()).min(PIECE_ENTRIES)))?;
+        file.read_exact(piece, at + entries_len(list.len()) as u64).ok()?;
+        found.update(piece);
+        for entry in piece.chunks(ENTRY_LEN) {
+            list.push(Entry::decode(entry, from, to)?);
+        }
     }
-    Some(list)
+    (found.finalize() == crc).then_some(list)
 }
 
 /// Length of `entries` entries in a file.
@@ -464,16 +473,11 @@ fn read_part(file: &Handle, at: u64, instance: u64, index: &LogIndex, log_len: u
     file.read_exact(&mut header, at).ok()?;
     let (part, body_crc) = Part::decode(&header, instance)?;
     let follows = part.from == index.covered && part.from < part.to && part.to <= log_len;
-    // An entry stands for a frame at least, which bounds what is set aside for entries.
+    // An entry stands for a frame at least.
     if !follows || part.entries as u64 > (part.to - part.from) / MIN_FRAME_LEN as u64 {
         return None;
     }
-    let mut body = vec![0; part.entries * ENTRY_LEN];
-    file.read_exact(&mut body, at + PART_HEADER_LEN as u64).ok()?;
-    if body_crc != crc32(&body) {
-        return None;
-    }
-    let entries = body.chunks(ENTRY_LEN).map(|piece| Entry::decode(piece, part.from, part.to)).collect::<Option<Vec<_>>>()?;
+    let entries = read_entries(file, at + PART_HEADER_LEN as u64, part.entries, body_crc, part.from, part.to)?;
     Some((part, entries))
 }
 

@@ -183,6 +183,28 @@ pub(crate) struct Walk<'a> {
 
 const WINDOW_LEN: usize = 256 << 10;
 
+/// A body that claims to be longer than this, which only that of a single event can be, is proven before memory is set aside for it.
+pub(crate) const PROVEN_LEN: usize = 4 << 20;
+pub(crate) const BAD_BODY: &str = "the checksum of a frame's body does not fit";
+
+/// Whether the body of a frame is what its header says, looked at piece by piece: a header can claim any length.
+pub(crate) fn body_is_proven(file: &Handle, header: &Header, salvaging: bool) -> Result<bool> {
+    let mut window = vec![0; WINDOW_LEN];
+    let mut crc = crc32fast::Hasher::new();
+    let mut at = header.offset + header.header_len() as u64;
+    while at < header.end() {
+        let len = usize::try_from(header.end() - at).unwrap_or(WINDOW_LEN).min(WINDOW_LEN);
+        let piece = window.get_mut(..len).unwrap_or_default();
+        let found = if salvaging { file.read_what_can_be(piece, at)? } else { file.read_up_to(piece, at)? };
+        if found < len {
+            return Ok(false);
+        }
+        crc.update(piece);
+        at += len as u64;
+    }
+    Ok(header.has_body_crc(crc.finalize()))
+}
+
 impl<'a> Walk<'a> {
     /// A walk over `from..end`, where `from` is the start of a frame.
     pub(crate) fn new(file: &'a Handle, instance: u64, from: u64, end: u64, check_bodies: bool) -> Walk<'a> {
@@ -197,8 +219,11 @@ impl<'a> Walk<'a> {
 
     /// Decodes the events of a frame that the walk has just given into `slots`, whose data then lie in the answer; or says what is wrong.
     pub(crate) fn decode(&mut self, header: &Header, slots: &mut Vec<Slot>) -> Result<Result<&[u8], &'static str>> {
-        let body = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
         slots.clear();
+        if header.body_len as usize > PROVEN_LEN && !body_is_proven(self.file, header, self.salvaging)? {
+            return Ok(Err(BAD_BODY));
+        }
+        let body = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
         Ok(header.decode_body(body, 0, slots).map(|()| body))
     }
 
@@ -230,9 +255,11 @@ impl<'a> Walk<'a> {
     }
 
     fn body_is_whole(&mut self, header: &Header) -> Result<bool> {
-        // A body has the length that its checked header states, and lies within the file; so this allocates no more than the file holds.
+        if header.body_len as usize > WINDOW_LEN {
+            return body_is_proven(self.file, header, self.salvaging);
+        }
         let bytes = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
-        Ok(header.body_is_whole(bytes))
+        Ok(header.has_body_crc(crc32(bytes)))
     }
 
     /// The place of the next whole header after `offset`, or the end; and whether all bytes before it are zeros.

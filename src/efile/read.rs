@@ -28,9 +28,9 @@ use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 use crate::threads::{Mutex, lock};
 
-use super::frame::{Header, LATE, Slot};
+use super::frame::{Header, LATE, MAX_HEADER_LEN, Slot};
 use super::index::{Damage, Entry, EntryList, Segment};
-use super::log::{Stretch, Walk};
+use super::log::{BAD_BODY, PROVEN_LEN, Stretch, Walk, body_is_proven};
 
 /// A batch ends early when the blocks behind it hold this many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -578,6 +578,17 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
     if entry.len as usize > REUSE_BYTES && file.len()? < entry.end() {
         return Err(damaged(entry.offset, "the index names bytes that the file does not have"));
     }
+    if entry.len as usize > PROVEN_LEN {
+        let mut header = [0; MAX_HEADER_LEN];
+        file.read_exact(&mut header, entry.offset)?;
+        let header = Header::decode(&header, source.instance, entry.offset).map_err(|refusal| refusal.at(file, entry.offset))?;
+        if header.frame_len() != u64::from(entry.len) {
+            return Err(damaged(entry.offset, "the index does not agree with the log"));
+        }
+        if !body_is_proven(file, &header, false)? {
+            return Err(Unreadable { certain: true, ..damaged(entry.offset, BAD_BODY) });
+        }
+    }
     if bytes.capacity() > REUSE_BYTES && (entry.len as usize) < REUSE_BYTES {
         *bytes = Vec::new();
     }
@@ -622,6 +633,11 @@ fn salvage_entry(
 ) -> Result<()> {
     slots.clear();
     bytes.clear();
+    if entry.len as usize > PROVEN_LEN {
+        // One frame, of which nothing is to be had.
+        gap(entry.offset, u64::from(entry.len), (entry.first.time, entry.last.time), BAD_BODY);
+        return Ok(());
+    }
     bytes.resize(entry.len as usize, 0);
     source.file.read_what_can_be(bytes, entry.offset)?;
     let mut walk = Walk::new(&source.file, source.instance, entry.offset, entry.end(), true).salvaging();
@@ -635,8 +651,7 @@ fn salvage_entry(
                 }
             }
             Stretch::DamagedBody(header) if source.class.takes(&header) => {
-                let what = "the checksum of a frame's body does not fit";
-                gap(header.offset, header.frame_len(), (header.first.time, header.last.time), what);
+                gap(header.offset, header.frame_len(), (header.first.time, header.last.time), BAD_BODY);
             }
             Stretch::Frame(_) | Stretch::DamagedBody(_) => {}
             Stretch::Damage { offset, len, what } => gap(offset, len, (entry.first.time, entry.last.time), what),

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::event::EventRef;
 
 use super::frame::{self, RECON, Stamp};
-use super::index::{EntryList, Tail, decode_entries, encode_entries, entries_len, tail_fits};
+use super::index::{EntryList, Tail, encode_entries, entries_len, read_entries, tail_fits};
 use super::log::{FORMAT_VERSION, LOG_HEADER_LEN, LogId};
 use super::read::{Class, Merge};
 
@@ -106,12 +106,9 @@ impl Recon {
         if !ours || end > file_len {
             return None;
         }
-        let mut directory = vec![0; entries_len(entries)];
-        self.file.read_exact(&mut directory, frames_end).ok()?;
-        if u32_at(&header, 48) != crc32(&directory) {
-            return None;
-        }
-        let list = decode_entries(&directory, frames_start, frames_end)?;
+        let entries = read_entries(&self.file, frames_end, entries, u32_at(&header, 48), frames_start, frames_end)?;
+        let mut list = EntryList::default();
+        entries.into_iter().for_each(|(entry, _)| list.push(entry));
         Some((Run { list, from, to, len: end - self.end }, tail))
     }
 
