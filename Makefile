@@ -47,6 +47,7 @@ bench: lib ## measures estore beside the machine's limit and other stores; ARGS=
 	cd benches && cargo run --release --locked --features peers -- --lib "$(abspath $(RELEASE))/libestore.so" $(ARGS)
 
 crash: ## lets simulated machines lose power at random and checks every promise; CASES= crash images, SEED= the first case
+	@.ci/setup crash
 	ESTORE_CRASH_IMAGES="$(CASES)" ESTORE_CRASH_SEED="$${SEED:-$$(date +%s%N)}" \
 	    cargo test --locked --profile crash --features shuttle --test crash -- --nocapture
 

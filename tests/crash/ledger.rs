@@ -169,7 +169,8 @@ struct Inner {
     observations: Vec<Observation>,
     failure: Option<String>,
     next_id: u32,
-    pub(crate) hits: BTreeMap<String, u64>,
+    /// How often each kind of fault has hit in this life.
+    hits: BTreeMap<String, u64>,
 }
 
 /// See the module. Shared by the threads of a case, which shuttle never switches while its lock is held.

@@ -200,15 +200,23 @@ impl Plan {
 
 impl Life {
     fn draw(rng: &mut Rng) -> Life {
-        let threads = pick(rng, &[1, 1, 2, 2, 2, 3, 4]);
-        let ops = 2 + rng.index(40 / threads);
-        let flavour = Flavour::draw(rng);
+        let mut threads = pick(rng, &[1, 1, 2, 2, 2, 3, 4]);
+        let mut flavour = Flavour::draw(rng);
+        let mut opening = Opening::draw(rng);
         let mut faults = draw_faults(rng);
+        if rng.one_in(2) && faults.iter().any(|fault| matches!(fault.effect, FaultEffect::SyncLosesPages(..))) {
+            // A sync that fails while others need it: appends that close logs for others sync too.
+            threads = 2 + rng.index(3);
+            flavour = Flavour::Writing;
+            opening.level = Level::Power;
+            opening.max_open_logs = 1 + rng.index(2);
+        }
+        let ops = 2 + rng.index(40 / threads);
         if rng.one_in(3) {
             faults.push(fault(scattered(rng, 9), None, FaultEffect::Crash, false));
         }
         Life {
-            opening: Opening::draw(rng),
+            opening,
             threads: (0..threads).map(|_| (0..ops).map(|_| Op::draw(rng, flavour)).collect()).collect(),
             faults,
             faults_in_opening: rng.one_in(3),
