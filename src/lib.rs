@@ -52,6 +52,11 @@ mod event;
 mod ffi;
 pub mod format;
 mod options;
+#[cfg(feature = "planted")]
+#[doc(hidden)]
+pub mod planted;
+#[cfg(not(feature = "planted"))]
+mod planted;
 mod repair;
 mod store;
 mod threads;

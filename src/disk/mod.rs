@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
 
 pub(crate) mod process;
 mod real;
@@ -287,7 +288,11 @@ impl Handle {
     /// Tried again only if a signal came before it was known how it went: after a failed sync the system may have dropped the bytes and
     /// would report success.
     pub(crate) fn sync(&self) -> Result<()> {
-        retry(|| self.inner.file.sync()).map_err(|e| self.fail("sync", e))
+        let mut result = retry(|| self.inner.file.sync());
+        if planted::has(Bug::RetrySync) && result.is_err() {
+            result = self.inner.file.sync();
+        }
+        result.map_err(|e| self.fail("sync", e))
     }
 
     pub(crate) fn len(&self) -> Result<u64> {

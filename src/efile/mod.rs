@@ -21,6 +21,7 @@ use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 use crate::options::{Level, LogFn, Sizes};
+use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
 
@@ -330,6 +331,11 @@ impl Chunk {
         let summaries = self.summaries();
         DOOMED.lock().unwrap_or_else(PoisonError::into_inner).extend(summaries.into_iter().map(|summary| (folder, summary)));
         self.doomed.store(true, Ordering::Relaxed);
+        if planted::has(Bug::RemoveUnderReaders) {
+            for summary in self.summaries() {
+                remove_files(&self.shared.folder, summary.id);
+            }
+        }
     }
 
     /// What the journal should know of each of its logs.
@@ -394,7 +400,7 @@ impl Chunk {
         let file = self.file_of(log)?;
         let LogSummary { id, instance, len: start, .. } = log.summary;
         let needed = start + frame::room_for(events) + LOG_HEADER_LEN as u64;
-        if needed > log.room {
+        if needed > log.room && !planted::has(Bug::SkipReserve) {
             let least = needed - start;
             let more = if ahead == Ahead::Room { least.max(start.clamp(ROOM_MIN, ROOM_MAX)) } else { least };
             let reserved = match file.reserve(start, more) {
@@ -581,7 +587,10 @@ impl Chunk {
             written = 0;
         }
         let stamp = Stamp { instance, batch: part.batch, durable: part.durable };
-        let (late, rest) = part.events.split_at(cutoffs.routed_late);
+        let (late, mut rest) = part.events.split_at(cutoffs.routed_late);
+        if planted::has(Bug::LoseEventAtFrame) && !late.is_empty() && rest.len() > 1 {
+            rest = rest.get(1..).unwrap_or_default();
+        }
         let (main, alone) = rest.split_at(rest.len() - usize::from(cutoffs.alone));
         let mut late_left = cutoffs.late as u32;
         headers.clear();
@@ -740,7 +749,7 @@ impl Chunk {
         }
         let file = self.file_of(log)?;
         file.truncate(log.summary.len)?;
-        if log.synced < log.summary.len {
+        if log.synced < log.summary.len && !planted::has(Bug::RetireWithoutSync) {
             file.sync()?;
             log.synced = log.summary.len;
         }

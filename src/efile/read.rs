@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::disk::Handle;
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
+use crate::planted::{self, Bug};
 use crate::threads::{Mutex, lock};
 
 use super::frame::{Header, LATE, MAX_HEADER_LEN, Slot};
@@ -93,7 +94,7 @@ impl Scope {
     }
 
     fn overlaps(&self, first: Key, last: Key) -> bool {
-        first <= self.last && self.first <= last
+        first <= self.last && self.first <= last && !(planted::has(Bug::LoseEventAtBorder) && first.time == self.last.time)
     }
 }
 
@@ -510,7 +511,7 @@ impl Block {
 
     /// Leaves out what the scope does not want.
     fn narrow(&mut self, scope: &Scope, entry: &Entry) {
-        if entry.seq_high > scope.seq {
+        if entry.seq_high > scope.seq && !planted::has(Bug::LeakIntoSnapshot) {
             self.slots.retain(|slot| slot.seq <= scope.seq);
         }
         self.from = self.slots.partition_point(|slot| slot.key() < scope.first);

@@ -17,6 +17,7 @@ use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
 use crate::event::Key;
+use crate::planted::{self, Bug};
 
 use super::frame::{END, Header, LAST, LATE};
 use super::index::Damage;
@@ -90,7 +91,7 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Res
     let mut walk = Walk::new(file, instance, from, file_len, true);
     while let Some(stretch) = walk.next()? {
         match stretch {
-            Stretch::Frame(header) | Stretch::DamagedBody(header) if header.batch <= known => {
+            Stretch::Frame(header) | Stretch::DamagedBody(header) if header.batch <= known && !planted::has(Bug::BringBackCutFrames) => {
                 let what = "frames that were cut off before";
                 survey.bad.push(Bad { offset: header.offset, len: header.frame_len(), what, batch: None });
                 survey.zeros = file_len;
@@ -170,7 +171,7 @@ impl Survey {
 
     /// Where damage that is none ends and what may be a torn tail starts.
     fn limit(&self, durable: u64) -> u64 {
-        let torn = self.bad.iter().find(|bad| bad.batch.is_none_or(|batch| batch > durable));
+        let torn = self.bad.iter().find(|bad| bad.batch.is_none_or(|batch| batch > durable || planted::has(Bug::CutBelowDurable)));
         torn.map_or(self.zeros, |bad| bad.offset)
     }
 
@@ -280,6 +281,9 @@ pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64)
         None => folder.open(&name, Access::CreateNew)?,
     };
     let before = file.len()?;
+    if planted::has(Bug::ForgetCutBytes) {
+        return log.truncate(from);
+    }
     if let Err(e) = keep_aside(&file, before, log, from, len) {
         // A part of it is of no use.
         let _ = if before == 0 { folder.remove_if_there(&name).map(drop) } else { file.truncate(before) };

@@ -28,6 +28,7 @@ use crate::efile::LogSummary;
 use crate::efile::log::{FORMAT_VERSION, LogId};
 use crate::efile::recover::Totals;
 use crate::error::{Error, Result};
+use crate::planted::{self, Bug};
 use crate::threads::{Mutex, lock};
 
 use super::lockfile;
@@ -120,7 +121,7 @@ impl Record {
 
     /// `None` if the bytes are no record of this place; an inner `None` for a kind that is not known.
     fn decode(bytes: &[u8], instance: u64, offset: u64) -> Option<Option<Record>> {
-        if bytes.len() != RECORD_LEN || u32_at(bytes, 0) != checksum(bytes, instance, offset) {
+        if bytes.len() != RECORD_LEN || u32_at(bytes, 0) != checksum(bytes, instance, offset) && !planted::has(Bug::SkipRecordChecksum) {
             return None;
         }
         let u64_at = |at: usize| u64_at(bytes, at);
@@ -363,7 +364,7 @@ impl Journal {
             let file = folder.create_anew(NEW_NAME)?;
             file.reserve(0, room)?;
             file.write_all(&bytes, 0)?;
-            file.sync()
+            if planted::has(Bug::RenameBeforeSync) { Ok(()) } else { file.sync() }
         };
         // On a full disk, what there is of it is space for others.
         write().inspect_err(|_| drop(folder.remove_if_there(NEW_NAME)))?;
@@ -462,6 +463,12 @@ impl Journal {
     /// Appends records and makes the journal durable.
     pub(crate) fn append_durably(&mut self, records: &[Record]) -> Result<()> {
         self.append(records)?;
+        let is = |kind: fn(&Fact) -> bool| records.iter().any(|record| kind(&record.fact));
+        if planted::has(Bug::SkipSessionSync) && is(|fact| matches!(fact, Fact::Session { .. }))
+            || planted::has(Bug::RemoveBeforeHorizon) && is(|fact| matches!(fact, Fact::Horizon(_)))
+        {
+            return Ok(());
+        }
         if let Some(unsynced) = self.unsynced() {
             unsynced.sync()?;
             self.note_synced(&unsynced);

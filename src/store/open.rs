@@ -20,6 +20,7 @@ use crate::efile::recover::{Survey, Totals, survey};
 use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
 use crate::options::{Level, Mode, Options};
+use crate::planted::{self, Bug};
 use crate::threads::Mutex;
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -184,7 +185,10 @@ impl Opening<'_> {
 
     fn run(self, lock: Option<Box<dyn Lock>>) -> Result<Opened> {
         let Some(lock) = lock else { return self.run_beside_writer() };
-        let Found { reading, facts, chunks, news, .. } = self.look(None)?;
+        let Found { reading, mut facts, chunks, news, .. } = self.look(None)?;
+        if planted::has(Bug::ReuseSeqs) {
+            facts.next_seq = facts.committed + 1;
+        }
         let view = View { chunks: Arc::new(chunks), seq: facts.committed, horizon: facts.horizon };
 
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
@@ -355,7 +359,8 @@ impl Opening<'_> {
         for (_, _, survey) in &surveys {
             // And logs may be lost too, and with them the ends of batches: then parts that are whole have to do.
             let durable = durable_in(survey);
-            let committed = if found_anew { survey.committed_here(durable) } else { survey.committed(durable) };
+            let committed =
+                if found_anew || planted::has(Bug::IgnoreEnd) { survey.committed_here(durable) } else { survey.committed(durable) };
             facts.committed = facts.committed.max(committed);
         }
         let committed = snapshot.map_or(facts.committed, |snapshot| facts.committed.min(snapshot));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::efile::{self, Chunk};
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::planted::{self, Bug};
 use crate::threads::atomic::Ordering;
 use crate::threads::{self, Mutex, Thread, lock};
 
@@ -84,7 +85,13 @@ impl Core {
         self.check_writable()?;
         self.let_others_append();
         let work = self.collect(self.writer_of(&mut lock(&self.writer))?);
-        self.carry_out(&work).map_err(|e| self.stop(e))?;
+        if planted::has(Bug::DurableBeforeSync) {
+            self.durable.fetch_max(work.seq, Ordering::AcqRel);
+        }
+        match self.carry_out(&work) {
+            Err(e) if planted::has(Bug::GoOnAfterFailedSync) => return Err(e),
+            result => result.map_err(|e| self.stop(e))?,
+        }
         {
             // Appends sync too, when they close a log for another, and poison under this lock if that fails. Then the system has taken
             // bytes for written that it lost, and the syncs here may have succeeded only because of that.
@@ -131,14 +138,14 @@ impl Core {
     }
 
     fn carry_out(&self, work: &Work) -> Result<()> {
-        for (_, log) in &work.logs {
+        for (_, log) in work.logs.iter().filter(|_| !planted::has(Bug::SkipLogSync)) {
             log.file.sync()?;
         }
         // Before the journal, which may say that a log is there for good.
-        if work.folder.is_some() {
+        if work.folder.is_some() && !planted::has(Bug::SkipFolderSync) {
             self.folder.sync()?;
         }
-        if let Some(journal) = &work.journal {
+        if let Some(journal) = work.journal.as_ref().filter(|_| !planted::has(Bug::SkipJournalSync)) {
             journal.sync()?;
         }
         Ok(())

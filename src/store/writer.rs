@@ -17,6 +17,7 @@ use crate::efile::{self, Ahead, Chunk, FrameBuffer, LogSummary, Part};
 use crate::error::{Error, Result};
 use crate::event::{AsEvent, EventRef};
 use crate::options::{Durability, Level};
+use crate::planted::{self, Bug};
 use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
@@ -391,7 +392,9 @@ impl Core {
 
     /// What a failed write means: nobody knows what of it reached the logs.
     fn stop_after_write(&self, cause: Error) -> Error {
-        self.poison(&cause);
+        if !planted::has(Bug::GoOnAfterFailedWrite) {
+            self.poison(&cause);
+        }
         self.outcome_unknown(cause)
     }
 
@@ -547,7 +550,7 @@ impl Core {
     pub(super) fn all_records(&self, writer: &Writer, committed: u64) -> Vec<Record> {
         let view = lock(&self.view).clone();
         let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit }];
-        if view.horizon > 0 {
+        if view.horizon > 0 && !planted::has(Bug::ForgetHorizon) {
             facts.push(Fact::Horizon(view.horizon));
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.

@@ -17,7 +17,7 @@ const CRASH: Fault = Fault { at: 0, calls: None, name: None, effect: FaultEffect
 
 /// The ways in which one loss of power is looked at: what is left, and of which seed.
 fn ways(effort: Effort, at: u64) -> Vec<(Crash, u64)> {
-    let tears = if effort == Effort::Full { 24 } else { 5 };
+    let tears = if effort == Effort::Full { 24 } else { 4 };
     let mut ways = vec![(Crash::KeepAll, 0), (Crash::LoseAll, 0)];
     ways.extend((0..tears).map(|seed| (Crash::Random, at * 1_000 + seed)));
     ways
@@ -62,12 +62,13 @@ pub(crate) fn sweep(workload: &Workload, effort: Effort) -> Result<Stats, Failur
                 let new = sweep.case(&case, |sweep| {
                     let new = sweep.is_new(&image, ledger.fingerprint());
                     if new {
-                        let depth = if seed % 2 == 0 { Depth::GoesOn } else { Depth::Shows };
+                        let deep = effort == Effort::Full || (at + seed) % 3 == 0;
+                        let depth = if deep { Depth::GoesOn } else { Depth::Shows };
                         image::check(workload, &image.fork(seed), &ledger, loss_of(how), depth);
                     }
                     new
                 })?;
-                let again = effort == Effort::Full || (run == 0 && (at + seed) % 4 == 0);
+                let again = effort == Effort::Full || (run == 0 && (at + seed) % 16 == 3);
                 if new == Some(true) && again && ledger.exists == Exists::Yes {
                     recovery(&mut sweep, &case, workload, &image, loss_of(how), &ledger)?;
                 }
@@ -104,7 +105,13 @@ fn recovery(sweep: &mut Sweep, case: &str, workload: &Workload, disk: &SimDisk, 
                         let image = copy.fork(at);
                         image.power_on(again);
                         if sweep.is_new(&image, ledger.fingerprint()) {
-                            image::check(workload, &image, ledger, loss.max(loss_of(again)), Depth::Shows);
+                            image::check(
+                                workload,
+                                &image,
+                                ledger,
+                                loss.max(loss_of(again)),
+                                if at % 3 == 0 { Depth::GoesOn } else { Depth::Shows },
+                            );
                         }
                     }
                 }

@@ -100,13 +100,13 @@ fn run(sweep: &mut Sweep, workload: &Workload, fault: Fault) -> bool {
     life.recover_in_place();
     let lost = matches!(rules, Rules::LosePages(_));
     let depth = if (at + u64::from(forever)) % 3 == 0 { Depth::GoesOn } else { Depth::Shows };
-    for (disk, ledger) in [(&disk, &ledger), (&life.disk, &life.ledger)] {
-        for (how, loss) in [(Crash::LoseAll, Loss::Power), (Crash::KeepAll, if lost { Loss::Pages } else { Loss::Process })] {
-            let copy = disk.fork(at);
-            copy.power_on(how);
-            if sweep.is_new(&copy, ledger.fingerprint()) {
-                image::check(workload, &copy, ledger, loss, depth);
-            }
+    let died = if lost { Loss::Pages } else { Loss::Process };
+    let ends = [(&disk, &ledger, Crash::KeepAll, died), (&disk, &ledger, Crash::LoseAll, Loss::Power)];
+    for (disk, ledger, how, loss) in ends.into_iter().chain([(&life.disk, &life.ledger, Crash::LoseAll, Loss::Power)]) {
+        let copy = disk.fork(at);
+        copy.power_on(how);
+        if sweep.is_new(&copy, ledger.fingerprint()) {
+            image::check(workload, &copy, ledger, loss, depth);
         }
     }
     true
@@ -126,12 +126,10 @@ pub(crate) fn full(workload: &Workload, effort: Effort) -> Result<Stats, Failure
             sweep.stats.calls = life.disk.calls() - calls;
             sweep.stats.faults += u64::from(failed);
             life.recover_in_place();
-            for (how, loss) in [(Crash::LoseAll, Loss::Power), (Crash::KeepAll, Loss::Process)] {
-                let copy = life.disk.fork(free);
-                copy.power_on(how);
-                if sweep.is_new(&copy, life.ledger.fingerprint()) {
-                    image::check(workload, &copy, &life.ledger, loss, Depth::GoesOn);
-                }
+            let copy = life.disk.fork(free);
+            copy.power_on(Crash::LoseAll);
+            if sweep.is_new(&copy, life.ledger.fingerprint()) {
+                image::check(workload, &copy, &life.ledger, Loss::Power, if free % 3 == 0 { Depth::GoesOn } else { Depth::Shows });
             }
             failed
         })?;

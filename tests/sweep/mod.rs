@@ -15,14 +15,17 @@
 
 #![allow(dead_code)] // every test file uses a part of it
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use estore::disk::SimDisk;
 
 pub(crate) mod crash;
 pub(crate) mod fail;
+pub(crate) mod harm;
 pub(crate) mod image;
 pub(crate) mod ledger;
 pub(crate) mod life;
@@ -82,6 +85,33 @@ impl Effort {
     }
 }
 
+thread_local! {
+    /// Within a case: what its last panic said.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Panics within a case are noted, with their place, instead of printed: there may be many before one gets out of it, and with planted bugs
+/// they are wanted.
+fn listen_to_panics() {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let noted = PANIC.with_borrow_mut(|note| {
+                note.as_mut().map(|note| {
+                    let payload = info.payload();
+                    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+                    let text = text.unwrap_or("a panic");
+                    *note = format!("{text}\n  at {}", info.location().map(ToString::to_string).unwrap_or_default());
+                })
+            });
+            if noted.is_none() {
+                usual(info);
+            }
+        }));
+    });
+}
+
 /// One sweep in progress: runs case by case.
 pub(crate) struct Sweep {
     pub(crate) stats: Stats,
@@ -102,13 +132,11 @@ impl Sweep {
         if !wanted {
             return Ok(None);
         }
-        match catch_unwind(AssertUnwindSafe(|| body(self))) {
-            Ok(answer) => Ok(Some(answer)),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-                Err(Failure { case: name.to_owned(), what: text.unwrap_or("a panic").to_owned(), stats: self.stats })
-            }
-        }
+        listen_to_panics();
+        let outer = PANIC.replace(Some(String::new()));
+        let result = catch_unwind(AssertUnwindSafe(|| body(self)));
+        let what = PANIC.replace(outer).unwrap_or_default();
+        result.map(Some).map_err(|_| Failure { case: name.to_owned(), what, stats: self.stats })
     }
 
     /// Whether a disk with these files was not looked at yet, for a ledger of this state.

@@ -196,7 +196,7 @@ pub(crate) fn all() -> Vec<Workload> {
     });
     add("delete-all", |m| {
         let before = vec![Open(opening(Durability::Power).logs(1)), m.append(&[5, 120]), m.append(&[250])];
-        (before, vec![DeleteBefore(5_000), Read, m.append(&[5_001]), Close, Open(opening(PROCESS)), Read, Close])
+        (before, vec![Hold, DeleteBefore(5_000), Read, Drain, m.append(&[5_001]), Close, Open(opening(PROCESS)), Read, Close])
     });
     add("journal", |m| {
         // Every log that is made or retired is a record or two; every few of them the journal is written anew.

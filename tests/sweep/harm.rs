@@ -1,0 +1,207 @@
+//! Files that are harmed, at every place: a store that was closed, and one whose writer died. What opens shows no event that was not
+//! appended, and misses none in silence.
+//!
+//! A small sister of `sweep_bytes.rs`, for bugs that only damage shows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use estore::disk::{Crash, SimClock, SimDisk};
+use estore::{Durability, Error, Event, Mode, Options, ReadOptions, Sizes, Store};
+
+use crate::common::event;
+
+use super::life::PATH;
+use super::{Effort, Failure, Stats, Sweep};
+
+const CHUNK: u64 = 100;
+/// So many bytes at once are overwritten with zeros.
+const ZEROS: usize = 40;
+
+/// A store to harm.
+struct Base {
+    name: &'static str,
+    disk: SimDisk,
+    /// All that it shows unharmed.
+    all: Vec<Event>,
+    durable: u64,
+    died: bool,
+}
+
+fn options(disk: &SimDisk) -> Options {
+    let clock = SimClock::new(1_700_000_000_000_000_000);
+    let sizes = Sizes { pending_bytes: 300, ..Sizes::default() };
+    Options::new().disk(Arc::new(disk.session())).clock(Arc::new(clock)).background(false).durability(Durability::Process).sizes(sizes)
+}
+
+/// Two chunks with the same things at the same places, with single events, batches, late events and runs.
+fn make(name: &'static str, close: bool) -> Base {
+    let disk = SimDisk::new(1);
+    let store = Store::open(PATH, options(&disk).file_size(CHUNK).grace(10)).unwrap();
+    let append = |times: &[u64], len: usize| {
+        for chunk in [0, CHUNK] {
+            let events: Vec<Event> = (0..).zip(times).map(|(id, time)| event(time + chunk, id, vec![*time as u8; len])).collect();
+            store.append(&events).unwrap();
+        }
+    };
+    append(&[50, 51, 52], 10);
+    append(&[53], 20);
+    append(&[20, 22, 24], 120);
+    append(&[54, 55], 10);
+    store.sync().unwrap();
+    append(&[56], 10);
+    append(&[57, 25], 10);
+    let durable = if close { store.last_seq() } else { store.durable_seq() };
+    let all = store.read(..).unwrap().collect::<estore::Result<Vec<Event>>>().unwrap();
+    if close {
+        store.close().unwrap();
+    }
+    disk.power_off();
+    drop(store);
+    disk.power_on(Crash::KeepAll);
+    Base { name, disk, all, durable, died: !close }
+}
+
+/// Where the frames of a log start, and how long they are.
+fn frames(log: &[u8]) -> Vec<(usize, usize)> {
+    let number = |at: usize| log.get(at..at + 4).map_or(0, |bytes| u32::from_le_bytes(bytes.try_into().unwrap()) as usize);
+    let mut frames = Vec::new();
+    let mut at = 64;
+    while log.get(at..at + 4) == Some(b"eFrm") {
+        let single = log[at + 24] & 32 != 0;
+        let len = if single { 64 + number(at + 32) } else { 128 + number(at + 40) };
+        frames.push((at, len));
+        at += len;
+    }
+    frames
+}
+
+/// Where what may be a torn tail begins in a log whose writer died: behind the last durable frame there is nothing that could tell.
+fn tail(log: &[u8], durable: u64) -> usize {
+    let seq = |at: usize| u64::from_le_bytes(log[at..at + 8].try_into().unwrap());
+    let batch = |at: usize| if log[at + 24] & 32 != 0 { seq(at + 48) } else { seq(at + 112) };
+    frames(log).iter().rfind(|(at, _)| batch(*at) <= durable).map_or(0, |(at, _)| *at)
+}
+
+/// What became of a store's files.
+struct Harm {
+    name: String,
+    files: Vec<(String, Vec<u8>)>,
+    /// It looks like a torn tail, and may be taken for one.
+    like_a_tail: bool,
+}
+
+fn harms(base: &Base) -> Vec<Harm> {
+    let mut harms = Vec::new();
+    let files: Vec<(String, Vec<u8>)> = base
+        .disk
+        .paths()
+        .into_iter()
+        .map(|path| {
+            let bytes = base.disk.dump(&path).unwrap();
+            (path.to_str().unwrap().to_owned(), bytes)
+        })
+        .collect();
+    for (name, bytes) in files.iter().filter(|(name, _)| !name.ends_with("lock")) {
+        let content = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let mut change = |how: &str, at: usize, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut changed = bytes.clone();
+            change(&mut changed);
+            let like_a_tail = base.died && name.ends_with(".estore") && (how == "cut" || at + ZEROS > tail(bytes, base.durable));
+            harms.push(Harm { name: format!("{name}-{how}-{at}"), files: vec![(name.clone(), changed)], like_a_tail });
+        };
+        for at in 0..content {
+            change("flip", at, &|bytes| bytes[at] ^= 1 << (at % 8));
+            if at % 29 == 0 {
+                change("cut", at, &|bytes| bytes.truncate(at));
+                change("zero", at, &|bytes| bytes[at..(at + ZEROS).min(content)].fill(0));
+            }
+        }
+        for &(at, len) in &frames(bytes) {
+            for &(from, _) in frames(bytes).iter().filter(|(from, other)| *from != at && *other == len) {
+                change("double", at, &|bytes| bytes.copy_within(from..from + len, at));
+            }
+        }
+    }
+    // Frames in each other's place in two logs that look the same.
+    let log = |name: &str| files.iter().find(|(path, _)| path.ends_with(name)).unwrap();
+    let ((a, a_bytes), (b, b_bytes)) = (log("0-0.estore"), log("1-0.estore"));
+    for (at, len) in frames(a_bytes).into_iter().filter(|frame| frames(b_bytes).contains(frame)) {
+        let (mut a_bytes, mut b_bytes) = (a_bytes.clone(), b_bytes.clone());
+        a_bytes[at..at + len].swap_with_slice(&mut b_bytes[at..at + len]);
+        let like_a_tail = base.died && at >= tail(&a_bytes, base.durable).min(tail(&b_bytes, base.durable));
+        harms.push(Harm { name: format!("/exchange-frames-{at}"), files: vec![(a.clone(), a_bytes), (b.clone(), b_bytes)], like_a_tail });
+    }
+    harms
+}
+
+/// All events that a reader gives, and whether it ended well.
+fn read_on(store: &Store, how: ReadOptions) -> (Vec<Event>, bool) {
+    let mut events = Vec::new();
+    let reader = match store.read_with(.., how) {
+        Ok(reader) => reader,
+        Err(error) => {
+            assert!(matches!(error, Error::Corrupt { .. }), "reading: {error:?}");
+            return (events, false);
+        }
+    };
+    for event in reader {
+        match event {
+            Ok(event) => events.push(event),
+            Err(error) => {
+                assert!(matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. }), "reading on: {error:?}");
+                return (events, false);
+            }
+        }
+    }
+    (events, true)
+}
+
+fn check(base: &Base, disk: &SimDisk, mode: Mode, like_a_tail: bool) {
+    let store = match Store::open(Path::new(PATH), options(disk).mode(mode)) {
+        Ok(store) => store,
+        Err(error) => {
+            let named =
+                matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. } | Error::NotAStore { .. } | Error::Settings { .. });
+            assert!(named, "opening: {error:?}");
+            return;
+        }
+    };
+    for how in [ReadOptions::new(), ReadOptions::new().reverse()] {
+        let (got, well) = read_on(&store, how);
+        let strange = got.iter().find(|event| !base.all.contains(event));
+        assert!(strange.is_none(), "an event that was never appended: {strange:?}");
+        if well {
+            let missing = base.all.iter().find(|event| !like_a_tail && event.seq <= base.durable && !got.contains(event));
+            assert!(missing.is_none(), "missing in silence: {missing:?}");
+            let mut seqs: Vec<u64> = got.iter().map(|event| event.seq).collect();
+            seqs.sort_unstable();
+            seqs.dedup();
+            assert_eq!(seqs.len(), got.len(), "events are there twice");
+            if let Ok(count) = store.count(..) {
+                assert_eq!(count, got.len() as u64, "the count");
+            }
+        }
+    }
+}
+
+/// Harms the files of both stores in every way.
+pub(crate) fn sweep(effort: Effort) -> Result<Stats, Failure> {
+    let mut sweep = Sweep::new(effort);
+    for (name, close) in [("closed", true), ("died", false)] {
+        let Some(base) = sweep.case(&format!("harm/{name}"), |_| make(name, close))? else { continue };
+        for (i, harm) in (0..).zip(harms(&base)) {
+            for mode in [Mode::ReadOnly, Mode::Existing] {
+                sweep.case(&format!("harm/{}{}/{mode:?}", base.name, harm.name), |sweep| {
+                    let copy = base.disk.fork(i);
+                    for (name, bytes) in &harm.files {
+                        copy.put(name, bytes).unwrap();
+                    }
+                    sweep.stats.images += 1;
+                    check(&base, &copy, mode, harm.like_a_tail);
+                })?;
+            }
+        }
+    }
+    Ok(sweep.stats)
+}
