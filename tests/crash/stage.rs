@@ -98,7 +98,9 @@ impl Shared {
         if self.story.is_told() {
             let outcome = result.as_ref().err().map(|e| format!(": {e}")).unwrap_or_default();
             let hit = if hit { " <== fault" } else { "" };
-            tell!(self.story, "        {what}{outcome}{hit}");
+            // 0 is the thread that opens, ends and checks; those of the plan, and the store's own, come after it.
+            let task: usize = shuttle::thread::current().id().into();
+            tell!(self.story, "        [{task}] {what}{outcome}{hit}");
         }
         result
     }
