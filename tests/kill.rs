@@ -23,6 +23,7 @@ mod ledger;
 mod workload;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
@@ -309,11 +310,23 @@ impl Run<'_> {
             self.note_look(&store, at_work, true, thorough);
             self.ledger.append(&store, life);
             store.close().expect("it closes");
+            self.nothing_is_left_over();
         }
         let messages = std::mem::take(&mut *self.messages.lock().unwrap());
         self.tally.messages += messages.iter().filter(|(level, _)| *level == Level::Warning).count() as u64;
         let bad: Vec<_> = messages.iter().filter(|(level, _)| *level == Level::Error).collect();
         assert!(bad.is_empty(), "a kill is no damage: {bad:?}");
+    }
+
+    /// What the dead have not finished is gone: files that were to be renamed, and those of chunks that are deleted.
+    fn nothing_is_left_over(&self) {
+        for entry in fs::read_dir(&self.path).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!name.ends_with(".new"), "{name} is left over");
+            let chunk = name.split_once('-').and_then(|(chunk, _)| chunk.parse::<u64>().ok());
+            let deleted = chunk.is_some_and(|chunk| !self.setup.efile && (chunk + 1) * self.setup.file_size <= self.ledger.horizon);
+            assert!(!deleted, "{name} is left over, though {} is the horizon", self.ledger.horizon);
+        }
     }
 
     fn note_look(&mut self, store: &Handle, at_work: &[BatchId], recovered: bool, thorough: bool) {

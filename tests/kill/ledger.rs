@@ -54,7 +54,7 @@ pub(crate) struct Ledger {
     batches: HashMap<BatchId, Kept>,
     news: HashMap<BatchId, News>,
     /// Everything before it is deleted; for sure, and perhaps.
-    horizon: u64,
+    pub(crate) horizon: u64,
     perhaps: BTreeSet<u64>,
     /// Events up to this seq are promised.
     promised: u64,
