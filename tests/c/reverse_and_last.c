@@ -26,7 +26,7 @@ int main(void)
     CHECK(strcmp(read_data(store, 2, 3, ESTORE_READ_LAST, 1), "c2") == 0);
     CHECK(strcmp(read_data(store, 4, 4, ESTORE_READ_FORWARD, 0), "") == 0);
 
-    ANSWERS(ESTORE_ERR_INVALID, estore_read_iter(store, 0, 9, 4, 0, &iter, &err));                /* no such flag */
+    ANSWERS(ESTORE_ERR_INVALID, estore_read_iter(store, 0, 9, 8, 0, &iter, &err));                /* no such flag */
     ANSWERS(ESTORE_ERR_INVALID, estore_read_iter(store, 0, 9, ESTORE_READ_LAST, 0, &iter, &err)); /* the last how many? */
     ANSWERS(ESTORE_ERR_RANGE, estore_read_iter(store, 9, 8, ESTORE_READ_FORWARD, 0, &iter, &err));
     CHECK(iter == NULL);
