@@ -18,7 +18,7 @@ REALNAME := $(SONAME).$(VERSION)
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test crash kill bench lib install uninstall clean
+.PHONY: help demo test crash kill fuzz bench lib install uninstall clean
 
 help: ## lists the commands (the default)
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
@@ -37,10 +37,16 @@ test: ## checks everything: style, lints, docs, all tests, the examples in all l
 	cargo test --locked --no-fail-fast
 	cargo clippy --locked --features shuttle --test crash -- -D warnings
 	$(MAKE) crash CASES=20000 SEED=1
+	cd fuzz && cargo fmt --check && cargo clippy --release --locked --target "$$(rustc --print host-tuple)" -- -D warnings
+	FOUND= fuzz/run 5
 
 kill: ## kills writing processes at random moments and checks all that was promised to them; KILLS=10000, SEED=0
 	@.ci/setup kill
 	ESTORE_KILLS=$(KILLS) ESTORE_SEED=$(SEED) cargo test --release --locked --test kill -- --nocapture
+
+fuzz: ## fuzzes files and C ABI, guided by coverage; SECONDS=60 for each target, TARGET= for one; see fuzz/README.md
+	@.ci/setup fuzz
+	fuzz/run $(or $(SECONDS),60) $(TARGET)
 
 bench: lib ## measures estore beside the machine's limit and other stores; ARGS= for the driver, see benches/README.md
 	@.ci/setup bench

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   session 1 ── closed ──> first      some batches, in order and late, on their own and together
-//!   session 2 ── killed ──> died       more of them, of which a part was synced
-//!   session 3 ── closed ──> closed     what session 2 left was recovered, and a little added
+//!      ├─ session 2 ── killed ──> died       more of them, of which a part was synced
+//!      │  session 3 ── closed ──> closed     what session 2 left was recovered, and a little added
+//!      └─ session 4 ── closed ──> other      what might have been instead: the same logs went on differently
 //! ```
 //!
 //! There is one history of an efile, for the targets that fuzz one file of it, and one of a store with several chunks for `folder`.
@@ -43,19 +44,20 @@ pub struct Snapshot {
     pub ends: Vec<u64>,
 }
 
-/// A store at three moments of its life.
+/// A store at moments of its life.
 pub struct History {
     pub efile: bool,
     pub first: Snapshot,
     pub died: Snapshot,
     pub closed: Snapshot,
+    pub other: Snapshot,
     /// Every event that was ever stored, sorted.
     pub all: Vec<Event>,
 }
 
 impl History {
-    pub fn snapshots(&self) -> [&Snapshot; 3] {
-        [&self.first, &self.died, &self.closed]
+    pub fn snapshots(&self) -> [&Snapshot; 4] {
+        [&self.first, &self.died, &self.closed, &self.other]
     }
 
     /// What each snapshot has under a name.
@@ -94,7 +96,7 @@ fn event(time: u64, id: u32, data: &str) -> Event {
     Event { time, seq: 0, id, data: data.as_bytes().to_vec() }
 }
 
-/// The batches of the three sessions.
+/// The batches of a session.
 fn batches(session: usize) -> Vec<Vec<Event>> {
     let in_order = |from: u64, count: u64| (0..count).map(|i| event(from + i * 7, i as u32, &format!("in order {i}"))).collect();
     match session {
@@ -115,7 +117,14 @@ fn batches(session: usize) -> Vec<Vec<Event>> {
             vec![event(3_000_020, 1, "on its own"), event(1_500_000, 1, "late here or there")],
             vec![event(2_000_340, 5, "the last of all")],
         ],
-        _ => vec![vec![event(2_000_350, 1, "after recovery"), event(3_000_040, 1, "after recovery")], vec![event(2_000_040, 1, "late")]],
+        3 => vec![vec![event(2_000_350, 1, "after recovery"), event(3_000_040, 1, "after recovery")], vec![event(2_000_040, 1, "late")]],
+        _ => vec![
+            vec![event(2_000_051, 9, "late, otherwise"), event(2_000_052, 9, "late, otherwise")],
+            vec![event(2_000_401, 9, "otherwise"), event(2_000_402, 9, "otherwise"), event(3_000_101, 9, "otherwise")],
+            vec![event(1_600_000, 9, "otherwise"), event(2_000_403, 9, "otherwise")],
+            // Longer than what came in the two other sessions, so that an index of that seems to fit.
+            in_order(2_000_500, 60),
+        ],
     }
 }
 
@@ -151,12 +160,13 @@ fn snapshot(disk: &SimDisk, efile: bool, closed: bool, durable: u64, ends: &[u64
     Snapshot { disk: taken, files, events, closed, durable, ends: ends.to_vec() }
 }
 
-/// Lives through the three sessions.
+/// Lives through the sessions.
 fn history(efile: bool) -> History {
     let disk = SimDisk::new(7);
     // Zeros that are copied for each input would take half of the time.
     disk.set_reserves(false);
-    let open = || Handle::open(efile, Path::new(PATH), making(&disk, efile)).expect("the store opens");
+    let open_on = |disk: &SimDisk| Handle::open(efile, Path::new(PATH), making(disk, efile)).expect("the store opens");
+    let open = || open_on(&disk);
     let mut ends = Vec::new();
     let mut append = |store: &Handle, batches: &[Vec<Event>]| {
         ends.extend(batches.iter().map(|batch| store.append(batch).expect("events can be appended")));
@@ -168,6 +178,13 @@ fn history(efile: bool) -> History {
     store.close().expect("the store closes");
     let durable = store.last_seq();
     let first = snapshot(&disk, efile, true, durable, &ends);
+    let other = {
+        let disk = disk.fork(2);
+        let store = open_on(&disk);
+        let ends: Vec<u64> = ends.into_iter().chain(batches(4).iter().map(|batch| store.append(batch).expect("it takes events"))).collect();
+        store.close().expect("the store closes");
+        snapshot(&disk, efile, true, u64::MAX, &ends)
+    };
 
     let store = open();
     let second = batches(2);
@@ -184,6 +201,7 @@ fn history(efile: bool) -> History {
     let ends = append(&store, &batches(3));
     store.close().expect("the store closes");
     let mut all = events(&disk, efile);
+    all.extend(other.events.iter().filter(|event| !first.events.contains(event)).cloned());
     all.sort_by_key(|event| (event.time, event.seq));
     if let Handle::Store(store) = open() {
         // The horizon lies within a chunk; the one before it is gone.
@@ -191,7 +209,7 @@ fn history(efile: bool) -> History {
         store.close().expect("the store closes");
     }
     let closed = snapshot(&disk, efile, true, u64::MAX, &ends);
-    History { efile, first, died, closed, all }
+    History { efile, first, died, closed, other, all }
 }
 
 /// The name of the efile's log.
@@ -209,6 +227,7 @@ pub struct Base {
 /// The efile. Each snapshot has a recon file too: such small ones no engine would make, but it reads them.
 pub fn efile() -> Base {
     let mut history = history(true);
+    let first_len = history.first.files.get(LOG).expect("there is a log").len();
     let log = history.died.files.get(LOG).expect("there is a log").clone();
     let journal = history.closed.files.get(JOURNAL).expect("there is a journal");
     let id = Identity {
@@ -219,12 +238,13 @@ pub fn efile() -> Base {
         recon: 0x1234_5678_9abc_def0,
         journal: layout::u64_at(journal, 32),
     };
-    // Two runs, which cover what the first session wrote.
-    let first = history.first.files.get(LOG).expect("there is a log");
-    let ends: Vec<usize> = layout::frames(first, layout::HEADER, first.len()).iter().map(|frame| frame.end).collect();
-    let ends = [ends[ends.len() / 2], ends[ends.len() - 1]];
-    let recon = layout::build_recon(first, &id, &ends);
-    for snapshot in [&mut history.first, &mut history.died, &mut history.closed] {
+    for (number, snapshot) in (0..).zip([&mut history.first, &mut history.died, &mut history.closed, &mut history.other]) {
+        let log = snapshot.files.get(LOG).expect("there is a log");
+        // Two runs. In one that died, what it had when it was opened last is in them; otherwise all is.
+        let covered = if snapshot.closed { log.len() } else { first_len };
+        let ends: Vec<usize> = layout::frames(log, layout::HEADER, covered).iter().map(|frame| frame.end).collect();
+        let id = Identity { recon: id.recon + number, ..id };
+        let recon = layout::build_recon(log, &id, &[ends[ends.len() / 2], ends[ends.len() - 1]]);
         snapshot.disk.put(Path::new(PATH).join(RECON), &recon).expect("the simulated disk takes it");
         snapshot.files.insert(RECON.to_owned(), recon.clone());
         let store = Handle::open(true, Path::new(PATH), options(&snapshot.disk.fork(1), Mode::ReadOnly)).expect("the efile opens");

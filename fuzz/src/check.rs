@@ -101,47 +101,51 @@ impl Choices {
 
     /// Now and then one bit is another.
     pub(crate) fn mutated(self, rng: &mut Rng) -> Choices {
-        if rng.one_in(4) { Choices(self.0 ^ 1 << rng.below(16)) } else { self }
+        // What takes ten times as long is seldom done.
+        if self.appends_much() && !rng.one_in(8) {
+            return Choices(self.0 ^ (0x200 << rng.below(3)));
+        }
+        if rng.one_in(4) { Choices(self.0 ^ (1 << rng.below(16))) } else { self }
     }
 
-    /// Two bits belong to the target.
+    /// Three bits belong to the target.
     pub fn target(self) -> u16 {
-        self.0 & 3
+        self.0 & 7
     }
 
     /// The power goes at the end, instead of a close.
     fn power_goes(self) -> bool {
-        self.0 & 4 != 0
+        self.0 & 8 != 0
     }
 
     /// How many events are read at once.
     fn batch(self) -> usize {
-        if self.0 & 8 != 0 { 3 } else { 1000 }
+        if self.0 & 16 != 0 { 3 } else { 1000 }
     }
 
     /// A reader beside the writer looks first.
     fn looks_beside(self) -> bool {
-        self.0 & 16 != 0
+        self.0 & 32 != 0
     }
 
     /// Reads and counts windows.
     fn looks_at_windows(self) -> bool {
-        self.0 & 32 != 0
+        self.0 & 64 != 0
     }
 
     /// Reads past damage.
     fn salvages(self) -> bool {
-        self.0 & 64 != 0
+        self.0 & 128 != 0
     }
 
     /// Looks at every byte.
     fn verifies(self) -> bool {
-        self.0 & 128 != 0
+        self.0 & 256 != 0
     }
 
     /// Late events that are more than stays in the log for long, so that the recon file goes on.
     fn appends_much(self) -> bool {
-        self.0 & 0xf00 == 0xf00
+        self.0 & 0xe00 == 0xe00
     }
 
     /// Times of the base stores.

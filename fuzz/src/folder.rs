@@ -230,7 +230,7 @@ fn mutate_file(parts: &mut Parts, place: usize, rng: &mut Rng, raw: Raw<'_>) {
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for snapshot in store().history.snapshots() {
-        for choices in [0x0000, 0x1f84, 0xe03a, 0x2054] {
+        for choices in [0x0000, 0x1f88, 0xe078, 0x21a8] {
             seeds.push(Choices(choices).before(&put_together(&parts_of(&snapshot.files))));
         }
     }

@@ -19,26 +19,33 @@ fn kind(name: &str) -> Kind {
     Kind::of_name(name)
 }
 
-/// Which snapshot the file goes into.
-fn snapshot(choices: Choices) -> &'static Snapshot {
+/// Which snapshot the file goes into, and whether derived files are left out, all but the one that is fuzzed.
+fn place(choices: Choices) -> (&'static Snapshot, bool) {
     let history = &base().history;
-    if choices.target() & 1 == 0 { &history.closed } else { &history.died }
+    match choices.target() {
+        0 => (&history.closed, false),
+        1 => (&history.closed, true),
+        2 => (&history.died, false),
+        3 => (&history.died, true),
+        4 => (&history.other, false),
+        _ => (&history.first, false),
+    }
 }
 
 /// Runs one input for the file `name`.
 pub fn run(name: &str, input: &[u8]) {
     let Some((choices, bytes)) = Choices::of(input) else { return };
-    let snapshot = snapshot(choices);
+    let (snapshot, without_derived) = place(choices);
     bounded(|| {
         let disk = snapshot.disk.fork(1);
         let put = |name: &str, bytes: &[u8]| disk.put(Path::new(PATH).join(name), bytes).expect("the simulated disk takes it");
         put(name, bytes);
-        if without_derived(choices) {
+        if without_derived {
             for other in [INDEX, RECON].into_iter().filter(|other| *other != name) {
                 disk.remove(Path::new(PATH).join(other));
             }
         }
-        let expect = expect(name, bytes, snapshot, choices);
+        let expect = expect(name, bytes, snapshot, without_derived);
         // A log that the journal calls idle is not looked at by those who only read.
         let beside = match (name, expect) {
             (JOURNAL, Expect { events: Events::AllOrError(all), trust: Trust::All }) if !snapshot.closed => {
@@ -52,14 +59,16 @@ pub fn run(name: &str, input: &[u8]) {
 }
 
 /// What can be said of a store with these bytes in the place of its file `name`.
-fn expect(name: &str, bytes: &[u8], snapshot: &'static Snapshot, choices: Choices) -> Expect<'static> {
-    let originals: Vec<&[u8]> = snapshot.files.get(name).map(Vec::as_slice).into_iter().collect();
+fn expect(name: &str, bytes: &[u8], snapshot: &'static Snapshot, without_derived: bool) -> Expect<'static> {
+    // A copy that was made at another moment is damage like any other.
+    let own = || snapshot.files.get(name).map(Vec::as_slice).into_iter().collect();
+    let originals: Vec<&[u8]> = if matches!(name, INDEX | RECON) { base().history.originals(name) } else { own() };
     let all = snapshot.events.as_slice();
     let genuine = |events| Expect { events, trust: Trust::All };
     match name {
         // Without derived files only the frames say where events are, and they are checked when they are read.
         LOG if !layout::log_is_genuine(bytes, &originals) => {
-            Expect { events: Events::Any, trust: if without_derived(choices) { Trust::Logs } else { Trust::Nothing } }
+            Expect { events: Events::Any, trust: if without_derived { Trust::Logs } else { Trust::Nothing } }
         }
         LOG if snapshot.closed => genuine(Events::AllOrError(all)),
         LOG => genuine(Events::StartOrError { all, ends: &snapshot.ends, durable: snapshot.durable }),
@@ -71,11 +80,6 @@ fn expect(name: &str, bytes: &[u8], snapshot: &'static Snapshot, choices: Choice
         RECON if !layout::recon_is_genuine(bytes, &originals) => Expect { events: Events::Any, trust: Trust::Nothing },
         _ => genuine(Events::Exactly(all)),
     }
-}
-
-/// Whether derived files are left out, all but the one that is fuzzed.
-fn without_derived(choices: Choices) -> bool {
-    choices.target() & 2 != 0
 }
 
 /// Mutates an input for the file `name` in place; answers its new size.
@@ -94,8 +98,8 @@ pub fn mutate(name: &str, data: &mut [u8], size: usize, most: usize, seed: u32, 
 pub fn seeds(name: &str) -> Vec<Vec<u8>> {
     let history = &base().history;
     let mut seeds = Vec::new();
-    for (snapshot, target) in [(&history.closed, 0), (&history.died, 1)] {
-        for choices in [0x0000, 0x1f84, 0xe03a, 0x2054, 0x7012] {
+    for (snapshot, target) in [(&history.closed, 0), (&history.died, 2), (&history.other, 4)] {
+        for choices in [0x0000, 0x1f88, 0xe078, 0x21a8] {
             let Some(file) = snapshot.files.get(name) else { continue };
             seeds.push(Choices(target | choices).before(file));
         }
