@@ -42,7 +42,7 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::SkipHeaderChecksum => (Kind::Harm, ""),
         Bug::SkipInstance => (Kind::Harm, ""),
         Bug::SkipRecordChecksum => (Kind::Crash, "append-one"),
-        Bug::TrustStaleFiles => (Kind::Crash, "late"),
+        Bug::TrustStaleFiles => (Kind::Harm, ""),
         Bug::RetrySync => (Kind::Fail, "append-batch"),
         Bug::GoOnAfterFailedWrite => (Kind::Fail, "append-batch"),
         Bug::GoOnAfterFailedSync => (Kind::Fail, "append-batch"),

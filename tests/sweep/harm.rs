@@ -34,16 +34,23 @@ fn options(disk: &SimDisk) -> Options {
     Options::new().disk(Arc::new(disk.session())).clock(Arc::new(clock)).background(false).durability(Durability::Process).sizes(sizes)
 }
 
+/// Appends the same things to two chunks.
+fn append_to_both(store: &Store, times: &[u64], len: usize) {
+    for chunk in [0, CHUNK] {
+        let events: Vec<Event> = (0..).zip(times).map(|(id, time)| event(time + chunk, id, vec![*time as u8; len])).collect();
+        store.append(&events).unwrap();
+    }
+}
+
+fn open(disk: &SimDisk) -> Store {
+    Store::open(PATH, options(disk).file_size(CHUNK).grace(10)).unwrap()
+}
+
 /// Two chunks with the same things at the same places, with single events, batches, late events and runs.
 fn make(name: &'static str, close: bool) -> Base {
     let disk = SimDisk::new(1);
-    let store = Store::open(PATH, options(&disk).file_size(CHUNK).grace(10)).unwrap();
-    let append = |times: &[u64], len: usize| {
-        for chunk in [0, CHUNK] {
-            let events: Vec<Event> = (0..).zip(times).map(|(id, time)| event(time + chunk, id, vec![*time as u8; len])).collect();
-            store.append(&events).unwrap();
-        }
-    };
+    let store = open(&disk);
+    let append = |times: &[u64], len: usize| append_to_both(&store, times, len);
     append(&[50, 51, 52], 10);
     append(&[53], 20);
     append(&[20, 22, 24], 120);
@@ -60,6 +67,29 @@ fn make(name: &'static str, close: bool) -> Base {
     drop(store);
     disk.power_on(Crash::KeepAll);
     Base { name, disk, all, durable, died: !close }
+}
+
+/// Two stores that were one until their writer died, and then got other events of the same lengths: the second, and the derived files of
+/// the first. What those say was true once, of these very logs.
+fn make_twins() -> (Base, Vec<(String, Vec<u8>)>) {
+    let disk = SimDisk::new(1);
+    let store = open(&disk);
+    append_to_both(&store, &[50, 51, 52], 10);
+    append_to_both(&store, &[20, 22, 24], 120);
+    let lives = [[[60, 61], [26, 27], [66, 67]], [[62, 63], [21, 23], [70, 71]]].map(|times| {
+        let disk = disk.fork(1);
+        let store = open(&disk);
+        append_to_both(&store, &times[0], 10);
+        append_to_both(&store, &times[1], 120);
+        append_to_both(&store, &times[2], 10);
+        let all = store.read(..).unwrap().collect::<estore::Result<Vec<Event>>>().unwrap();
+        let durable = store.last_seq();
+        store.close().unwrap();
+        Base { name: "twin", disk, all, durable, died: false }
+    });
+    let [other, twin] = lives;
+    let derived = other.disk.paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "idx" || end == "recon"));
+    (twin, derived.map(|path| (path.to_str().unwrap().to_owned(), other.disk.dump(&path).unwrap())).collect())
 }
 
 /// Where the frames of a log start, and how long they are.
@@ -157,7 +187,7 @@ fn read_on(store: &Store, how: ReadOptions) -> (Vec<Event>, bool) {
     (events, true)
 }
 
-fn check(base: &Base, disk: &SimDisk, mode: Mode, like_a_tail: bool) {
+fn check(base: &Base, disk: &SimDisk, mode: Mode, like_a_tail: bool, windows: bool) {
     let store = match Store::open(Path::new(PATH), options(disk).mode(mode)) {
         Ok(store) => store,
         Err(error) => {
@@ -181,6 +211,15 @@ fn check(base: &Base, disk: &SimDisk, mode: Mode, like_a_tail: bool) {
             if let Ok(count) = store.count(..) {
                 assert_eq!(count, got.len() as u64, "the count");
             }
+            if windows {
+                // Of what lies within a window an index is believed.
+                let mut times: Vec<u64> = got.iter().map(|event| event.time).collect();
+                times.sort_unstable();
+                for (&start, &end) in times.iter().flat_map(|start| times.iter().map(move |end| (start, end))).filter(|(a, b)| a <= b) {
+                    let inside = times.iter().filter(|time| (start..=end).contains(*time)).count() as u64;
+                    assert_eq!(store.count(start..=end).unwrap(), inside, "the count of {start} to {end}");
+                }
+            }
         }
     }
 }
@@ -198,9 +237,20 @@ pub(crate) fn sweep(effort: Effort) -> Result<Stats, Failure> {
                         copy.put(name, bytes).unwrap();
                     }
                     sweep.stats.images += 1;
-                    check(&base, &copy, mode, harm.like_a_tail);
+                    check(&base, &copy, mode, harm.like_a_tail, false);
                 })?;
             }
+        }
+    }
+    let Some((twin, derived)) = sweep.case("harm/twin", |_| make_twins())? else { return Ok(sweep.stats) };
+    for (name, bytes) in &derived {
+        for mode in [Mode::ReadOnly, Mode::Existing] {
+            sweep.case(&format!("harm/twin{name}/{mode:?}"), |sweep| {
+                let copy = twin.disk.fork(1);
+                copy.put(name, bytes).unwrap();
+                sweep.stats.images += 1;
+                check(&twin, &copy, mode, false, true);
+            })?;
         }
     }
     Ok(sweep.stats)
