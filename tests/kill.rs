@@ -224,6 +224,9 @@ struct Tally {
     lost: u64,
     unflushed: u64,
     refused: u64,
+    /// Readings beside a writer, and those that ended since it had deleted what they were about to read.
+    beside: u64,
+    gone: u64,
     messages: u64,
 }
 
@@ -256,6 +259,7 @@ impl std::fmt::Display for Tally {
         writeln!(f, "{:>8} batches at work were there, {} were not", self.kept, self.lost)?;
         writeln!(f, "{:>8} batches of BUFFERED were lost, as may be", self.unflushed)?;
         writeln!(f, "{:>8} second writers were refused", self.refused)?;
+        writeln!(f, "{:>8} times the store was read beside its writer, {} times that had just deleted", self.beside, self.gone)?;
         write!(f, "{:>8} times recovery had something to say", self.messages)
     }
 }
@@ -285,6 +289,17 @@ impl Run<'_> {
         let Error::Locked { holder, .. } = error else { panic!("the wrong error: {error:?}") };
         assert_eq!(holder, Some(writer.process.id()), "the process that is named is the one that has the store");
         self.tally.refused += 1;
+    }
+
+    fn look_beside(&mut self, plan: &Plan) {
+        let looked = self.open(Mode::ReadOnly).and_then(|store| self.ledger.look_beside(&store, plan));
+        match looked {
+            Ok(()) => self.tally.beside += 1,
+            Err(Error::Gone { .. }) => self.tally.gone += 1,
+            Err(error) => panic!("reading beside the writer: {error:?}"),
+        }
+        let messages = std::mem::take(&mut *self.messages.lock().unwrap());
+        assert!(messages.iter().all(|(level, _)| *level != Level::Error), "a writer at work is no damage: {messages:?}");
     }
 
     /// Reads the store, as a reader that changes nothing, as the next writer, or as the one after the other.
@@ -348,6 +363,10 @@ impl Run<'_> {
                 writer.wait_until_open();
                 self.second_writer_is_refused(&writer);
                 writer.process.stdin.as_mut().unwrap().write_all(b"\n").expect("the writer listens");
+            }
+            if rng.one_in(4) {
+                writer.wait_until_open();
+                self.look_beside(&plan);
             }
             writer.kill_at(&self.setup, life, moment);
             let records = std::mem::take(&mut writer.records);

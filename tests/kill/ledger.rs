@@ -14,7 +14,7 @@ use estore::{Event, ReadOptions, Stats};
 
 use crate::child::{Plan, Record, Step};
 use crate::common::handle::Handle;
-use crate::common::{assert_ordered, drain};
+use crate::common::{assert_ordered, drain, identities};
 use crate::workload::{BatchId, Life, MAIN, Op, Setup, Tag};
 
 /// A batch that some operation has named.
@@ -235,6 +235,32 @@ impl Ledger {
             }
         }
         self.compare(&events, at_work)
+    }
+
+    /// Reads the whole store beside a writer that is at work on it: a snapshot, with all that was there before, and whole batches. Fails with
+    /// [`estore::Error::Gone`] if the writer has deleted what was being read.
+    pub(crate) fn look_beside(&self, store: &Handle, plan: &Plan) -> estore::Result<()> {
+        let horizon = store.stats()?.horizon;
+        let last_seq = store.last_seq();
+        let events = store.read_with(.., ReadOptions::new())?.collect::<estore::Result<Vec<Event>>>()?;
+        assert_ordered(&events);
+        let mut found: HashMap<BatchId, Vec<&Event>> = HashMap::new();
+        for event in &events {
+            assert!(event.time >= horizon && event.seq <= last_seq, "an event of the snapshot, which ends with seq {last_seq}: {event:?}");
+            found.entry(Tag::decode(&event.data).expect("an event that was appended").id).or_default().push(event);
+        }
+        for (id, mut got) in found.iter().map(|(id, got)| (id, got.clone())) {
+            got.sort_by_key(|event| event.seq);
+            let wanted: Vec<Event> = self.setup.batch(*id).into_iter().filter(|event| event.time >= horizon).collect();
+            assert!(identities(&wanted) == identities(&got), "beside the writer {id:?} is whole, and in order");
+            let known = self.is_there(*id);
+            assert!(known || id.life == plan.life || plan.again.contains(id), "{id:?} has come back");
+        }
+        for (id, kept) in self.batches.iter().filter(|(_, kept)| kept.there) {
+            let visible = kept.events.iter().any(|event| event.time >= horizon);
+            assert!(!visible || found.contains_key(id), "beside the writer {id:?} is missing");
+        }
+        Ok(())
     }
 
     fn settle_horizon(&mut self, stats: &Stats) {
