@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Lets the command see an empty file system in memory at `folder`, with these options (`size=512k`). Starting the command fails where
-/// mounting is allowed neither to this user nor in a name space of users.
+/// Lets the command see an empty file system in memory at `folder`, with these options (`size=512k`). Who is not root becomes root of a name
+/// space of users. Starting the command fails where that is not allowed either.
 pub(crate) fn mount_in_memory(command: &mut Command, folder: &Path, options: &str) {
     let folder = CString::new(folder.as_os_str().as_bytes()).expect("a path");
     let options = CString::new(options).expect("options");
@@ -17,8 +17,8 @@ pub(crate) fn mount_in_memory(command: &mut Command, folder: &Path, options: &st
     let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
     let maps = [
         (c"/proc/self/setgroups", "deny".to_owned()),
-        (c"/proc/self/uid_map", format!("{user} {user} 1")),
-        (c"/proc/self/gid_map", format!("{group} {group} 1")),
+        (c"/proc/self/uid_map", format!("0 {user} 1")),
+        (c"/proc/self/gid_map", format!("0 {group} 1")),
     ];
     // SAFETY: between fork and exec it makes system calls with memory that was made before, and nothing else.
     #[allow(unsafe_code)]
