@@ -36,6 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use estore::planted::{Bug, plant};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use case::Tally;
@@ -112,6 +113,50 @@ fn a_case_goes_the_same_way_each_time() {
         assert_eq!(run_seeds([seed]), run_seeds([seed]), "seed {seed}");
     }
     assert_ne!(run_seeds([1]), run_seeds([2]));
+}
+
+/// How many crash images it takes to find a bug that is planted; `None` if it isn't found in so many.
+fn images_until_found(bug: Bug, most: u64) -> Option<u64> {
+    let tally = Arc::default();
+    plant(Some(bug));
+    let result = run_cases(Arc::new(seeds(1, most, &tally)), Story::Silent, &tally);
+    plant(None);
+    let (_, what) = result.err()?;
+    let images = tally.lock().unwrap().of("crash images");
+    println!("{bug:?}: found after {images} crash images: {what}");
+    Some(images)
+}
+
+/// The bugs of `src/planted.rs` that this test is there for; the others need bytes that go bad at rest.
+const TO_BE_FOUND: [Bug; 22] = [
+    Bug::SkipLogSync,
+    Bug::SkipFolderSync,
+    Bug::SkipJournalSync,
+    Bug::SkipSessionSync,
+    Bug::RetireWithoutSync,
+    Bug::RenameBeforeSync,
+    Bug::ReuseSeqs,
+    Bug::DurableBeforeSync,
+    Bug::IgnoreEnd,
+    Bug::SkipBodyChecksum,
+    Bug::SkipRecordChecksum,
+    Bug::RetrySync,
+    Bug::GoOnAfterFailedWrite,
+    Bug::GoOnAfterFailedSync,
+    Bug::SkipReserve,
+    Bug::RemoveUnderReaders,
+    Bug::RemoveBeforeHorizon,
+    Bug::ForgetHorizon,
+    Bug::LoseEventAtBorder,
+    Bug::LoseEventAtFrame,
+    Bug::ShortRun,
+    Bug::LeakIntoSnapshot,
+];
+
+#[test]
+fn planted_bugs_are_found() {
+    let missed: Vec<Bug> = TO_BE_FOUND.into_iter().filter(|bug| images_until_found(*bug, 30_000).is_none()).collect();
+    assert!(missed.is_empty(), "not found in 30000 crash images: {missed:?}");
 }
 
 #[test]
