@@ -682,6 +682,8 @@ impl World {
         }
         if self.place.sim().faults_hit() > before {
             self.hit("the power went in the middle of a call");
+            // Perhaps of one that wrote a derived file.
+            self.harmed = true;
         }
         self.place.sim().clear_faults();
         let sure = self.model.horizon;
