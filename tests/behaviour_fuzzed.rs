@@ -156,3 +156,21 @@ fn salvaging_takes_no_events_of_another_chunk() {
         }
     }
 }
+
+#[test]
+fn salvaging_takes_no_events_twice_from_a_log_that_is_there_twice() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2, 3])).unwrap();
+    store.close().unwrap();
+    place.put_file("0-1.estore", &place.file(LOG));
+    place.disk.remove_file(&place.path.join("journal")).unwrap();
+    for mode in [Mode::ReadOnly, Mode::Existing] {
+        let store = Efile::open(&place.path, options(&place).mode(mode)).unwrap();
+        for how in [ReadOptions::new(), ReadOptions::new().reverse()] {
+            let mut reader = store.read_with(.., how.salvage()).unwrap();
+            assert_eq!(common::drain_batches(&mut reader, 9).len(), 3);
+            assert_eq!(reader.gaps().len(), 1, "{:?}", reader.gaps());
+        }
+    }
+}

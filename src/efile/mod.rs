@@ -13,7 +13,7 @@
 //! One writer appends ([`Chunk::prepare`], [`Chunk::write`]) while any number of threads read. A reader filters by seq, so it may look at a
 //! chunk that has grown since its snapshot.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
@@ -958,7 +958,10 @@ impl Chunk {
     /// can be read of are noted as gaps.
     pub(crate) fn add_what_can_be_read(&self, merge: &mut Merge) -> Result<()> {
         let state = self.lock();
-        for log in &state.logs {
+        // A file may be there twice, under another name too; those that are known to be what they say come first.
+        let mut instances = HashSet::new();
+        let (known, unknown): (Vec<&Log>, Vec<&Log>) = state.logs.iter().partition(|log| log.summary.instance != 0);
+        for log in known.into_iter().chain(unknown) {
             let LogSummary { id, instance, len, .. } = log.summary;
             let whole = |what| Damage { offset: 0, len, what };
             let missing = self.shared.folder.file_path(&id.log_name());
@@ -973,6 +976,10 @@ impl Chunk {
                 merge.note_gap(self.gap_of(log, file.path(), &whole(HEADER)));
                 continue;
             };
+            if !instances.insert(instance) {
+                merge.note_gap(self.gap_of(log, file.path(), &whole("a copy of another log")));
+                continue;
+            }
             if len > LOG_HEADER_LEN as u64 && self.check_header(&file, &log.summary).is_err() {
                 merge.note_gap(self.gap_of(log, file.path(), &Damage { len: LOG_HEADER_LEN as u64, ..whole(HEADER) }));
             }
