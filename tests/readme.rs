@@ -10,11 +10,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const LANGUAGES: [&str; 5] = ["c", "go", "cpp", "python", "rust"];
+use native::{library, root, text_of};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+mod native;
+
+const LANGUAGES: [&str; 5] = ["c", "go", "cpp", "python", "rust"];
 
 /// A new folder to work in, with the shared library in its `lib`.
 struct Place {
@@ -24,10 +24,7 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let place = Place { folder: tempfile::tempdir().unwrap() };
-        let executable = std::env::current_exe().unwrap();
-        // It lies beside the test executable or above it, in `target/debug` or `target/release`.
-        let library = executable.ancestors().map(|folder| folder.join("libestore.so")).find(|path| path.is_file());
-        let library = library.unwrap_or_else(|| panic!("no libestore.so above {}", executable.display()));
+        let library = library("libestore.so");
         fs::create_dir(place.path("lib")).unwrap();
         for name in ["libestore.so", "libestore.so.1"] {
             symlink(&library, place.path("lib").join(name)).unwrap();
@@ -98,14 +95,6 @@ impl Place {
         };
         text_of(&mut self.command(program))
     }
-}
-
-/// Runs a command, which must succeed, and answers what it printed.
-fn text_of(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
-    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
-    stdout
 }
 
 /// The fenced blocks of README.md: their language and their text.
