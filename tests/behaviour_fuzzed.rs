@@ -174,3 +174,29 @@ fn salvaging_takes_no_events_twice_from_a_log_that_is_there_twice() {
         }
     }
 }
+
+#[test]
+fn salvaging_goes_on_where_a_body_and_then_a_header_is_damaged() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    for time in 0..4 {
+        store.append(&[common::event(time, 1, vec![time as u8; 100_000])]).unwrap();
+    }
+    store.close().unwrap();
+    let mut bytes = place.file(LOG);
+    let frames: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes.get(at..at + 4) == Some(b"eFrm")).collect();
+    assert_eq!(frames.len(), 4);
+    bytes[frames[1] + 50_000] ^= 1;
+    bytes[frames[2] + 20] ^= 1;
+    place.put_file(LOG, &bytes);
+    for mode in [Mode::ReadOnly, Mode::Existing] {
+        let store = Efile::open(&place.path, options(&place).mode(mode)).unwrap();
+        for how in [ReadOptions::new(), ReadOptions::new().reverse()] {
+            let mut reader = store.read_with(.., how.salvage()).unwrap();
+            let mut times = common::times(&common::drain_batches(&mut reader, 9));
+            times.sort_unstable();
+            assert_eq!(times, [0, 3]);
+            assert_eq!(reader.gaps().len(), 2, "{:?}", reader.gaps());
+        }
+    }
+}

@@ -188,7 +188,7 @@ pub(crate) struct Merge {
     failure: Option<Error>,
     /// All of it was found in the logs, not in what is derived from them.
     from_logs: bool,
-    /// A log itself was found to be damaged: setting the merge up anew, without what is derived from it, would not help.
+    /// It failed since a log itself is damaged: setting the merge up anew, without what is derived from it, would not help.
     failed_for_good: bool,
     /// Of a merge that salvages.
     gaps: Option<Gaps>,
@@ -302,7 +302,7 @@ impl Merge {
         self.from_logs = from_logs;
     }
 
-    /// Whether a log itself is damaged, and not perhaps something that is derived from it.
+    /// Whether it failed since a log itself is damaged, and not perhaps something that is derived from it.
     pub(crate) fn failed_for_good(&self) -> bool {
         self.failed_for_good
     }
@@ -475,7 +475,6 @@ impl Merge {
         };
         let filled = match block.fill(source, entry) {
             Err(Unreadable { error, certain }) if source.class != Class::Run && error.is_damage() && (certain || self.from_logs) => {
-                self.failed_for_good = true;
                 match &mut self.gaps {
                     Some(gaps) => {
                         let path = source.file.path();
@@ -486,7 +485,10 @@ impl Merge {
                         };
                         salvage_entry(source, entry, &mut block.bytes, &mut block.slots, gap)
                     }
-                    None => Err(error),
+                    None => {
+                        self.failed_for_good = true;
+                        Err(error)
+                    }
                 }
             }
             other => other.map_err(|unreadable| unreadable.error),
