@@ -200,3 +200,13 @@ fn salvaging_goes_on_where_a_body_and_then_a_header_is_damaged() {
         }
     }
 }
+
+#[test]
+fn nothing_is_due_on_a_handle_that_only_reads() {
+    let place = Place::simulated(1);
+    open(&place).close().unwrap();
+    let store = Efile::open(&place.path, options(&place).mode(Mode::ReadOnly)).unwrap();
+    store.tick().unwrap();
+    store.close().unwrap();
+    assert_error!(store.tick(), Error::Closed { .. });
+}

@@ -273,7 +273,8 @@ macro_rules! handle {
                 self.core.verify(receiver)
             }
 
-            /// Does what is due by time: for handles that were opened with [`Options::background`] off.
+            /// Does what is due by time: for handles that were opened with [`Options::background`] off. Nothing is due where nothing is
+            /// written.
             pub fn tick(&self) -> Result<()> {
                 self.core.tick()
             }

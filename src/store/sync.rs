@@ -179,6 +179,9 @@ impl Core {
 
     /// Does what is due by time.
     pub(super) fn tick(&self) -> Result<()> {
+        if !self.chunk_shared.writable {
+            return self.check_open();
+        }
         self.check_writable()?;
         let now = self.options.clock.monotonic_ns();
         let due = |since: Option<u64>, period: u64| since.is_some_and(|since| now.saturating_sub(since) >= period);
