@@ -25,6 +25,7 @@ use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
 
+pub(crate) mod cut;
 pub(crate) mod frame;
 pub(crate) mod index;
 pub(crate) mod log;
@@ -482,7 +483,7 @@ impl Chunk {
                 // Left by a crash before the journal knew of it: whatever is in there was never promised. Keep it aside.
                 let file = folder.open(&name, Access::Write)?;
                 let len = recover::content_len(&file)?;
-                recover::cut(folder, id, &file, 0, len)?;
+                cut::cut(folder, id, &file, 0, len)?;
                 self.shared.kept_aside(&name, len);
                 file
             }
@@ -507,7 +508,7 @@ impl Chunk {
             // Frames of a session whose journal records a loss of power took: never promised, never read.
             let survey = recover::survey(&file, log.summary.instance, log.summary.len, 0)?;
             let cut = survey.settle(0, 0).cut;
-            recover::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
+            cut::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
             self.shared.kept_aside(&name, cut);
         }
         log.file = Some(file);
@@ -815,7 +816,7 @@ impl Chunk {
         };
         if empty {
             if self.shared.writable {
-                recover::cut(&self.shared.folder, id, &file, 0, settled.cut)?;
+                cut::cut(&self.shared.folder, id, &file, 0, settled.cut)?;
                 self.shared.folder.remove_if_there(&id.log_name())?;
             }
             state.logs.remove(place);
@@ -835,7 +836,7 @@ impl Chunk {
         log.summary.len = settled.len;
         log.closed = !settled.damage.is_empty();
         if self.shared.writable {
-            match recover::cut(&self.shared.folder, id, &file, settled.len, settled.cut) {
+            match cut::cut(&self.shared.folder, id, &file, settled.len, settled.cut) {
                 Err(e @ Error::NoSpace { .. }) => {
                     // Opening must work on a full disk, for deleting to work. What can't be kept aside stays where it is, behind the end.
                     self.shared.say(Level::Warning, &format!("{}: what should be cut off stays for now: {e}", id.log_name()));

@@ -13,15 +13,14 @@
 //!
 //! This runs in two passes, since `S` and `D` are known only after all active logs were looked at: [`survey`] each, then [`Survey::settle`].
 
-use crate::bytes::{crc32, put, u32_at, u64_at};
-use crate::disk::{Access, Folder, Handle};
+use crate::disk::Handle;
 use crate::error::Result;
 use crate::event::Key;
 use crate::planted::{self, Bug};
 
 use super::frame::{END, Header, LAST, LATE};
 use super::index::Damage;
-use super::log::{LOG_HEADER_LEN, LogId, Stretch, Walk};
+use super::log::{LOG_HEADER_LEN, Stretch, Walk};
 
 /// What the walk over the part of a log that may have changed found.
 #[derive(Debug)]
@@ -264,79 +263,4 @@ impl Totals {
     pub(crate) fn bounds(&self) -> (Key, Key) {
         (Key::new(self.oldest, 0), Key::new(self.newest, u64::MAX))
     }
-}
-
-const CUT_MAGIC: u32 = u32::from_le_bytes(*b"eCut");
-const CUT_HEADER_LEN: usize = 32;
-
-/// Copies `len` bytes of a log from `from` on into its cut file, makes that durable, and only then ends the log at `from`.
-pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64) -> Result<()> {
-    if len == 0 {
-        // A log that is shorter than it ought to be is damaged; zeros at its end would only hide how.
-        return if log.len()? > from { log.truncate(from) } else { Ok(()) };
-    }
-    let name = id.cut_name();
-    let file = match folder.open_if_there(&name, Access::Write)? {
-        Some(file) => file,
-        None => folder.open(&name, Access::CreateNew)?,
-    };
-    let before = file.len()?;
-    if planted::has(Bug::ForgetCutBytes) {
-        return log.truncate(from);
-    }
-    if let Err(e) = keep_aside(&file, before, log, from, len) {
-        // A part of it is of no use.
-        let _ = if before == 0 { folder.remove_if_there(&name).map(drop) } else { file.truncate(before) };
-        return Err(e);
-    }
-    folder.sync()?;
-    log.truncate(from)
-}
-
-/// What a cut file holds: where each stretch starts in it, its length, and what it is.
-pub(crate) fn cuts(file: &Handle) -> Result<Vec<(u64, u64, String)>> {
-    let mut cuts = Vec::new();
-    let (mut at, file_len) = (0, file.len()?);
-    while at < file_len {
-        let mut header = [0; CUT_HEADER_LEN];
-        let n = file.read_up_to(&mut header, at)?;
-        let (from, len) = (u64_at(&header, 8), u64_at(&header, 16));
-        let start = at + CUT_HEADER_LEN as u64;
-        let ours = n == CUT_HEADER_LEN && u32_at(&header, 0) == CUT_MAGIC && u32_at(&header, 4) == crc32(&header[8..]);
-        match start.checked_add(len) {
-            Some(end) if ours && end <= file_len => {
-                cuts.push((start, len, format!("cut off the log at byte {from} and kept aside")));
-                at = end;
-            }
-            _ => {
-                cuts.push((at, file_len - at, "kept aside, but not readable".to_owned()));
-                break;
-            }
-        }
-    }
-    Ok(cuts)
-}
-
-/// Appends `len` bytes of a log from `from` on to a cut file that ends at `at`, durably.
-fn keep_aside(file: &Handle, mut at: u64, log: &Handle, from: u64, len: u64) -> Result<()> {
-    let mut header = [0; CUT_HEADER_LEN];
-    put(&mut header, 0, &CUT_MAGIC.to_le_bytes());
-    put(&mut header, 8, &from.to_le_bytes());
-    put(&mut header, 16, &len.to_le_bytes());
-    let crc = crc32(&header[8..]);
-    put(&mut header, 4, &crc.to_le_bytes());
-    file.write_all(&header, at)?;
-    at += CUT_HEADER_LEN as u64;
-    let mut buffer = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(1 << 20)];
-    let mut done = 0;
-    while done < len {
-        let most = buffer.len().min(usize::try_from(len - done).unwrap_or(usize::MAX));
-        let n = log.read_up_to(buffer.get_mut(..most).unwrap_or_default(), from + done)?;
-        if n == 0 {
-            break;
-        }
-        file.write_all(buffer.get(..n).unwrap_or_default(), at + done)?;
-        done += n as u64;
-    }
-    file.sync()
 }

@@ -20,6 +20,7 @@ use crate::disk::{Access, Handle};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
 
+use super::cut;
 use super::frame::{Header, LAST, LATE};
 use super::index::{Entry, EntryList, LogIndex};
 use super::log::{LOG_HEADER_LEN, LogId, Stretch, Walk};
@@ -261,7 +262,7 @@ impl Chunk {
         let name = summary.id.cut_name();
         let cuts = match self.shared.folder.open_if_there(&name, Access::Read) {
             Ok(None) => return,
-            Ok(Some(file)) => recover::cuts(&file),
+            Ok(Some(file)) => cut::cuts(&file),
             Err(e) => Err(e),
         };
         let path = self.shared.folder.file_path(&name);

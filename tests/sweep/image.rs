@@ -44,21 +44,37 @@ fn cut_files(disk: &SimDisk) -> BTreeMap<PathBuf, Vec<u8>> {
     paths.map(|path| (path.clone(), disk.dump(path).unwrap_or_default())).collect()
 }
 
-/// Bytes that recovery has kept aside: what the cut files say that have grown, behind what was in them before.
-fn kept_aside(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) -> u64 {
+/// The length of the piece that a cut file starts with, if it is whole.
+fn piece_len(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(..32)?;
+    let len = u64::from_le_bytes(header[16..24].try_into().unwrap());
+    let end = usize::try_from(len).ok()?.checked_add(32)?;
+    (header.starts_with(b"eCut") && end <= bytes.len()).then_some(end)
+}
+
+/// Takes whole pieces off the start; answers the bytes that they keep, and what is left.
+fn take_pieces(mut bytes: &[u8]) -> (u64, &[u8]) {
     let mut sum = 0;
-    for (path, bytes) in after {
-        let old = before.get(path).map_or(&[][..], Vec::as_slice);
-        let mut rest = bytes.strip_prefix(old).unwrap_or_else(|| panic!("{}: bytes that were kept aside have changed", path.display()));
-        while !rest.is_empty() {
-            let (header, more) = rest.split_at(32);
-            assert!(header.starts_with(b"eCut"), "{}: bytes that are no piece", path.display());
-            let len = u64::from_le_bytes(header[16..24].try_into().unwrap());
-            rest = &more[usize::try_from(len).unwrap()..];
-            sum += len;
-        }
+    while let Some(len) = piece_len(bytes) {
+        sum += len as u64 - 32;
+        bytes = &bytes[len..];
     }
-    sum
+    (sum, bytes)
+}
+
+/// Bytes that recovery has kept aside: what the cut files say that have grown, behind what was in them before. A piece that an earlier
+/// recovery could not finish may be gone from the end.
+fn kept_aside(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) -> u64 {
+    let added = |(path, bytes): (&PathBuf, &Vec<u8>)| {
+        let old = before.get(path).map_or(&[][..], Vec::as_slice);
+        let finished = &old[..old.len() - take_pieces(old).1.len()];
+        let added = [old, finished].into_iter().filter_map(|old| match take_pieces(bytes.strip_prefix(old)?) {
+            (sum, []) => Some(sum),
+            _ => None,
+        });
+        added.min().unwrap_or_else(|| panic!("{}: bytes that were kept aside have changed, or are no piece", path.display()))
+    };
+    after.iter().map(added).sum()
 }
 
 /// A crash is no damage.
