@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
+use crate::threads::{Mutex, lock};
 
 pub(crate) mod process;
 mod real;
@@ -144,7 +145,7 @@ impl Folder {
     pub(crate) fn open(&self, name: &str, access: Access) -> Result<Handle> {
         let path = self.file_path(name);
         match retry(|| self.disk.open(&path, access)) {
-            Ok(file) => Ok(Handle { inner: Arc::new(Inner { path, file }) }),
+            Ok(file) => Ok(Handle { inner: Arc::new(Inner { path, file, sync_failed: Mutex::default() }) }),
             Err(e) => Err(Error::io(if access == Access::CreateNew { "create" } else { "open" }, &path, e)),
         }
     }
@@ -210,6 +211,8 @@ pub(crate) struct Handle {
 struct Inner {
     path: PathBuf,
     file: Box<dyn File>,
+    /// Held while the file is synced; whether that has failed.
+    sync_failed: Mutex<bool>,
 }
 
 impl Handle {
@@ -285,14 +288,18 @@ impl Handle {
         retry(|| self.inner.file.reserve(offset, len)).map_err(|e| self.fail("set room aside", e))
     }
 
-    /// Tried again only if a signal came before it was known how it went: after a failed sync the system may have dropped the bytes and
-    /// would report success.
+    /// One thread at a time syncs the file, and none after that has failed: the system tells only one of them of it, may have dropped the
+    /// bytes, and lets the others believe that they are written. Tried again only if a signal came before it was known how it went.
     pub(crate) fn sync(&self) -> Result<()> {
+        let mut failed = lock(&self.inner.sync_failed);
+        if *failed && !planted::has(Bug::GoOnAfterFailedSync) {
+            return Err(self.fail("sync", io::Error::from_raw_os_error(libc::EIO)));
+        }
         let mut result = retry(|| self.inner.file.sync());
         if planted::has(Bug::RetrySync) && result.is_err() {
             result = self.inner.file.sync();
         }
-        result.map_err(|e| self.fail("sync", e))
+        result.map_err(|e| self.fail("sync", e)).inspect_err(|_| *failed = true)
     }
 
     pub(crate) fn len(&self) -> Result<u64> {

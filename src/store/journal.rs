@@ -19,8 +19,6 @@
 //! records it had then, so that a journal that has lost some is found out. Bytes are laid out in [`crate::format`].
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::Arc;
 
 use crate::bytes::{crc32, put, u16_at, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
@@ -29,7 +27,6 @@ use crate::efile::log::{FORMAT_VERSION, LogId};
 use crate::efile::recover::Totals;
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
-use crate::threads::{Mutex, lock};
 
 use super::lockfile;
 
@@ -222,7 +219,6 @@ pub(crate) struct Journal {
     room: u64,
     /// Up to here it is known to be durable.
     synced: u64,
-    sync_failed: Arc<Mutex<bool>>,
     /// Its last record is a close.
     closed: bool,
 }
@@ -230,20 +226,13 @@ pub(crate) struct Journal {
 /// The part of a journal that no sync covers yet.
 pub(crate) struct Unsynced {
     file: Handle,
-    sync_failed: Arc<Mutex<bool>>,
     instance: u64,
     len: u64,
 }
 
 impl Unsynced {
-    /// Syncs the journal. One thread at a time does so, and none after it failed: the system tells only one of them of it, and lets the
-    /// others believe that what it lost is written.
     pub(crate) fn sync(&self) -> Result<()> {
-        let mut failed = lock(&self.sync_failed);
-        if *failed {
-            return Err(Error::io("sync", self.file.path(), io::Error::from_raw_os_error(libc::EIO)));
-        }
-        self.file.sync().inspect_err(|_| *failed = true)
+        self.file.sync()
     }
 }
 
@@ -375,7 +364,7 @@ impl Journal {
         // Opened anew for the sake of its name in errors.
         let file = folder.open(NAME, Access::Write).map_err(Error::past_undoing)?;
         let closed = records.last().is_some_and(|record| matches!(record.fact, Fact::Close { .. }));
-        Ok(Journal { folder: folder.clone(), file, store, instance, len, room, synced: len, sync_failed: Arc::default(), closed })
+        Ok(Journal { folder: folder.clone(), file, store, instance, len, room, synced: len, closed })
     }
 
     /// Goes on with a journal that was read, in the room that it has; what is torn is cut off.
@@ -393,17 +382,7 @@ impl Journal {
             Err(Error::NoSpace { .. }) => room = len,
             other => other?,
         }
-        Ok(Journal {
-            folder: folder.clone(),
-            file,
-            store,
-            instance,
-            len,
-            room,
-            synced: 0,
-            sync_failed: Arc::default(),
-            closed: reading.facts.closed,
-        })
+        Ok(Journal { folder: folder.clone(), file, store, instance, len, room, synced: 0, closed: reading.facts.closed })
     }
 
     /// Sets room aside for some records. A failure changes nothing. What must work on a full disk may use the room that is left; everything
@@ -444,12 +423,7 @@ impl Journal {
 
     /// What a sync must cover, if records were appended since the last one.
     pub(crate) fn unsynced(&self) -> Option<Unsynced> {
-        (self.synced < self.len).then(|| Unsynced {
-            file: self.file.clone(),
-            sync_failed: Arc::clone(&self.sync_failed),
-            instance: self.instance,
-            len: self.len,
-        })
+        (self.synced < self.len).then(|| Unsynced { file: self.file.clone(), instance: self.instance, len: self.len })
     }
 
     /// Takes note that what [`Journal::unsynced`] gave is durable.
