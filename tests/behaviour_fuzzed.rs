@@ -210,3 +210,26 @@ fn nothing_is_due_on_a_handle_that_only_reads() {
     store.close().unwrap();
     assert_error!(store.tick(), Error::Closed { .. });
 }
+
+#[test]
+fn a_frame_that_names_a_wrong_file_does_not_make_its_log_another() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    for time in 0..4 {
+        store.append(&events_at([time])).unwrap();
+    }
+    store.close().unwrap();
+    place.disk.remove_file(&place.path.join("journal")).unwrap();
+    let mut bytes = place.file(LOG);
+    let first = (0..bytes.len()).find(|&at| bytes.get(at..at + 4) == Some(b"eFrm")).unwrap();
+    bytes[first + 8] ^= 1;
+    let whole_header = bytes.clone();
+    bytes[40] ^= 1;
+    for bytes in [whole_header, bytes] {
+        place.put_file(LOG, &bytes);
+        place.put_file("0-1.estore", &bytes);
+        let store = Efile::open(&place.path, options(&place).mode(Mode::ReadOnly)).unwrap();
+        let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
+        assert_eq!(common::times(&common::drain_batches(&mut reader, 9)), [1, 2, 3]);
+    }
+}

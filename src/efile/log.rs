@@ -9,6 +9,8 @@
 //! `N` is the chunk's number, `G` the generation: 0 at first, one more each time that the chunk goes on in a new log. This module knows the
 //! names of files, the log header, and how to walk over frames, whole or damaged. Bytes are laid out in [`crate::format`].
 
+use std::cmp::Reverse;
+
 use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::Handle;
 use crate::error::{Error, Result};
@@ -129,9 +131,15 @@ impl Refusal {
     }
 }
 
-/// The instance that the first whole frame of a log names: for a log whose header is damaged. Believed since the frame's checksum covers it
-/// and the frame names its own place.
+/// The instance of a log that nothing else tells: what its header says if that is whole and any frame agrees, or else what most of its
+/// frames name. No single frame is believed, since the checksum of its header leaves the instance out.
 pub(crate) fn find_instance(file: &Handle) -> Result<Option<u64>> {
+    /// So many more frames than name any other instance are enough.
+    const LEAD: u64 = 16;
+    let mut header = [0; LOG_HEADER_LEN];
+    file.read_what_can_be(&mut header, 0)?;
+    let told = LogHeader::decode(&header).ok().map(|header| header.instance);
+    let mut frames: Vec<(u64, u64)> = Vec::new();
     let magic = frame::magic();
     let mut window = vec![0; WINDOW_LEN];
     let mut at = LOG_HEADER_LEN as u64;
@@ -142,11 +150,20 @@ pub(crate) fn find_instance(file: &Handle) -> Result<Option<u64>> {
             let header = bytes.get(place..).unwrap_or_default();
             let instance = header.get(8..16).map_or(0, |bytes| u64_at(bytes, 0));
             if Header::decode(header, instance, at + place as u64).is_ok() {
-                return Ok(Some(instance));
+                if told == Some(instance) {
+                    return Ok(told);
+                }
+                match frames.iter_mut().find(|(other, _)| *other == instance) {
+                    Some((_, count)) => *count += 1,
+                    None => frames.push((instance, 1)),
+                }
             }
         }
-        if n < WINDOW_LEN {
-            return Ok(None);
+        // Of those that are named equally often, the first.
+        frames.sort_by_key(|(_, count)| Reverse(*count));
+        let count = |place: usize| frames.get(place).map_or(0, |(_, count)| *count);
+        if n < WINDOW_LEN || count(0) >= count(1) + LEAD {
+            return Ok(frames.first().map(|(instance, _)| *instance));
         }
         // A header that begins in the last bytes of this window is whole in the next.
         at += (WINDOW_LEN - frame::MAX_HEADER_LEN) as u64;
