@@ -3,6 +3,7 @@
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+CMAKEDIR = $(LIBDIR)/cmake/estore
 FILE ?= /var/log/dpkg.log
 KILLS ?= 10000
 SEED ?= 0
@@ -11,17 +12,24 @@ SEED ?= 0
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+# What is installed: as `make lib` left it, whatever cargo has built for tests since.
+DIST := $(or $(CARGO_TARGET_DIR),target)/dist
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # The first number of the file's name is the version of the ABI, as in build.rs.
 SONAME := libestore.so.1
 REALNAME := $(SONAME).$(VERSION)
+HEADERS := include/estore.h $(wildcard bindings/cpp/estore.hpp)
+# Fills in the files of `packaging`; the libraries that the static one needs are those that rustc named. Paths below PREFIX follow `prefix`.
+FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|dir=$(PREFIX)/|dir=$${prefix}/|' \
+    -e "s|@INCLUDE_FROM_LIB@|$$(realpath -ms --relative-to="$(LIBDIR)" "$(INCLUDEDIR)")|" -e 's|@VERSION@|$(VERSION)|' \
+    -e 's|@SONAME@|$(SONAME)|' -e 's|@REALNAME@|$(REALNAME)|' -e "s|@PRIVATE_LIBS@|$$(cat $(DIST)/native-static-libs)|"
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test crash kill fuzz bench lib install uninstall clean
+.PHONY: help demo test crash kill fuzz bench lib install install-strip uninstall clean
 
 help: ## lists the commands (the default)
-	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' Makefile | expand -t 20
 
 demo: lib ## loads a log file into a store and looks around in it; FILE=path for another than /var/log/dpkg.log
 	$(CC) -std=c99 -O2 -Wall -Wextra -Iinclude examples/c/demo.c -L$(RELEASE) -lestore -Wl,-rpath,'$$ORIGIN' -o $(RELEASE)/demo
@@ -57,26 +65,44 @@ crash: ## lets simulated machines lose power at random and checks every promise;
 	ESTORE_CRASH_IMAGES="$(CASES)" ESTORE_CRASH_SEED="$${SEED:-$$(date +%s%N)}" \
 	    cargo test --locked --profile crash --features shuttle --test crash -- --nocapture
 
+# Without the Rust library beside them, which `cargo build` makes too: with it, cargo leaves out what `lto` asks for. The static library
+# becomes one object in which all but our names is local, so that it goes into a program beside other libraries made with Rust.
 lib: ## builds the shared and the static library into target/release
 	@.ci/setup demo
-	cargo build --release --locked
+	cargo rustc --release --locked --lib --crate-type cdylib,staticlib -- --print native-static-libs=$(RELEASE)/native-static-libs
 	ln -sf libestore.so $(RELEASE)/$(SONAME)
+	mkdir -p $(DIST)
+	cp $(RELEASE)/libestore.so $(RELEASE)/native-static-libs $(DIST)
+	$(CC) -r -nostdlib -Wl,--force-group-allocation,--whole-archive $(RELEASE)/libestore.a -o $(DIST)/estore.o
+	objcopy -R .llvmbc -R .llvmcmd -w --keep-global-symbol='estore_*' --keep-global-symbol='efile_*' $(DIST)/estore.o
+	rm -f $(DIST)/libestore.a
+	ar rcsD $(DIST)/libestore.a $(DIST)/estore.o
 
-install: ## installs libraries, header and estore.pc; PREFIX=/usr/local, DESTDIR=
-	test -e $(RELEASE)/$(SONAME) || $(MAKE) lib
-	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig"
-	install -m 644 include/estore.h "$(DESTDIR)$(INCLUDEDIR)/"
-	install -m 644 $(RELEASE)/libestore.a "$(DESTDIR)$(LIBDIR)/"
-	install -m 755 $(RELEASE)/libestore.so "$(DESTDIR)$(LIBDIR)/$(REALNAME)"
+# Only if something changed: so `sudo make install` needs no Rust after `make lib`.
+$(DIST)/libestore.a: Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
+	$(MAKE) lib
+
+install: $(DIST)/libestore.a ## installs libraries, headers, and files for pkg-config and CMake; PREFIX=/usr/local, LIBDIR=, INCLUDEDIR=, DESTDIR=
+	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(CMAKEDIR)"
+	install -m 644 $(HEADERS) "$(DESTDIR)$(INCLUDEDIR)"
+	install -m 644 $(DIST)/libestore.a "$(DESTDIR)$(LIBDIR)"
+	install -m 755 $(DIST)/libestore.so "$(DESTDIR)$(LIBDIR)/$(REALNAME)"
 	ln -sf $(REALNAME) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libestore.so"
-	printf '%s\n' 'Name: estore' 'Description: Embedded append-only event store' 'Version: $(VERSION)' \
-	    'Cflags: -I$(INCLUDEDIR)' 'Libs: -L$(LIBDIR) -lestore' 'Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc' \
-	    > "$(DESTDIR)$(LIBDIR)/pkgconfig/estore.pc"
+	$(FILL_IN) packaging/estore.pc.in | install -m 644 /dev/stdin "$(DESTDIR)$(LIBDIR)/pkgconfig/estore.pc"
+	$(FILL_IN) packaging/estoreConfig.cmake.in | install -m 644 /dev/stdin "$(DESTDIR)$(CMAKEDIR)/estoreConfig.cmake"
+	$(FILL_IN) packaging/estoreConfigVersion.cmake.in | install -m 644 /dev/stdin "$(DESTDIR)$(CMAKEDIR)/estoreConfigVersion.cmake"
 
+install-strip: install ## the same without what only debuggers read
+	strip --strip-unneeded "$(DESTDIR)$(LIBDIR)/$(REALNAME)"
+	strip --strip-debug "$(DESTDIR)$(LIBDIR)/libestore.a"
+
+# Folders only where nothing else is in them, and never PREFIX, LIBDIR and INCLUDEDIR themselves: those are not ours.
 uninstall: ## removes what install installed
-	rm -f "$(DESTDIR)$(INCLUDEDIR)/estore.h" "$(DESTDIR)$(LIBDIR)/libestore.a" "$(DESTDIR)$(LIBDIR)/pkgconfig/estore.pc" \
-	    "$(DESTDIR)$(LIBDIR)/libestore.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)"/$(SONAME).[0-9]*
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/estore.h" "$(DESTDIR)$(INCLUDEDIR)/estore.hpp" "$(DESTDIR)$(LIBDIR)/libestore.a" \
+	    "$(DESTDIR)$(LIBDIR)/libestore.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/$(REALNAME)" \
+	    "$(DESTDIR)$(LIBDIR)/pkgconfig/estore.pc" "$(DESTDIR)$(CMAKEDIR)/estoreConfig.cmake" "$(DESTDIR)$(CMAKEDIR)/estoreConfigVersion.cmake"
+	for folder in cmake/estore cmake pkgconfig; do rmdir "$(DESTDIR)$(LIBDIR)/$$folder" 2>/dev/null || true; done
 
 clean: ## removes what was built
 	cargo clean

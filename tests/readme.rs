@@ -1,5 +1,5 @@
 //! What a newcomer is shown works, in every language, and prints what was promised: the programs in README.md, those in `examples`, and
-//! the installed library.
+//! `make demo`.
 //!
 //! A missing compiler, Go or Python is a failure: `.ci/setup` installs them.
 
@@ -153,7 +153,7 @@ fn readme_rust() {
 #[test]
 fn readme_has_no_other_programs() {
     for (language, text) in blocks() {
-        let shown = ["text", "sh", "make", "toml"].contains(&language.as_str());
+        let shown = ["text", "sh", "make", "toml", "cmake"].contains(&language.as_str());
         assert!(shown || LANGUAGES.contains(&language.as_str()), "a block in \"{language}\":\n{text}");
     }
 }
@@ -199,52 +199,12 @@ fn example_rust() {
     assert_eq!(text_of(&mut cargo), QUICKSTART);
 }
 
-fn make(goals: &[&str]) -> Command {
-    let mut command = Command::new("make");
-    command.arg("-C").arg(root()).args(goals);
-    command
-}
-
-/// What `pkg-config` says about estore installed in `prefix`, word by word.
-fn pkg_config(prefix: &Path, flags: &[&str]) -> Vec<String> {
-    let mut command = Command::new("pkg-config");
-    command.args(flags).arg("estore").env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
-    text_of(&mut command).split_whitespace().map(str::to_owned).collect()
-}
-
 #[test]
-fn make_demo_and_make_install() {
+fn make_demo_looks_around_in_a_log() {
     let place = Place::new();
     let log = place.write("log", "2024-03-01 10:00:01 second\n2024-03-01 10:00:00 first\n");
-    let printed = text_of(make(&["demo"]).arg(format!("FILE={}", log.display())));
+    let mut make = Command::new("make");
+    make.arg("-C").arg(root()).arg("demo").arg(format!("FILE={}", log.display()));
+    let printed = text_of(&mut make);
     assert!(printed.contains("gives exactly the 2 events"), "{printed}");
-
-    let prefix = place.path("prefix");
-    let prefix_is = format!("PREFIX={}", prefix.display());
-    text_of(&mut make(&["install", &prefix_is]));
-    let (_, program) = blocks().into_iter().find(|(language, _)| language == "c").unwrap();
-    let source = place.write("program.c", &program);
-    let run = |words: Vec<String>| {
-        text_of(place.command("cc").arg(&source).args(words).arg("-o").arg(place.path("program")));
-        let printed = text_of(place.command(place.path("program")).env("LD_LIBRARY_PATH", prefix.join("lib")));
-        fs::remove_dir_all(place.path("events")).unwrap();
-        printed
-    };
-    let shared = run(pkg_config(&prefix, &["--cflags", "--libs"]));
-    assert!(shared.starts_with("1000 first\n"), "{shared}");
-    let words = pkg_config(&prefix, &["--cflags", "--static", "--libs"]);
-    let words = words.into_iter().map(|word| if word == "-lestore" { "-l:libestore.a".to_owned() } else { word });
-    assert_eq!(run(words.collect()), shared);
-
-    text_of(&mut make(&["uninstall", &prefix_is]));
-    for folder in ["include", "lib", "lib/pkgconfig"] {
-        let left = fs::read_dir(prefix.join(folder)).unwrap().map(|entry| entry.unwrap().path());
-        assert_eq!(left.filter(|path| !path.is_dir()).count(), 0, "left in {folder}");
-    }
-
-    // A packager's folder: paths as they will be, files elsewhere.
-    let stage = place.path("stage");
-    text_of(make(&["install", "PREFIX=/usr"]).arg(format!("DESTDIR={}", stage.display())));
-    let config = fs::read_to_string(stage.join("usr/lib/pkgconfig/estore.pc")).unwrap();
-    assert!(config.contains("-L/usr/lib ") && !config.contains("stage"), "{config}");
 }

@@ -4,6 +4,10 @@
 
 #![allow(dead_code)]
 
+pub(crate) mod installed;
+
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -25,6 +29,18 @@ pub(crate) fn library(name: &str) -> PathBuf {
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
         .unwrap_or_else(|| panic!("no {name} above {}; build it first: cargo build", executable.display()))
+}
+
+/// The functions that the header declares.
+pub(crate) fn declared() -> BTreeSet<String> {
+    let header = fs::read_to_string(root().join("include/estore.h")).unwrap();
+    header
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()) && !line.starts_with("typedef") && !line.starts_with("extern"))
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .map(str::to_owned)
+        .collect()
 }
 
 pub(crate) fn run(command: &mut Command) -> Output {
