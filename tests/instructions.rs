@@ -7,7 +7,12 @@
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+
+use native::installed::dist;
+use native::{root, run};
+
+mod native;
 
 /// What is done, with how many events; the functions whose instructions count; and how many there were for each event (for each window).
 /// Where one has become cheaper for good, put the new number here, so that it stays so.
@@ -24,28 +29,15 @@ const WINDOWS: f64 = 100.0;
 /// By how much a count may differ, up or down.
 const MARGIN: f64 = 0.12;
 
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-/// The library as users get it, not the one with all that tests want.
-fn release_library() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let executable = std::env::current_exe().unwrap();
-    let target = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).expect("tests are built in a target folder");
-    run(Command::new(env!("CARGO")).args(["build", "--release", "--locked", "--lib", "--target-dir"]).arg(target).current_dir(root));
-    target.join("release/libestore.so")
-}
-
 fn compile(library: &Path, folder: &Path) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = folder.join("work");
     std::os::unix::fs::symlink(library, folder.join("libestore.so.1")).unwrap();
     let mut compiler = Command::new("cc");
-    compiler.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root.join("include"));
-    compiler.arg(root.join("tests/instructions/work.c")).arg(folder.join("libestore.so.1")).arg(format!("-Wl,-rpath,{}", folder.display()));
+    compiler.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("include"));
+    compiler
+        .arg(root().join("tests/instructions/work.c"))
+        .arg(folder.join("libestore.so.1"))
+        .arg(format!("-Wl,-rpath,{}", folder.display()));
     run(compiler.arg("-o").arg(&program));
     program
 }
@@ -65,7 +57,8 @@ fn count(program: &Path, work: &str, events: usize, functions: &[&str]) -> u64 {
 #[test]
 fn appending_and_reading_cost_as_many_instructions_as_before() {
     let folder = tempfile::tempdir().unwrap();
-    let program = compile(&release_library(), folder.path());
+    // The library as users get it, not the one with all that tests want.
+    let program = compile(&dist().join("libestore.so"), folder.path());
     let mut changed = Vec::new();
     for (work, events, functions, before) in WORK {
         let units = if work == "window" { WINDOWS } else { events as f64 };
