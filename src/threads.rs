@@ -21,6 +21,7 @@ mod seam {
     pub(crate) use shuttle::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
 }
 
+use std::any::Any;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -29,6 +30,14 @@ pub(crate) use seam::*;
 /// Takes a lock whose holder may have panicked: what it guards is then judged by the poison flag of the store, not by the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    match payload.downcast_ref::<&str>() {
+        Some(text) => text,
+        None => payload.downcast_ref::<String>().map_or("no message", String::as_str),
+    }
 }
 
 /// Waits as long as the condition holds, but no longer than the period. `guard` is that of `mutex`.

@@ -8,13 +8,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use common::place::Place;
 use common::{drain, events_at, times};
 use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, Kind, Lock, SimDisk};
-use estore::{Durability, Mode, Options, Store};
+use estore::{Durability, Error, Mode, Options, Store};
 
 /// Where a sync stands that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ enum Stage {
     Waiting,
     /// It, and all others, go on.
     Open,
+    /// All of them panic.
+    Panicking,
 }
 
 type Meddling = Box<dyn FnOnce() + Send>;
@@ -49,7 +51,8 @@ struct Gate {
 
 impl Gate {
     fn pass(&self) {
-        let mut stage = self.stage.lock().unwrap();
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(*stage != Stage::Panicking, "the disk has gone mad");
         if *stage == Stage::Armed {
             *stage = Stage::Waiting;
             self.changed.notify_all();
@@ -270,6 +273,24 @@ fn a_sync_that_follows_a_failed_one_of_another_thread_makes_nothing_durable() {
     place.crash(Crash::LoseAll);
     let store = Store::open(&place.path, options(&place)).unwrap();
     assert_eq!(store.stats().unwrap().damaged, 0, "a log was called idle that was never durable");
+}
+
+#[test]
+fn a_panic_in_the_background_thread_stops_the_writer_and_says_why() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "0-0.estore", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let options = options(&place).disk(Arc::new(GatedDisk::new(&place, &gate)));
+    let store = Store::open(&place.path, options.durability(Durability::Interval(1_000_000)).background(true)).unwrap();
+    *gate.stage.lock().unwrap() = Stage::Panicking;
+    let failure = loop {
+        match store.append(&events_at([1])) {
+            Ok(_) => thread::yield_now(),
+            Err(e) => break e,
+        }
+    };
+    assert!(matches!(failure, Error::Poisoned { .. }), "{failure:?}");
+    assert!(failure.to_string().contains("the disk has gone mad"), "{failure}");
+    assert!(store.count(..).unwrap() > 0, "reading goes on");
 }
 
 #[test]

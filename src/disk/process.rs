@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)] // calls libc
 
+use std::cell::Cell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, mem};
@@ -92,8 +93,21 @@ pub(crate) fn id() -> u32 {
     std::process::id()
 }
 
+thread_local! {
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is one of the library's own.
+pub(crate) fn is_own_thread() -> bool {
+    OWN.try_with(Cell::get).unwrap_or(false)
+}
+
 /// Starts a thread that blocks every signal, so that a host program's handlers never run on it.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let body = move || {
+        OWN.set(true);
+        body();
+    };
     // SAFETY: sigset_t is plain data, for which zeros are valid; sigfillset and pthread_sigmask get valid pointers to two of them. The
     // mask of this thread is put back before returning.
     unsafe {

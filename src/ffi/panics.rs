@@ -1,10 +1,12 @@
 //! Panics end here: none crosses into C, and none writes to the host program's stderr.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 use std::thread;
+
+use crate::disk::process;
+use crate::threads::panic_text;
 
 thread_local! {
     /// How many guards this thread is in; a log callback may call the library again, hence not a bool.
@@ -23,19 +25,17 @@ pub(super) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, String> {
     DEPTH.set(depth);
     result.map_err(|payload| {
         let place = PLACE.try_with(RefCell::take).unwrap_or_default();
-        format!("internal error in estore{place}: {}", text(payload.as_ref()))
+        format!("internal error in estore{place}: {}", panic_text(payload.as_ref()))
     })
 }
 
-fn text(payload: &(dyn Any + Send)) -> &str {
-    match payload.downcast_ref::<&str>() {
-        Some(text) => text,
-        None => payload.downcast_ref::<String>().map_or("no message", String::as_str),
-    }
+/// Whether a panic of this thread reaches somebody as an error: inside a guard, and on the threads that stores have for themselves.
+pub(super) fn is_quiet() -> bool {
+    DEPTH.get() > 0 || process::is_own_thread()
 }
 
-/// The default panic hook prints. Ours keeps quiet inside a guard, where the message reaches the caller as an error, and passes on
-/// everything else, so that a Rust program around us keeps its own hook.
+/// The default panic hook prints. Ours keeps quiet about what becomes an error, and passes on everything else, so that a Rust program
+/// around us keeps its own hook.
 fn silence() {
     static HOOK: Once = Once::new();
     if HOOK.is_completed() || thread::panicking() {
@@ -44,7 +44,7 @@ fn silence() {
     HOOK.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-            if DEPTH.get() == 0 {
+            if !is_quiet() {
                 return before(info);
             }
             let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::error::{ESTORE_ERROR_MESSAGE_LEN, ESTORE_NO_OFFSET, estore_error};
 use super::event::*;
 use super::iter::*;
 use super::options::*;
-use super::panics::PANIC_NEXT;
+use super::panics::{PANIC_NEXT, is_quiet};
 use super::stats::*;
 use super::status::*;
 use super::store::*;
@@ -326,6 +326,13 @@ fn a_panic_becomes_a_status_and_ends_the_handle() {
         };
         assert_eq!(again, expected, "{name}: {}", f.message());
     }
+}
+
+#[test]
+fn a_panic_of_a_thread_of_ours_prints_nothing() {
+    assert!(!is_quiet());
+    let thread = crate::disk::process::spawn("own", || assert!(is_quiet())).expect("a thread");
+    assert!(thread.join().is_ok());
 }
 
 #[test]

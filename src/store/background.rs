@@ -87,7 +87,9 @@ fn run(shared: &Shared, core: &Weak<Core>, period: Duration) {
                 // A full disk may have space again in a while.
                 shared.woken.store(core.poison.get().is_none(), Ordering::Release);
             }
-            Err(_) => core.poison(&Error::invalid("a panic in the background thread")),
+            Err(panic) => {
+                core.poison(&Error::invalid(format!("a panic in the background thread: {}", threads::panic_text(panic.as_ref()))));
+            }
         }
     }
 }
