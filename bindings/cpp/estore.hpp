@@ -1,0 +1,1392 @@
+/*
+ * estore for C++17 and later: one header on top of estore.h, whose opening comment explains events, times, durability, damage and limits.
+ *
+ * A WHOLE PROGRAM
+ *
+ *     #include <estore.hpp>
+ *     #include <iostream>
+ *
+ *     int main()
+ *     {
+ *         using namespace std::chrono_literals;
+ *         using estorepp::event;
+ *         try {
+ *             auto store = estorepp::store::open("events", estorepp::options().grace(10s));
+ *             const auto noon = std::chrono::system_clock::time_point(1700049600s);
+ *             store.append({event::at(noon + 2s, "21.5"), event::at(noon, "21.3"), event::at(noon - 1h, "19.0")});
+ *             for (const event &e : store.read(noon))
+ *                 std::cout << e.time << ' ' << e.text() << '\n';
+ *             store.close();
+ *         } catch (const estorepp::error &e) {
+ *             std::cerr << e.what() << '\n';
+ *             return 1;
+ *         }
+ *     }
+ *
+ *     c++ -std=c++17 program.cpp -lestore
+ *
+ * NAMES
+ *
+ * The namespace is estorepp, since C++ does not let a namespace share its name with the type estore of the C header. That header also has
+ * an efile of its own, so write estorepp::efile in full rather than `using namespace estorepp`.
+ *
+ * HANDLES
+ *
+ * store, efile, reader and options own a handle each. They move and do not copy, and may end in any order: a reader goes on when its store
+ * has been closed. A destructor closes without a word; close() tells whether it worked, which matters for a store that was written to.
+ * Whatever is asked of a handle that was closed or moved from fails with errc::closed. What estore.h says of threads and fork holds here
+ * too: a store is used by any number of threads at once, options and readers by one at a time; nobody else may use a handle while it is
+ * closed, moved or destroyed.
+ *
+ * EVENTS ARE VIEWS
+ *
+ * An event does not own its data. One that you append points to your bytes, which must live until the call returns. One that you read
+ * points into its reader, and ends with the next batch, at the latest when the loop goes on: copy what is kept longer, as in
+ * std::string(e.text()). An event has the layout of estore_event, so a vector or array of them reaches the library in one call, uncopied.
+ *
+ * ERRORS
+ *
+ * What fails throws an error or a class derived from it, one for each errc: not_found_error, locked_error, corrupt_error and so on.
+ *
+ *     catch (const estorepp::locked_error &) { ... }
+ *     catch (const estorepp::error &e) { if (e.code() == std::errc::no_space_on_device) ... }
+ *
+ * Without exceptions (-fno-exceptions, or ESTOREPP_NO_EXCEPTIONS defined before including this) the same functions return a result<T>,
+ * which holds the value or the error, in the manner of std::expected:
+ *
+ *     auto store = estorepp::store::open("events");
+ *     if (!store) return complain(store.error().what());
+ *     if (auto seq = store->append(batch); !seq) return complain(seq.error().what());
+ *
+ * In the text below "returns" means the value, and "fails" means throwing or returning an error. Only two things differ otherwise, both
+ * said where they are: a loop over a reader, and options. Statuses that a function may fail with are those of the C function that it names.
+ * Running out of memory throws std::bad_alloc, or ends a program that has no exceptions.
+ *
+ * TIMES
+ *
+ * Times and durations are nanoseconds, as an unsigned 64-bit number or from std::chrono: time points of system_clock, durations of any
+ * unit, rounded down to whole nanoseconds. What does not fit (before 1970, negative, after the year 2554) is refused with errc::invalid by
+ * the function that it is given to.
+ */
+#ifndef ESTORE_HPP
+#define ESTORE_HPP
+
+#include <estore.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <ratio>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+/** 1 if failures throw, 0 if functions return a result. */
+#if defined(ESTOREPP_NO_EXCEPTIONS) || !defined(__cpp_exceptions)
+#define ESTOREPP_EXCEPTIONS 0
+#else
+#define ESTOREPP_EXCEPTIONS 1
+#endif
+
+namespace estorepp {
+
+// One program may mix files of both modes: the names that the linker sees differ.
+#if ESTOREPP_EXCEPTIONS
+inline namespace throwing {
+#else
+inline namespace returning {
+#endif
+
+/* Errors */
+
+/** What went wrong, in one word: the negative statuses of estore.h, where each is explained. A later library may have more. */
+enum class errc : std::int32_t {
+    invalid = ESTORE_ERR_INVALID,
+    io = ESTORE_ERR_IO,
+    corrupt = ESTORE_ERR_CORRUPT,
+    not_found = ESTORE_ERR_NOT_FOUND,
+    exists = ESTORE_ERR_EXISTS,
+    locked = ESTORE_ERR_LOCKED,
+    read_only = ESTORE_ERR_READ_ONLY,
+    no_space = ESTORE_ERR_NO_SPACE,
+    poisoned = ESTORE_ERR_POISONED,
+    outcome_unknown = ESTORE_ERR_OUTCOME_UNKNOWN,
+    too_large = ESTORE_ERR_TOO_LARGE,
+    settings = ESTORE_ERR_SETTINGS,
+    newer_format = ESTORE_ERR_NEWER_FORMAT,
+    foreign_files = ESTORE_ERR_FOREIGN_FILES,
+    not_a_folder = ESTORE_ERR_NOT_A_FOLDER,
+    too_many_chunks = ESTORE_ERR_TOO_MANY_CHUNKS,
+    closed = ESTORE_ERR_CLOSED,
+    forked = ESTORE_ERR_FORKED,
+    panic = ESTORE_ERR_PANIC,
+    gone = ESTORE_ERR_GONE,
+    not_a_store = ESTORE_ERR_NOT_A_STORE,
+    permission = ESTORE_ERR_PERMISSION,
+    range = ESTORE_ERR_RANGE
+};
+
+namespace detail {
+
+class error_category final : public std::error_category {
+public:
+    const char *name() const noexcept override { return "estore"; }
+    std::string message(int code) const override { return ::estore_strerror(code); }
+    std::error_condition default_error_condition(int code) const noexcept override
+    {
+        switch (static_cast<errc>(code)) {
+        case errc::invalid:
+        case errc::range: return std::errc::invalid_argument;
+        case errc::io: return std::errc::io_error;
+        case errc::not_found: return std::errc::no_such_file_or_directory;
+        case errc::exists: return std::errc::file_exists;
+        case errc::locked: return std::errc::device_or_resource_busy;
+        case errc::no_space: return std::errc::no_space_on_device;
+        case errc::not_a_folder: return std::errc::not_a_directory;
+        case errc::permission: return std::errc::permission_denied;
+        default: return {code, *this};
+        }
+    }
+};
+
+} // namespace detail
+
+/** The category of all error codes of estore. Those that mean what a std::errc means compare equal to it. */
+inline const std::error_category &category() noexcept
+{
+    static const detail::error_category instance;
+    return instance;
+}
+
+/** Makes errc and std::error_code comparable. */
+inline std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), category()}; }
+
+/** What exactly went wrong. what() says it in words, with the file that it concerns. The base of all that this header throws. */
+class error : public std::runtime_error {
+public:
+    /** Used by this header. */
+    error(estore_status status, const char *message, std::int32_t os_errno, std::uint64_t offset)
+        : std::runtime_error(message[0] != '\0' ? message : ::estore_strerror(status)), status_(status), os_errno_(os_errno),
+          offset_(offset)
+    {
+    }
+
+    /** Compares with errc and std::errc; its value() is the status of the C function. */
+    std::error_code code() const noexcept { return {status_, category()}; }
+    /** The error number of the operating system (errno), or 0. */
+    int os_errno() const noexcept { return os_errno_; }
+    /** The byte in the file that the message names, or ESTORE_NO_OFFSET. */
+    std::uint64_t offset() const noexcept { return offset_; }
+
+private:
+    estore_status status_;
+    std::int32_t os_errno_;
+    std::uint64_t offset_;
+};
+
+/** The error of one errc, to be caught by the names below. */
+template <errc Code>
+class error_of : public error {
+public:
+    /** Used by this header. */
+    explicit error_of(const error &e) : error(e) {}
+};
+
+/** An argument that can never work. */
+using invalid_error = error_of<errc::invalid>;
+/** The operating system refused something: see os_errno(). */
+using io_error = error_of<errc::io>;
+/** Bytes on disk are not what was written: see offset(). */
+using corrupt_error = error_of<errc::corrupt>;
+/** There is nothing at this path. */
+using not_found_error = error_of<errc::not_found>;
+/** There is a store already. */
+using exists_error = error_of<errc::exists>;
+/** Another writer has the store open. */
+using locked_error = error_of<errc::locked>;
+/** The store was opened for reading only. */
+using read_only_error = error_of<errc::read_only>;
+/** The disk is full. Nothing was changed: try again later. */
+using no_space_error = error_of<errc::no_space>;
+/** An earlier write failed. Open the store again to go on. */
+using poisoned_error = error_of<errc::poisoned>;
+/** Whether the batch is stored is known only after opening again. */
+using outcome_unknown_error = error_of<errc::outcome_unknown>;
+/** An event is too large. Nothing of its batch was stored. */
+using too_large_error = error_of<errc::too_large>;
+/** The store was made with other settings. */
+using settings_error = error_of<errc::settings>;
+/** The store needs a newer library. */
+using newer_format_error = error_of<errc::newer_format>;
+/** The folder for a new store holds files of somebody else. */
+using foreign_files_error = error_of<errc::foreign_files>;
+/** The path is something else than a folder. */
+using not_a_folder_error = error_of<errc::not_a_folder>;
+/** A batch would make too many chunks. Nothing of it was stored. */
+using too_many_chunks_error = error_of<errc::too_many_chunks>;
+/** The handle was closed or moved from. */
+using closed_error = error_of<errc::closed>;
+/** The handle belongs to the parent of this process. */
+using forked_error = error_of<errc::forked>;
+/** An internal error of the library. Please report it. */
+using panic_error = error_of<errc::panic>;
+/** Another process removed a file that a reader still needs. */
+using gone_error = error_of<errc::gone>;
+/** The folder is no store, or one of the other kind. */
+using not_a_store_error = error_of<errc::not_a_store>;
+/** No permission, or a read-only file system. */
+using permission_error = error_of<errc::permission>;
+/** The end of a range lies before its start. */
+using range_error = error_of<errc::range>;
+
+#if ESTOREPP_EXCEPTIONS
+
+/** What functions return that can fail: the value itself, since failures throw. */
+template <class T>
+using result = T;
+
+#else
+
+/**
+ * What functions return that can fail: the value or the error. Asking for the one that is not there ends the program (std::abort).
+ * Threads: as for the value.
+ */
+template <class T>
+class [[nodiscard]] result {
+public:
+    result(T value) : value_(std::move(value)) {}
+    result(const estorepp::error &e) : error_(std::make_unique<estorepp::error>(e)) {}
+
+    /** Whether there is a value. */
+    explicit operator bool() const noexcept { return value_.has_value(); }
+    bool has_value() const noexcept { return value_.has_value(); }
+
+    T &value() & { return value_ ? *value_ : (std::abort(), *value_); }
+    const T &value() const & { return value_ ? *value_ : (std::abort(), *value_); }
+    /** By value, so that `for (const event &e : *store->read())` is sound. */
+    T value() && { return std::move(value()); }
+
+    T &operator*() & { return value(); }
+    const T &operator*() const & { return value(); }
+    T operator*() && { return std::move(value()); }
+    T *operator->() { return &value(); }
+    const T *operator->() const { return &value(); }
+
+    const estorepp::error &error() const { return error_ ? *error_ : (std::abort(), *error_); }
+
+private:
+    std::optional<T> value_;
+    std::unique_ptr<estorepp::error> error_;
+};
+
+/** The same for functions that return nothing. */
+template <>
+class [[nodiscard]] result<void> {
+public:
+    result() = default;
+    result(const estorepp::error &e) : error_(std::make_unique<estorepp::error>(e)) {}
+
+    explicit operator bool() const noexcept { return !error_; }
+    bool has_value() const noexcept { return !error_; }
+    void value() const { error_ ? std::abort() : void(); }
+
+    const estorepp::error &error() const { return error_ ? *error_ : (std::abort(), *error_); }
+
+private:
+    std::unique_ptr<estorepp::error> error_;
+};
+
+#endif
+
+namespace detail {
+
+#if ESTOREPP_EXCEPTIONS
+
+template <errc... Codes>
+[[noreturn]] void raise_one_of(const error &e)
+{
+    ((e.code().value() == static_cast<int>(Codes) ? throw error_of<Codes>(e) : void()), ...);
+    throw e;
+}
+
+#endif
+
+// The one place where a failure becomes an exception or a result.
+template <class T>
+result<T> fail(const error &e)
+{
+#if ESTOREPP_EXCEPTIONS
+    raise_one_of<errc::invalid, errc::io, errc::corrupt, errc::not_found, errc::exists, errc::locked, errc::read_only, errc::no_space,
+                 errc::poisoned, errc::outcome_unknown, errc::too_large, errc::settings, errc::newer_format, errc::foreign_files,
+                 errc::not_a_folder, errc::too_many_chunks, errc::closed, errc::forked, errc::panic, errc::gone, errc::not_a_store,
+                 errc::permission, errc::range>(e);
+#else
+    return e;
+#endif
+}
+
+template <class T = void>
+result<T> refuse(errc code, const char *message)
+{
+    return fail<T>(error(static_cast<estore_status>(code), message, 0, ESTORE_NO_OFFSET));
+}
+
+// What a C function answered: its status, its output if that is fine, the detail if it is not.
+template <class T>
+struct answer {
+    estore_status status = ESTORE_OK;
+    T value{};
+    estore_error err = ESTORE_ERROR_INIT;
+
+    bool failed() const noexcept { return status < 0; }
+    error what() const { return {status, err.message, err.os_errno, err.offset}; }
+
+    result<T> give() const { return failed() ? fail<T>(what()) : result<T>(value); }
+    result<void> give_nothing() const { return failed() ? fail<void>(what()) : result<void>(); }
+};
+
+// Runs what must not throw into the library; answers what it threw.
+template <class F>
+std::exception_ptr caught(F &&f) noexcept
+{
+#if ESTOREPP_EXCEPTIONS
+    try {
+        f();
+    } catch (...) {
+        return std::current_exception();
+    }
+#else
+    f();
+#endif
+    return nullptr;
+}
+
+inline void rethrow([[maybe_unused]] const std::exception_ptr &thrown)
+{
+#if ESTOREPP_EXCEPTIONS
+    if (thrown)
+        std::rethrow_exception(thrown);
+#endif
+}
+
+// Nanoseconds, and whether what they were made from fits into them.
+class nanoseconds {
+public:
+    template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
+    constexpr nanoseconds(I count) noexcept : nanoseconds(std::chrono::duration<I, std::nano>(count))
+    {
+    }
+
+    template <class Rep, class Period>
+    constexpr nanoseconds(std::chrono::duration<Rep, Period> d) noexcept
+    {
+        using ratio = std::ratio_divide<Period, std::nano>;
+        constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+        constexpr auto num = static_cast<std::uint64_t>(ratio::num), den = static_cast<std::uint64_t>(ratio::den);
+        if constexpr (std::is_integral_v<Rep>) {
+            const auto count = static_cast<std::uint64_t>(d.count());
+            // count * num / den without an overflow on the way.
+            const std::uint64_t whole = count / den, rest = count % den * num / den;
+            fits_ = d.count() >= Rep{0} && whole <= (most - rest) / num;
+            ns_ = fits_ ? whole * num + rest : 0;
+        } else {
+            const long double count = static_cast<long double>(d.count()) * num / den;
+            fits_ = count >= 0 && count < 18446744073709551616.0L; // 2^64; also false for what is no number
+            ns_ = fits_ ? static_cast<std::uint64_t>(count) : 0;
+        }
+    }
+
+    /** Nanoseconds; 0 if it does not fit. */
+    constexpr std::uint64_t ns() const noexcept { return ns_; }
+    /** Whether it is a number of nanoseconds from 0 to 2^64 - 1. */
+    constexpr bool fits() const noexcept { return fits_; }
+
+private:
+    std::uint64_t ns_ = 0;
+    bool fits_ = false;
+};
+
+// How arguments reach a C function: times as numbers once they were found to fit, all else as it is.
+constexpr bool fits(const nanoseconds &time) noexcept { return time.fits(); }
+constexpr std::uint64_t plain(const nanoseconds &time) noexcept { return time.ns(); }
+template <class T>
+constexpr std::enable_if_t<!std::is_base_of_v<nanoseconds, T>, bool> fits(const T &) noexcept
+{
+    return true;
+}
+template <class T>
+constexpr std::enable_if_t<!std::is_base_of_v<nanoseconds, T>, const T &> plain(const T &value) noexcept
+{
+    return value;
+}
+
+inline constexpr const char *unfit_time = "a time or duration that is negative, or too long for 64 bits of nanoseconds";
+
+} // namespace detail
+
+/* Times */
+
+/** A point of time as functions take it: any integer (nanoseconds since 1970), or a time point of std::chrono::system_clock. */
+class timestamp : public detail::nanoseconds {
+public:
+    template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
+    constexpr timestamp(I ns) noexcept : nanoseconds(ns)
+    {
+    }
+    template <class D>
+    constexpr timestamp(std::chrono::time_point<std::chrono::system_clock, D> time) noexcept : nanoseconds(time.time_since_epoch())
+    {
+    }
+};
+
+/** A duration as functions take it: any integer (nanoseconds), or a std::chrono::duration. */
+class duration : public detail::nanoseconds {
+public:
+    template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
+    constexpr duration(I ns) noexcept : nanoseconds(ns)
+    {
+    }
+    template <class Rep, class Period>
+    constexpr duration(std::chrono::duration<Rep, Period> d) noexcept : nanoseconds(d)
+    {
+    }
+};
+
+/** As the end of a range: no end. */
+inline constexpr timestamp forever = std::numeric_limits<std::uint64_t>::max();
+
+/** A time as std::chrono knows it. */
+using time_point = std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>;
+
+/** Nanoseconds since 1970 as a time point. Fails with errc::invalid after the year 2262, where std::chrono ends. */
+inline result<time_point> to_time_point(std::uint64_t ns)
+{
+    if (ns > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return detail::refuse<time_point>(errc::invalid, "a time after the year 2262 is no time point of std::chrono");
+    return time_point(std::chrono::nanoseconds(static_cast<std::int64_t>(ns)));
+}
+
+/** The wall clock: nanoseconds since 1970, 0 if it stands before (estore_now). Any thread. */
+inline std::uint64_t now() noexcept { return ::estore_now(); }
+
+/**
+ * Understands a duration as people type it, such as 1d, 500ms or 1h30m (estore_duration_parse). Fails with errc::invalid if the text is no
+ * duration, or is longer than the 292 years that std::chrono::nanoseconds hold. Any thread.
+ */
+inline result<std::chrono::nanoseconds> parse_duration(std::string_view text)
+{
+    detail::answer<std::uint64_t> ns;
+    ns.status = ::estore_duration_parse(text.data(), text.size(), &ns.value, &ns.err);
+    if (ns.failed())
+        return detail::fail<std::chrono::nanoseconds>(ns.what());
+    if (ns.value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return detail::refuse<std::chrono::nanoseconds>(errc::invalid, "a duration of more than 292 years");
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(ns.value));
+}
+
+/* Versions */
+
+/** The version of the library that the program runs with, such as "0.1.0" (estore_version). Static. Any thread. */
+inline std::string_view version() noexcept { return ::estore_version(); }
+
+/** The same as one number, to compare with the ESTORE_VERSION_NUMBER that the program was built with (estore_version_number). */
+inline std::uint32_t version_number() noexcept { return ::estore_version_number(); }
+
+/* Views */
+
+/**
+ * Consecutive objects of somebody else, as std::span: made from a pointer and a number, or from whatever has std::data and std::size
+ * (vector, array, C array, span). Valid as long as they are.
+ */
+template <class T>
+class view {
+public:
+    constexpr view() noexcept = default;
+    constexpr view(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    template <class C, class E = std::remove_pointer_t<decltype(std::data(std::declval<C &>()))>,
+              class = std::enable_if_t<std::is_convertible_v<E (*)[], T (*)[]>>>
+    constexpr view(C &&objects) noexcept : data_(std::data(objects)), size_(std::size(objects))
+    {
+    }
+
+    constexpr T *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr T *begin() const noexcept { return data_; }
+    constexpr T *end() const noexcept { return data_ + size_; }
+    constexpr T &operator[](std::size_t at) const noexcept { return data_[at]; }
+
+private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+namespace detail {
+
+// Whether C holds consecutive bytes of any type: char, unsigned char, std::byte, char8_t. Arrays of char are texts, which end in NUL.
+template <class C, class E = std::remove_cv_t<std::remove_pointer_t<decltype(std::data(std::declval<const C &>()))>>>
+inline constexpr bool holds_bytes = sizeof(E) == 1 && (std::is_integral_v<E> || std::is_same_v<E, std::byte>) && !std::is_same_v<E, bool> &&
+                                    !(std::is_array_v<C> && std::is_same_v<E, char>);
+
+} // namespace detail
+
+/** The bytes of somebody else: made from a text, from any contiguous container of bytes or chars, or from a pointer and a length. */
+class byte_view : public view<const std::uint8_t> {
+public:
+    constexpr byte_view() noexcept = default;
+    byte_view(const void *data, std::size_t size) noexcept : view(static_cast<const std::uint8_t *>(data), size) {}
+    /** A text that ends in NUL, such as a literal. */
+    byte_view(const char *text) noexcept : byte_view(std::string_view(text)) {}
+    byte_view(std::string_view text) noexcept : byte_view(text.data(), text.size()) {}
+    template <class C, class = std::enable_if_t<detail::holds_bytes<C>>>
+    byte_view(const C &bytes) noexcept : byte_view(static_cast<const void *>(std::data(bytes)), std::size(bytes))
+    {
+    }
+};
+
+/* Events */
+
+/**
+ * An event: estore_event with a few functions. Its members time (nanoseconds), seq (the arrival number, given by the store), data, len and
+ * id may be read and set. Two events with equal time, id and data are the same event. Does not own its data: see the top.
+ */
+struct event : ::estore_event {
+    /** Time 0 without data, to be filled. */
+    constexpr event() noexcept : ::estore_event{} {}
+
+    /**
+     * An event to append. ns: nanoseconds since 1970. with_id: tells apart events that are equal otherwise. Data of 4 GiB or more, whose
+     * length does not fit, gets the largest length there is, which every store refuses with errc::too_large.
+     */
+    event(std::uint64_t ns, byte_view payload, std::uint32_t with_id = 0) noexcept
+        : ::estore_event{ns, 0, payload.data(), static_cast<std::uint32_t>(payload.size()), with_id}
+    {
+        if (payload.size() > UINT32_MAX)
+            len = UINT32_MAX;
+    }
+
+    /** The same for times of std::chrono. Fails with errc::invalid before 1970 and after 2554. */
+    static result<event> at(timestamp when, byte_view payload, std::uint32_t with_id = 0)
+    {
+        return when.fits() ? result<event>(event(when.ns(), payload, with_id)) : detail::refuse<event>(errc::invalid, detail::unfit_time);
+    }
+
+    /** An event that happens now, with a random id (estore_event_init). */
+    static result<event> now(byte_view payload)
+    {
+        detail::answer<event> made;
+        made.status = ::estore_event_init(&made.value, payload.data(), payload.size());
+        return made.give();
+    }
+
+    /** A random id (estore_event_id). Any thread. */
+    static std::uint32_t new_id() noexcept { return ::estore_event_id(); }
+
+    /** The data as text. Lives as long as the data. */
+    std::string_view text() const noexcept
+    {
+        return len == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char *>(data), len);
+    }
+    /** The data as bytes. Lives as long as the data. */
+    byte_view bytes() const noexcept { return len == 0 ? byte_view() : byte_view(data, len); }
+    /** The time as a time point. Fails with errc::invalid after the year 2262. */
+    result<time_point> when() const { return to_time_point(time); }
+};
+
+static_assert(sizeof(event) == sizeof(::estore_event) && alignof(event) == alignof(::estore_event) && std::is_standard_layout_v<event> &&
+                  std::is_trivially_copyable_v<event>,
+              "batches of events reach the library as they are");
+
+/* Options */
+
+/** What opening does when there is, or is no, store (estore_options_set_mode). */
+enum class open_mode : std::int32_t {
+    create_if_missing = ESTORE_MODE_CREATE_IF_MISSING, /**< The default. */
+    create_new = ESTORE_MODE_CREATE_NEW,               /**< One that is there already fails with errc::exists. */
+    existing = ESTORE_MODE_EXISTING,                   /**< A missing one fails with errc::not_found. */
+    read_only = ESTORE_MODE_READ_ONLY                  /**< As of now, without a lock, beside a writer. */
+};
+
+/** What an append survives once it has returned (estore_options_set_durability). */
+enum class durability_level : std::int32_t {
+    buffered = ESTORE_DURABILITY_BUFFERED, /**< Nothing, until the buffer was written. */
+    process = ESTORE_DURABILITY_PROCESS,   /**< The death of the process. */
+    interval = ESTORE_DURABILITY_INTERVAL, /**< The death of the process, and after the interval loss of power. The default. */
+    power = ESTORE_DURABILITY_POWER        /**< Loss of power. */
+};
+
+/** How important a message is. */
+enum class log_level : std::int32_t {
+    error = ESTORE_LOG_ERROR,     /**< Damage, or an operation that failed. */
+    warning = ESTORE_LOG_WARNING, /**< Something was repaired, cut or given up. */
+    info = ESTORE_LOG_INFO        /**< Opening, closing, recovery. */
+};
+
+/** Receives messages of a store; see options::log. */
+using log_function = std::function<void(log_level level, std::string_view message)>;
+
+namespace detail {
+
+// Owns a C handle, and the log function that the library may call as long as the handle lives.
+template <class T, estore_status (*Close)(T **, estore_error *)>
+class owned {
+public:
+    owned() noexcept = default;
+    explicit owned(T *handle, std::shared_ptr<const log_function> log = nullptr) noexcept : handle_(handle), log_(std::move(log)) {}
+    owned(owned &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)), log_(std::move(other.log_)) {}
+    owned &operator=(owned &&other) noexcept
+    {
+        if (this != &other) {
+            close();
+            handle_ = std::exchange(other.handle_, nullptr);
+            log_ = std::move(other.log_);
+        }
+        return *this;
+    }
+    ~owned() { close(); }
+
+    T *get() const noexcept { return handle_; }
+    const std::shared_ptr<const log_function> &log() const noexcept { return log_; }
+    void keep(std::shared_ptr<const log_function> log) noexcept { log_ = std::move(log); }
+
+    answer<std::nullptr_t> close() noexcept
+    {
+        answer<std::nullptr_t> a;
+        a.status = Close(&handle_, &a.err);
+        log_.reset();
+        return a;
+    }
+
+    // Calls f(handle, arguments..., &output, &err).
+    template <class O, class F, class... Arguments>
+    answer<O> ask(F f, const Arguments &...arguments) const
+    {
+        answer<O> a;
+        if (ready(a, arguments...))
+            a.status = f(handle_, plain(arguments)..., &a.value, &a.err);
+        return a;
+    }
+
+    // Calls f(handle, arguments..., &err).
+    template <class F, class... Arguments>
+    answer<std::nullptr_t> tell(F f, const Arguments &...arguments) const
+    {
+        answer<std::nullptr_t> a;
+        if (ready(a, arguments...))
+            a.status = f(handle_, plain(arguments)..., &a.err);
+        return a;
+    }
+
+private:
+    template <class O, class... Arguments>
+    bool ready(answer<O> &a, const Arguments &...arguments) const
+    {
+        if (handle_ == nullptr)
+            return refuse(a, errc::closed, "the handle was closed or moved from");
+        return (fits(arguments) && ...) || refuse(a, errc::invalid, unfit_time);
+    }
+
+    template <class O>
+    static bool refuse(answer<O> &a, errc code, std::string_view message)
+    {
+        a.status = static_cast<estore_status>(code);
+        message.copy(a.err.message, sizeof a.err.message - 1);
+        return false;
+    }
+
+    T *handle_ = nullptr;
+    std::shared_ptr<const log_function> log_;
+};
+
+inline estore_status free_options(::estore_options **options, ::estore_error *) { return ::estore_options_free(options); }
+
+// Called by the library. What the function throws is dropped: there is nobody to tell.
+inline void log_message(void *log, std::int32_t level, const char *message, std::size_t len) noexcept
+{
+    caught([&] { (*static_cast<const log_function *>(log))(static_cast<log_level>(level), {message, len}); });
+}
+
+template <class Self, class Api>
+class basic_store;
+
+} // namespace detail
+
+/**
+ * How to make or open a store. Each setter returns the options, so that they can be strung together:
+ *
+ *     store::open("events", options().file_size(1h).durability(durability_level::power))
+ *
+ * A setter that is given nonsense fails with errc::invalid and changes nothing. Without exceptions the options remember the first such
+ * failure, and opening with them returns it. One set of options may open any number of stores. Used by one thread at a time.
+ */
+class options {
+public:
+    /** The defaults (estore_options_new). */
+    options() : handle_(::estore_options_new()) {}
+    options(options &&) noexcept = default;
+    options &operator=(options &&) noexcept = default;
+
+    /** What opening does when there is, or is no, store. */
+    options &mode(open_mode mode) { return set("mode", ::estore_options_set_mode, static_cast<std::int32_t>(mode)); }
+
+    /** What an append survives. interval: for durability_level::interval the longest time until a sync, at least 1 ns. */
+    options &durability(durability_level level, duration interval = std::chrono::seconds(1))
+    {
+        return set("durability", ::estore_options_set_durability, static_cast<std::int32_t>(level), interval);
+    }
+
+    /** The time range of one chunk of a new store, at least 1 ns; one day by default. An efile refuses it. */
+    options &file_size(duration range) { return set("file_size", ::estore_options_set_file_size_ns, range); }
+
+    /** How far an event of a new store may lie behind the newest of its chunk before it is late; one minute by default. */
+    options &grace(duration grace) { return set("grace", ::estore_options_set_grace_ns, grace); }
+
+    /** The largest event that is appended, in bytes, at most 1 GiB; 16 MiB by default. */
+    options &max_event_len(std::uint32_t bytes) { return set("max_event_len", ::estore_options_set_max_event_len, bytes); }
+
+    /** How many chunks one batch may create, at least 1; 1024 by default. */
+    options &max_new_chunks(std::size_t chunks) { return set("max_new_chunks", ::estore_options_set_max_new_chunks, chunks); }
+
+    /** How many logs are kept open for appending, at least 1; 64 by default. */
+    options &max_open_logs(std::size_t logs) { return set("max_open_logs", ::estore_options_set_max_open_logs, logs); }
+
+    /** The buffer of durability_level::buffered: it is written once it holds so many bytes (at least 1), or is so old. */
+    options &buffer(std::size_t bytes, duration age = std::chrono::seconds(1))
+    {
+        return set("buffer", ::estore_options_set_buffer, bytes, age);
+    }
+
+    /** Whether index files are written and used (the default) or the logs scanned instead. */
+    options &index(bool on) { return set("index", ::estore_options_set_no_index, std::int32_t{!on}); }
+
+    /** Whether the store may have a thread of its own for what is due by time (the default); without it, call tick(). */
+    options &background(bool on) { return set("background", ::estore_options_set_background, std::int32_t{on}); }
+
+    /**
+     * Who receives the messages; nobody by default, or if the function is empty. Called by any thread that calls the library, and by that
+     * of the store, perhaps by several at once. Must not use the same store. What it throws is dropped. The message ends with the call. The
+     * function lives as long as a store or reader that was opened with it.
+     */
+    options &log(log_function function)
+    {
+        std::shared_ptr<const log_function> shared = function ? std::make_shared<const log_function>(std::move(function)) : nullptr;
+        void *userdata = const_cast<log_function *>(shared.get());
+        set("log", ::estore_options_set_log, shared ? &detail::log_message : nullptr, userdata);
+        handle_.keep(std::move(shared));
+        return *this;
+    }
+
+    /** The handle, for functions of estore.h. Stays owned by this. */
+    ::estore_options *native_handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+
+    template <class F, class... Arguments>
+    options &set(const char *name, F setter, const Arguments &...arguments)
+    {
+        const bool fit = (detail::fits(arguments) && ...);
+        estore_status status = ESTORE_ERR_INVALID;
+        if (handle_.get() == nullptr)
+            status = ESTORE_ERR_CLOSED;
+        else if (fit)
+            status = setter(handle_.get(), detail::plain(arguments)...);
+        if (status < 0) {
+            const std::string message = std::string("option ") + name + ": " + (fit ? ::estore_strerror(status) : detail::unfit_time);
+            const error e(status, message.c_str(), 0, ESTORE_NO_OFFSET);
+#if ESTOREPP_EXCEPTIONS
+            detail::fail<void>(e);
+#else
+            if (!failure_)
+                failure_ = std::make_unique<error>(e);
+#endif
+        }
+        return *this;
+    }
+
+    detail::owned<::estore_options, &detail::free_options> handle_;
+    std::unique_ptr<error> failure_; // without exceptions: the first
+};
+
+/** How to read: which way, how many, whether past damage. Each function answers with changed options: read_options().reverse().limit(9) */
+class read_options {
+public:
+    /** Newest first: exactly the forward order reversed. */
+    constexpr read_options reverse() const noexcept { return {flags_ | ESTORE_READ_REVERSE, limit_}; }
+    /** At most so many events, counted from where reading starts; 0 for no limit. */
+    constexpr read_options limit(std::uint64_t events) const noexcept { return {flags_, events}; }
+    /** The newest so many events (at least 1), still oldest first. */
+    constexpr read_options last(std::uint64_t events) const noexcept { return {flags_ | ESTORE_READ_LAST, events}; }
+    /** Go on at damage: all events outside of it come, and reader::gaps tells what is missing. */
+    constexpr read_options salvage() const noexcept { return {flags_ | ESTORE_READ_SALVAGE, limit_}; }
+
+    constexpr read_options() noexcept = default;
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+
+    constexpr read_options(std::uint32_t flags, std::uint64_t limit) noexcept : flags_(flags), limit_(limit) {}
+
+    std::uint32_t flags_ = ESTORE_READ_FORWARD;
+    std::uint64_t limit_ = 0;
+};
+
+/* What functions return */
+
+/** What append_absent did: stored + present + expired events were given. */
+struct absent_result {
+    std::uint64_t last_seq = 0; /**< The last seq of the store as of this append. */
+    std::uint64_t stored = 0;   /**< Events that were stored. */
+    std::uint64_t present = 0;  /**< Events that were there already. */
+    std::uint64_t expired = 0;  /**< Events that lay before what was deleted. */
+};
+
+/** A range of times in nanoseconds, both inclusive. */
+struct time_range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+};
+
+/** The numbers of a store. Those that the library does not know are 0. */
+struct store_stats {
+    std::uint64_t file_size_ns = 0;     /**< The time range of one chunk; 0 for an efile. */
+    std::uint64_t grace_ns = 0;         /**< How far an event may lie behind the newest before it is late. */
+    std::uint64_t chunks = 0;           /**< Chunks. */
+    std::uint64_t events = 0;           /**< Events that reading everything gives. */
+    std::uint64_t late_events = 0;      /**< Events that were late when they came, in the chunks that are there. */
+    std::uint64_t recon_events = 0;     /**< Events that went through the recon file: the late ones, and stragglers within the grace. */
+    std::uint64_t oldest = 0;           /**< The smallest time; UINT64_MAX in an empty store. */
+    std::uint64_t newest = 0;           /**< The largest time; 0 in an empty store. */
+    std::uint64_t horizon = 0;          /**< Events before this time were deleted. */
+    std::uint64_t last_seq = 0;         /**< The last seq given. */
+    std::uint64_t durable_seq = 0;      /**< The seq up to which everything survives loss of power. */
+    std::uint64_t log_bytes = 0;        /**< Bytes in logs. */
+    std::uint64_t recon_bytes = 0;      /**< Bytes in recon files. */
+    std::uint64_t index_bytes = 0;      /**< Bytes in index files. */
+    std::uint64_t journal_bytes = 0;    /**< Bytes in the journal. */
+    std::uint64_t open_logs = 0;        /**< Logs open for appending. */
+    std::uint64_t expired = 0;          /**< Events that this handle skipped, since they lay before the horizon. */
+    std::uint64_t present = 0;          /**< Events that append_absent of this handle found present. */
+    std::uint64_t recovered_events = 0; /**< Events recovered when the store was opened. */
+    std::uint64_t cut_bytes = 0;        /**< Bytes of torn tails cut (and kept aside) when the store was opened. */
+    std::uint64_t damaged_regions = 0;  /**< Damaged regions known. */
+};
+
+/** What kind of thing verify found. */
+enum class finding_kind : std::int32_t {
+    damage = ESTORE_FINDING_DAMAGE,   /**< Bytes that count are not what was written. Events are lost, or may be. */
+    derived = ESTORE_FINDING_DERIVED, /**< An index or recon file is wrong. Nothing is lost; it is made anew. */
+    aside = ESTORE_FINDING_ASIDE      /**< Bytes that don't count, which a recovery cut off and kept. */
+};
+
+/** One thing that verify found. Its texts end with the call. */
+struct finding {
+    finding_kind kind;
+    std::string_view path; /**< The file. */
+    std::uint64_t offset;  /**< The first byte of the file that it concerns. */
+    std::uint64_t len;     /**< How many bytes; 0 where it is not a matter of bytes. */
+    std::string_view what; /**< In words. */
+};
+
+/** What verify counted. */
+struct verified {
+    std::uint64_t events = 0;  /**< Events that were found whole. */
+    std::uint64_t damaged = 0; /**< Findings of the kind damage. */
+};
+
+/** Bytes that a salvaging reader left out. Its texts end with the call. */
+struct gap {
+    std::string_view path; /**< The damaged file. */
+    std::uint64_t offset;  /**< The first byte left out. */
+    std::uint64_t len;     /**< How many. */
+    time_range times;      /**< No event that is missing is older or newer. */
+    std::string_view what; /**< In words. */
+};
+
+namespace detail {
+
+// A callable of the caller on its way through the library. After it has thrown it is not called again.
+template <class F>
+struct callback {
+    F &function;
+    std::exception_ptr thrown = nullptr;
+
+    // Answers whether to go on.
+    template <class Argument>
+    bool call(const Argument &argument) noexcept
+    {
+        bool go_on = true;
+        if (!thrown)
+            thrown = caught([&] {
+                if constexpr (std::is_void_v<std::invoke_result_t<F &, const Argument &>>)
+                    function(argument);
+                else
+                    go_on = static_cast<bool>(function(argument));
+            });
+        return go_on && !thrown;
+    }
+
+    static std::int32_t on_finding(void *self, std::int32_t kind, const char *path, std::size_t path_len, std::uint64_t offset,
+                                   std::uint64_t len, const char *what, std::size_t what_len) noexcept
+    {
+        const finding found{static_cast<finding_kind>(kind), {path, path_len}, offset, len, {what, what_len}};
+        return static_cast<callback *>(self)->call(found) ? 0 : 1;
+    }
+
+    static void on_gap(void *self, const char *path, std::size_t path_len, std::uint64_t offset, std::uint64_t len,
+                       std::uint64_t first_time, std::uint64_t last_time, const char *what, std::size_t what_len) noexcept
+    {
+        static_cast<callback *>(self)->call(gap{{path, path_len}, offset, len, {first_time, last_time}, {what, what_len}});
+    }
+};
+
+} // namespace detail
+
+/* Reading */
+
+/**
+ * Events of a snapshot in order, made by store::read. A range to loop over once:
+ *
+ *     for (const event &e : store.read(from, to)) ...
+ *
+ * The loop asks the library for 256 events at a time and fails where they end in an error. Without exceptions it ends there instead:
+ * ask failure() afterwards. A loop that was left by break may be taken up again by another: it goes on with the next event. Loops, next()
+ * and next_batch() may be mixed, and no event is lost or repeated.
+ *
+ * Events are views: those that came before end with the next one, or with this. Used by one thread at a time. May outlive its store.
+ * Fails with corrupt, io, gone, permission and others (estore_iter_next_batch).
+ */
+class reader {
+public:
+    /** How many events a loop asks the library for at a time. */
+    static constexpr std::size_t batch_size = 256;
+
+    /** The next event, or nullptr at the end. The pointer is good until the next call. */
+    result<const event *> next()
+    {
+        if (!batch_)
+            batch_ = std::make_unique<batch>();
+        if (batch_->given == batch_->filled) {
+            batch_->given = batch_->filled = 0;
+            const auto n = fetch(batch_->events);
+            if (n.failed())
+                return detail::fail<const event *>(n.what());
+            if (n.status == ESTORE_END)
+                return nullptr;
+            batch_->filled = n.value;
+        }
+        return &batch_->events[batch_->given++];
+    }
+
+    /**
+     * Fills a vector or array of the caller with the next events; returns how many there are, 0 only at the end. A short batch means
+     * nothing. An empty vector fails with errc::invalid.
+     */
+    result<std::size_t> next_batch(view<event> events)
+    {
+        if (!batch_ || batch_->given == batch_->filled || events.empty())
+            return fetch(events).give();
+        // First what a loop has fetched and not given yet. Its data is still good: nothing is asked of the library.
+        std::size_t n = 0;
+        while (n < events.size() && batch_->given < batch_->filled)
+            events[n++] = batch_->events[batch_->given++];
+        return n;
+    }
+
+    /** Up to which seq this shows the store (estore_iter_snapshot_seq). */
+    result<std::uint64_t> snapshot_seq() const { return handle_.template ask<std::uint64_t>(::estore_iter_snapshot_seq).give(); }
+
+    /**
+     * Calls on_gap(const gap &) for each gap that a salvaging reader has left so far, all once it has come to its end; returns how many
+     * (estore_iter_gaps). on_gap must not use this reader; what it throws is thrown from here. Events given before stay valid.
+     */
+    template <class F>
+    result<std::size_t> gaps(F &&on_gap) const
+    {
+        detail::callback<F> callback{on_gap};
+        void *userdata = &callback;
+        const auto n = handle_.template ask<std::size_t>(::estore_iter_gaps, &detail::callback<F>::on_gap, userdata);
+        detail::rethrow(callback.thrown);
+        return n.give();
+    }
+
+    /** Only counts them. */
+    result<std::size_t> gaps() const
+    {
+        return gaps([](const gap &) {});
+    }
+
+    /** Without exceptions: why a loop ended before the last event; nullptr if it did not. */
+    const error *failure() const noexcept { return failure_.get(); }
+
+    /** Ends the reader and its events. Closing twice is fine. */
+    result<void> close()
+    {
+        batch_.reset();
+        return handle_.close().give_nothing();
+    }
+
+    /** The handle, for functions of estore.h. Stays owned by this. What a loop has fetched is not in it any more. */
+    ::estore_iter *native_handle() const noexcept { return handle_.get(); }
+
+    /** The end of a loop. */
+    struct sentinel {};
+
+    /** An input iterator. Moving it on ends the events that it gave before. */
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = event;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const event *;
+        using reference = const event &;
+
+        iterator() noexcept = default;
+        reference operator*() const noexcept { return *event_; }
+        pointer operator->() const noexcept { return event_; }
+        iterator &operator++()
+        {
+            event_ = reader_->step();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+
+        friend bool operator==(const iterator &at, sentinel) noexcept { return at.event_ == nullptr; }
+        friend bool operator!=(const iterator &at, sentinel) noexcept { return at.event_ != nullptr; }
+#if !defined(__cpp_impl_three_way_comparison)
+        friend bool operator==(sentinel, const iterator &at) noexcept { return at.event_ == nullptr; }
+        friend bool operator!=(sentinel, const iterator &at) noexcept { return at.event_ != nullptr; }
+#endif
+
+    private:
+        friend class reader;
+        explicit iterator(reader &of) : reader_(&of), event_(of.step()) {}
+
+        reader *reader_ = nullptr;
+        const event *event_ = nullptr;
+    };
+
+    /** Takes the next event. */
+    iterator begin() { return iterator(*this); }
+    sentinel end() const noexcept { return {}; }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+
+    reader(::estore_iter *handle, std::shared_ptr<const log_function> log) : handle_(handle, std::move(log)) {}
+
+    // What loops and next() have fetched, and how much of it they have given.
+    struct batch {
+        std::array<event, batch_size> events;
+        std::size_t given = 0;
+        std::size_t filled = 0;
+    };
+
+    // At the end (ESTORE_END) there are 0.
+    detail::answer<std::size_t> fetch(view<event> events) const
+    {
+        return handle_.template ask<std::size_t>(::estore_iter_next_batch, events.data(), events.size());
+    }
+
+    // The next event for a loop, nullptr at its end.
+    const event *step()
+    {
+#if ESTOREPP_EXCEPTIONS
+        return next();
+#else
+        const auto event = next();
+        if (event)
+            return *event;
+        failure_ = std::make_unique<error>(event.error());
+        return nullptr;
+#endif
+    }
+
+    detail::owned<::estore_iter, &::estore_iter_close> handle_;
+    std::unique_ptr<batch> batch_;
+    std::unique_ptr<error> failure_;
+};
+
+/* Stores */
+
+namespace detail {
+
+// The C functions of a store and of an efile.
+struct store_api {
+    using handle = ::estore;
+    static constexpr auto open = &::estore_open;
+    static constexpr auto append = &::estore_append;
+    static constexpr auto append_absent = &::estore_append_absent;
+    static constexpr auto sync = &::estore_sync;
+    static constexpr auto tick = &::estore_tick;
+    static constexpr auto last_seq = &::estore_last_seq;
+    static constexpr auto durable_seq = &::estore_durable_seq;
+    static constexpr auto read_iter = &::estore_read_iter;
+    static constexpr auto count = &::estore_count;
+    static constexpr auto stats = &::estore_stats;
+    static constexpr auto verify = &::estore_verify;
+    static constexpr auto close = &::estore_close;
+    static constexpr auto destroy = &::estore_destroy;
+};
+
+struct efile_api {
+    using handle = ::efile;
+    static constexpr auto open = &::efile_open;
+    static constexpr auto append = &::efile_append;
+    static constexpr auto append_absent = &::efile_append_absent;
+    static constexpr auto sync = &::efile_sync;
+    static constexpr auto tick = &::efile_tick;
+    static constexpr auto last_seq = &::efile_last_seq;
+    static constexpr auto durable_seq = &::efile_durable_seq;
+    static constexpr auto read_iter = &::efile_read_iter;
+    static constexpr auto count = &::efile_count;
+    static constexpr auto stats = &::efile_stats;
+    static constexpr auto verify = &::efile_verify;
+    static constexpr auto close = &::efile_close;
+    static constexpr auto destroy = &::efile_destroy;
+};
+
+/** What store and efile have in common. Any number of threads may use one at once, except for closing, moving and destroying it. */
+template <class Self, class Api>
+class basic_store {
+public:
+    /**
+     * Opens one, or creates it (estore_open). path: the folder, any bytes but NUL; of a std::filesystem::path give native(). Fails with
+     * not_found, exists, locked, not_a_store, settings, corrupt and others.
+     */
+    static result<Self> open(std::string_view path, const options &how = options())
+    {
+        if (how.failure_)
+            return fail<Self>(*how.failure_);
+        // The options are the handle that is asked, so they are refused here if they were moved from.
+        const auto a = how.handle_.template ask<typename Api::handle *>([path](auto *options, auto **handle, estore_error *err) {
+            return Api::open(path.data(), path.size(), options, handle, err);
+        });
+        return a.failed() ? fail<Self>(a.what()) : result<Self>(Self(a.value, how.handle_.log()));
+    }
+
+    /**
+     * Removes a closed one from disk: its own files, and the folder if nothing else is in it (estore_destroy). Fails with not_found,
+     * locked, not_a_store and others.
+     */
+    static result<void> destroy(std::string_view path, const options &how = options())
+    {
+        if (how.failure_)
+            return fail<void>(*how.failure_);
+        return how.handle_.tell([path](auto *options, estore_error *err) { return Api::destroy(path.data(), path.size(), options, err); })
+            .give_nothing();
+    }
+
+    /**
+     * Appends a batch, in any order of times; readers see all of it or nothing. Takes a vector, array or other contiguous range of events,
+     * or {pointer, n}, and copies none of it on the way. Returns the last seq of the store as of this append (estore_append). Fails with
+     * too_large, no_space, read_only, poisoned, outcome_unknown and others, and has stored nothing then, except that outcome_unknown
+     * leaves that open.
+     */
+    result<std::uint64_t> append(view<const event> events)
+    {
+        return handle_.template ask<std::uint64_t>(Api::append, events.data(), events.size()).give();
+    }
+    /** The same for a list in braces. */
+    result<std::uint64_t> append(std::initializer_list<event> events) { return append(view<const event>(events)); }
+    /** The same for one event. */
+    result<std::uint64_t> append(const event &one) { return append(view<const event>(&one, 1)); }
+
+    /**
+     * Appends those events that are not there yet, in one step: none whose time, id and data are those of a stored event or of an earlier
+     * one in the batch (estore_append_absent). Fails as append does.
+     */
+    result<absent_result> append_absent(view<const event> events)
+    {
+        absent_result r;
+        const auto a = handle_.tell(Api::append_absent, events.data(), events.size(), &r.last_seq, &r.stored, &r.present, &r.expired);
+        return a.failed() ? fail<absent_result>(a.what()) : result<absent_result>(r);
+    }
+    /** The same for a list in braces. */
+    result<absent_result> append_absent(std::initializer_list<event> events) { return append_absent(view<const event>(events)); }
+    /** The same for one event. */
+    result<absent_result> append_absent(const event &one) { return append_absent(view<const event>(&one, 1)); }
+
+    /** Makes all so far survive loss of power; returns the seq up to which it does (estore_sync). Fails with io, no_space, poisoned. */
+    result<std::uint64_t> sync() { return handle_.template ask<std::uint64_t>(Api::sync).give(); }
+
+    /** Does what is due by time; needed only with options::background(false) (estore_tick). Fails with io, no_space, poisoned. */
+    result<void> tick() { return handle_.tell(Api::tick).give_nothing(); }
+
+    /** The last seq given; 0 if nothing was ever appended (estore_last_seq). */
+    result<std::uint64_t> last_seq() const { return handle_.template ask<std::uint64_t>(Api::last_seq).give(); }
+
+    /** Up to which seq everything survives loss of power (estore_durable_seq). */
+    result<std::uint64_t> durable_seq() const { return handle_.template ask<std::uint64_t>(Api::durable_seq).give(); }
+
+    /**
+     * Starts reading a range in exact time order, everything unless a range is given; both ends are inclusive. The reader shows one moment:
+     * every append that had returned, and nothing that comes later (estore_read_iter). Fails with range, invalid and others.
+     */
+    result<reader> read(timestamp from = 0, timestamp to = forever, read_options how = {}) const
+    {
+        const auto a = handle_.template ask<::estore_iter *>(Api::read_iter, from, to, how.flags_, how.limit_);
+        return a.failed() ? fail<reader>(a.what()) : result<reader>(reader(a.value, handle_.log()));
+    }
+    /** Everything. */
+    result<reader> read(read_options how) const { return read(0, forever, how); }
+
+    /** Counts the events of a range, everything unless one is given (estore_count). Fails as read does. */
+    result<std::uint64_t> count(timestamp from = 0, timestamp to = forever) const
+    {
+        return handle_.template ask<std::uint64_t>(Api::count, from, to).give();
+    }
+
+    /** The numbers of the store that this header knows (estore_stats). */
+    result<store_stats> stats() const
+    {
+        std::array<std::uint64_t, ESTORE_STAT_COUNT> n{};
+        const auto a = handle_.template ask<std::size_t>(Api::stats, n.data(), n.size());
+        if (a.failed())
+            return fail<store_stats>(a.what());
+        store_stats s;
+        s.file_size_ns = n[ESTORE_STAT_FILE_SIZE_NS];
+        s.grace_ns = n[ESTORE_STAT_GRACE_NS];
+        s.chunks = n[ESTORE_STAT_CHUNKS];
+        s.events = n[ESTORE_STAT_EVENTS];
+        s.late_events = n[ESTORE_STAT_LATE_EVENTS];
+        s.recon_events = n[ESTORE_STAT_RECON_EVENTS];
+        s.oldest = n[ESTORE_STAT_OLDEST];
+        s.newest = n[ESTORE_STAT_NEWEST];
+        s.horizon = n[ESTORE_STAT_HORIZON];
+        s.last_seq = n[ESTORE_STAT_LAST_SEQ];
+        s.durable_seq = n[ESTORE_STAT_DURABLE_SEQ];
+        s.log_bytes = n[ESTORE_STAT_LOG_BYTES];
+        s.recon_bytes = n[ESTORE_STAT_RECON_BYTES];
+        s.index_bytes = n[ESTORE_STAT_INDEX_BYTES];
+        s.journal_bytes = n[ESTORE_STAT_JOURNAL_BYTES];
+        s.open_logs = n[ESTORE_STAT_OPEN_LOGS];
+        s.expired = n[ESTORE_STAT_EXPIRED];
+        s.present = n[ESTORE_STAT_PRESENT];
+        s.recovered_events = n[ESTORE_STAT_RECOVERED_EVENTS];
+        s.cut_bytes = n[ESTORE_STAT_CUT_BYTES];
+        s.damaged_regions = n[ESTORE_STAT_DAMAGED_REGIONS];
+        return s;
+    }
+
+    /** All numbers that the library knows, with their names, to be printed (estore_stat_name). The names are static. */
+    result<std::vector<std::pair<std::string_view, std::uint64_t>>> named_stats() const
+    {
+        using list = std::vector<std::pair<std::string_view, std::uint64_t>>;
+        std::uint64_t none = 0;
+        const auto known = handle_.template ask<std::size_t>(Api::stats, &none, std::size_t{0});
+        std::vector<std::uint64_t> values(known.value);
+        const auto a = handle_.template ask<std::size_t>(Api::stats, values.data(), values.size());
+        if (a.failed())
+            return fail<list>(a.what());
+        list named;
+        for (std::size_t i = 0; i < values.size(); i++)
+            named.emplace_back(::estore_stat_name(i), values[i]);
+        return named;
+    }
+
+    /**
+     * Looks at every byte, also beside appends, and calls on_finding(const finding &) for what is wrong; it may return false to end the
+     * walk, and use the same store except for closing it. What it throws ends the walk and is thrown from here (estore_verify).
+     */
+    template <class F>
+    result<verified> verify(F &&on_finding) const
+    {
+        callback<F> callback{on_finding};
+        void *userdata = &callback;
+        verified r;
+        const auto a = handle_.tell(Api::verify, &detail::callback<F>::on_finding, userdata, &r.events, &r.damaged);
+        rethrow(callback.thrown);
+        return a.failed() ? fail<verified>(a.what()) : result<verified>(r);
+    }
+
+    /** Only counts. */
+    result<verified> verify() const
+    {
+        return verify([](const finding &) {});
+    }
+
+    /**
+     * Flushes, syncs and gives up the lock; the handle is closed also if this fails, with io, no_space or poisoned, which says that some
+     * events may not be on disk (estore_close). Closing twice is fine. Readers go on.
+     */
+    result<void> close() { return handle_.close().give_nothing(); }
+
+    /** The handle, for functions of estore.h; NULL once it is closed. Stays owned by this. */
+    typename Api::handle *native_handle() const noexcept { return handle_.get(); }
+
+protected:
+    basic_store(typename Api::handle *handle, std::shared_ptr<const log_function> log) : handle_(handle, std::move(log)) {}
+
+    owned<typename Api::handle, Api::close> handle_;
+};
+
+} // namespace detail
+
+/** A store of events: chunks by time in a folder. */
+class store : public detail::basic_store<store, detail::store_api> {
+public:
+    /**
+     * Deletes all events before a time, for good (estore_delete_before). Readers that are open go on as they were. Fails with read_only,
+     * no_space, io and others.
+     */
+    result<void> delete_before(timestamp time) { return handle_.tell(::estore_delete_before, time).give_nothing(); }
+
+    /**
+     * Cuts a range at chunk borders: pieces for different threads or machines, which together give exactly the range (estore_splits). Fails
+     * with range, and with invalid if there are more than `most` pieces: all of time has very many.
+     */
+    result<std::vector<time_range>> splits(timestamp from, timestamp to, std::size_t most = 1000000) const
+    {
+        std::uint64_t *const none = nullptr;
+        const auto pieces = handle_.ask<std::uint64_t>(::estore_splits, from, to, none, std::size_t{0});
+        if (pieces.failed())
+            return detail::fail<std::vector<time_range>>(pieces.what());
+        if (pieces.value > most)
+            return detail::refuse<std::vector<time_range>>(errc::invalid, "splits: the range has more pieces than were asked for");
+        std::vector<std::uint64_t> bounds(2 * static_cast<std::size_t>(pieces.value));
+        const auto a = handle_.ask<std::uint64_t>(::estore_splits, from, to, bounds.data(), bounds.size() / 2);
+        if (a.failed())
+            return detail::fail<std::vector<time_range>>(a.what());
+        std::vector<time_range> ranges;
+        ranges.reserve(bounds.size() / 2);
+        for (std::size_t i = 0; i < bounds.size(); i += 2)
+            ranges.push_back({bounds[i], bounds[i + 1]});
+        return ranges;
+    }
+
+private:
+    friend class detail::basic_store<store, detail::store_api>;
+    using basic_store::basic_store;
+};
+
+/** The simple store: one log of any time range in a folder, without splits and deleting. */
+class efile : public detail::basic_store<efile, detail::efile_api> {
+private:
+    friend class detail::basic_store<efile, detail::efile_api>;
+    using basic_store::basic_store;
+};
+
+} // inline namespace
+} // namespace estorepp
+
+template <>
+struct std::is_error_code_enum<estorepp::errc> : std::true_type {};
+
+#endif
