@@ -54,7 +54,8 @@ impl Place {
     fn compile(&self, compiler: &str, standard: &str, source: &Path) -> PathBuf {
         let program = self.path("program");
         let mut command = self.command(compiler);
-        command.args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root().join("include")).arg(source);
+        command.args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root().join("include"));
+        command.arg("-I").arg(root().join("bindings/cpp")).arg(source);
         text_of(command.args(["-Llib", "-lestore", "-o"]).arg(&program));
         program
     }
@@ -73,7 +74,7 @@ impl Place {
     fn run_text(&self, language: &str, text: &str) -> String {
         let program = match language {
             "c" => self.compile("cc", "-std=c99", &self.write("program.c", text)),
-            "cpp" => self.compile("c++", "-std=c++11", &self.write("program.cpp", text)),
+            "cpp" => self.compile("c++", "-std=c++17", &self.write("program.cpp", text)),
             "go" => {
                 self.write("go/go.mod", "module program\n\ngo 1.19\n");
                 self.compile_go(self.write("go/main.go", text).parent().unwrap())
@@ -174,7 +175,7 @@ the last two, newest first:
 #[test]
 fn example_cpp() {
     let place = Place::new();
-    let program = place.compile("c++", "-std=c++11", &root().join("examples/cpp/quickstart.cpp"));
+    let program = place.compile("c++", "-std=c++17", &root().join("examples/cpp/quickstart.cpp"));
     assert_eq!(text_of(&mut place.command(program)), QUICKSTART);
 }
 

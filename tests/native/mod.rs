@@ -72,14 +72,19 @@ pub(crate) enum Linking {
 
 /// Compiles one source file; answers with the executable. The folder gets the shared library under the name that programs ask for.
 pub(crate) fn compile(source: &Path, language: &str, linking: Linking, folder: &Path) -> PathBuf {
-    let name = format!("{}-{language}-{}", source.file_stem().unwrap().to_str().unwrap(), linking as u8);
+    compile_with(&[], &[source], language, linking, folder)
+}
+
+/// Compiles source files into one program, with more flags.
+pub(crate) fn compile_with(flags: &[&str], sources: &[&Path], language: &str, linking: Linking, folder: &Path) -> PathBuf {
+    let name = format!("{}-{language}-{}{}", sources[0].file_stem().unwrap().to_str().unwrap(), linking as u8, flags.concat());
     let program = folder.join(name);
     let mut compiler = Command::new(if language.contains("++") { "c++" } else { "cc" });
-    compiler.args(WARNINGS).arg(format!("-std={language}")).arg("-g").arg("-I").arg(root().join("include"));
+    compiler.args(WARNINGS).args(flags).arg(format!("-std={language}")).arg("-g").arg("-I").arg(root().join("include"));
     if language.contains("++") {
         compiler.arg("-I").arg(root().join("bindings/cpp")).args(["-x", "c++"]);
     }
-    compiler.arg(source).args(["-x", "none"]).arg("-o").arg(&program);
+    compiler.args(sources).args(["-x", "none"]).arg("-o").arg(&program);
     match linking {
         Linking::Shared => {
             let link = folder.join("libestore.so.1");
