@@ -18,7 +18,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 # The first number of the file's name is the version of the ABI, as in build.rs.
 SONAME := libestore.so.1
 REALNAME := $(SONAME).$(VERSION)
-HEADERS := include/estore.h $(wildcard bindings/cpp/estore.hpp)
+HEADERS := include/estore.h bindings/cpp/estore.hpp
 # Fills in the files of `packaging`; the libraries that the static one needs are those that rustc named. Paths below PREFIX follow `prefix`.
 FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|dir=$(PREFIX)/|dir=$${prefix}/|' \
     -e "s|@INCLUDE_FROM_LIB@|$$(realpath -ms --relative-to="$(LIBDIR)" "$(INCLUDEDIR)")|" -e 's|@VERSION@|$(VERSION)|' \

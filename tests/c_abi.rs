@@ -46,6 +46,7 @@ programs! {
     durations
     efile_does_the_same
     events_that_happen_now
+    every_allowed_combination
     forked_child_may_only_close
     iterator_outlives_its_store
     late_data

@@ -190,9 +190,6 @@ fn installed_files(lib: &str, include: &str) -> BTreeMap<String, String> {
     ];
     let mut plain = vec!["lib/libestore.a", "lib/pkgconfig/estore.pc", "lib/cmake/estore/estoreConfig.cmake"];
     plain.extend(["lib/cmake/estore/estoreConfigVersion.cmake", "include/estore.h"]);
-    if root().join("bindings/cpp/estore.hpp").exists() {
-        plain.push("include/estore.hpp");
-    }
     for path in plain {
         let path = path.replacen("lib/", &format!("{lib}/"), 1).replacen("include/", &format!("{include}/"), 1);
         files.push((path, "644".to_owned()));

@@ -1,0 +1,294 @@
+/* What the header allows to run at once does: each two calls on one handle, from two threads, many times; the log callback from several
+ * threads; options that open several stores at once; iterators that read while their store is appended to and closed. Run under
+ * ThreadSanitizer too (make races). An argument sets how often. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+#include <pthread.h>
+
+#define IN(array) (sizeof(array) / sizeof *(array))
+
+static unsigned rounds = 5;
+
+/* A handle, whichever of the two it is. */
+struct target {
+    estore *store;
+    efile *file;
+    /* So that each call has times of its own. */
+    unsigned thread;
+};
+
+/* As the functions differ in the type of their handle only, each call is written once. */
+#define CALL(name, ...) (target->store ? estore_##name(target->store, __VA_ARGS__) : efile_##name(target->file, __VA_ARGS__))
+#define FINE(call)                                                                                              \
+    do {                                                                                                        \
+        estore_error mine = ESTORE_ERROR_INIT;                                                                  \
+        estore_error *const to = &mine;                                                                         \
+        if ((call) != ESTORE_OK) {                                                                              \
+            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, mine.message);                        \
+            exit(1);                                                                                            \
+        }                                                                                                       \
+    } while (0)
+
+static estore_event own_event(const struct target *target, unsigned round)
+{
+    /* Mostly in order, some late, in several chunks. */
+    uint64_t time = round % 4 == 3 ? round : 3 * DAY * (round % 3) + round;
+    return event_at(time, target->thread, "some data");
+}
+
+static void append(const struct target *target, unsigned round)
+{
+    estore_event events[2];
+    events[0] = own_event(target, round);
+    events[1] = own_event(target, round + 1);
+    FINE(CALL(append, events, 2, NULL, to));
+}
+
+static void append_absent(const struct target *target, unsigned round)
+{
+    estore_event event = own_event(target, round / 2);
+    uint64_t stored, present, expired;
+    FINE(CALL(append_absent, &event, 1, NULL, &stored, &present, &expired, to));
+    CHECK(stored + present + expired == 1);
+}
+
+static void sync_it(const struct target *target, unsigned round)
+{
+    uint64_t durable;
+    (void)round;
+    FINE(CALL(sync, &durable, to));
+}
+
+static void tick(const struct target *target, unsigned round)
+{
+    (void)round;
+    FINE(CALL(tick, to));
+}
+
+static void last_seq(const struct target *target, unsigned round)
+{
+    uint64_t seq;
+    (void)round;
+    FINE(CALL(last_seq, &seq, to));
+}
+
+static void durable_seq(const struct target *target, unsigned round)
+{
+    uint64_t seq;
+    (void)round;
+    FINE(CALL(durable_seq, &seq, to));
+}
+
+static void read_it(const struct target *target, unsigned round)
+{
+    static const uint32_t directions[] = {ESTORE_READ_FORWARD, ESTORE_READ_REVERSE, ESTORE_READ_LAST, ESTORE_READ_SALVAGE};
+    estore_iter *iter = NULL;
+    estore_event events[16];
+    estore_status status;
+    uint64_t seq;
+    size_t n, i, sum = 0;
+    FINE(CALL(read_iter, 0, UINT64_MAX, directions[round % IN(directions)], 100, &iter, to));
+    FINE(estore_iter_snapshot_seq(iter, &seq, to));
+    while ((status = estore_iter_next_batch(iter, events, IN(events), &n, NULL)) == ESTORE_OK)
+        for (i = 0; i < n; i++) {
+            CHECK(has_data(&events[i], "some data") && events[i].seq <= seq);
+            sum++;
+        }
+    CHECK(status == ESTORE_END && sum <= 100);
+    FINE(estore_iter_gaps(iter, NULL, NULL, &n, to));
+    CHECK(n == 0);
+    FINE(estore_iter_close(&iter, to));
+}
+
+static void count(const struct target *target, unsigned round)
+{
+    uint64_t events;
+    FINE(CALL(count, round, round + 3 * DAY * (round % 3), &events, to));
+}
+
+static void stats(const struct target *target, unsigned round)
+{
+    uint64_t values[ESTORE_STAT_COUNT];
+    size_t n;
+    (void)round;
+    FINE(CALL(stats, values, ESTORE_STAT_COUNT, &n, to));
+    CHECK(n == ESTORE_STAT_COUNT && values[ESTORE_STAT_DAMAGED_REGIONS] == 0);
+}
+
+static void verify(const struct target *target, unsigned round)
+{
+    uint64_t events, damaged;
+    (void)round;
+    FINE(CALL(verify, NULL, NULL, &events, &damaged, to));
+    CHECK(damaged == 0);
+}
+
+static void splits(const struct target *target, unsigned round)
+{
+    uint64_t bounds[8], pieces;
+    if (target->store)
+        FINE(estore_splits(target->store, 0, 3 * DAY * (round % 3), bounds, 4, &pieces, to));
+}
+
+static void delete_before(const struct target *target, unsigned round)
+{
+    if (target->store)
+        FINE(estore_delete_before(target->store, round % 2, to));
+}
+
+typedef void (*operation)(const struct target *, unsigned);
+
+static const operation operations[] = {append,  append_absent, sync_it, tick,   last_seq, durable_seq,
+                                       read_it, count,         stats,   verify, splits,   delete_before};
+
+struct work {
+    const struct target *target;
+    operation operation;
+    pthread_barrier_t *start;
+};
+
+static void *repeat(void *argument)
+{
+    const struct work *work = argument;
+    unsigned round;
+    pthread_barrier_wait(work->start);
+    for (round = 0; round < rounds; round++)
+        work->operation(work->target, round);
+    return NULL;
+}
+
+/* Each two operations, also each beside itself. */
+static void hammer(struct target target)
+{
+    struct target other = target;
+    size_t a, b;
+    target.thread = 1;
+    other.thread = 2;
+    for (a = 0; a < IN(operations); a++)
+        for (b = a; b < IN(operations); b++) {
+            pthread_barrier_t start;
+            pthread_t threads[2];
+            struct work works[2];
+            int i;
+            CHECK(pthread_barrier_init(&start, NULL, 2) == 0);
+            works[0].target = &target;
+            works[0].operation = operations[a];
+            works[1].target = &other;
+            works[1].operation = operations[b];
+            for (i = 0; i < 2; i++) {
+                works[i].start = &start;
+                CHECK(pthread_create(&threads[i], NULL, repeat, &works[i]) == 0);
+            }
+            for (i = 0; i < 2; i++)
+                CHECK(pthread_join(threads[i], NULL) == 0);
+            CHECK(pthread_barrier_destroy(&start) == 0);
+        }
+}
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned messages;
+
+static void on_log(void *userdata, int32_t level, const char *message, size_t len)
+{
+    (void)userdata, (void)level;
+    CHECK(strlen(message) == len);
+    pthread_mutex_lock(&lock);
+    messages++;
+    pthread_mutex_unlock(&lock);
+}
+
+static estore_options *options;
+
+/* Functions without a handle; and stores that are opened, used and closed, all by the same options. */
+static void *own_store(void *argument)
+{
+    const char *path = argument;
+    unsigned round;
+    for (round = 0; round < rounds; round++) {
+        estore *store = NULL;
+        estore_event event;
+        uint64_t ns;
+        FINE(estore_open(path, strlen(path), options, &store, to));
+        CHECK(estore_now() > 0 && estore_version_number() == ESTORE_VERSION_NUMBER && estore_strerror(ESTORE_ERR_IO) != NULL);
+        (void)estore_event_id();
+        CHECK(estore_event_init(&event, (const uint8_t *)"some data", 9) == ESTORE_OK);
+        CHECK(estore_duration_parse("1d", 2, &ns, NULL) == ESTORE_OK && ns == DAY);
+        FINE(estore_append(store, &event, 1, NULL, to));
+        /* Each round has a chunk of its own, whose end is a message. */
+        event.time = round * DAY;
+        FINE(estore_append(store, &event, 1, NULL, to));
+        FINE(estore_delete_before(store, event.time + DAY, to));
+        FINE(estore_close(&store, to));
+    }
+    return NULL;
+}
+
+static void *read_to_the_end(void *argument)
+{
+    estore_iter *iter = argument;
+    estore_event event;
+    estore_status status;
+    unsigned sum = 0;
+    while ((status = estore_iter_next(iter, &event, NULL)) == ESTORE_OK)
+        sum += event.len;
+    CHECK(status == ESTORE_END && sum > 0);
+    FINE(estore_iter_close(&iter, to));
+    return NULL;
+}
+
+/* Iterators made here read in threads of their own, while the store goes on and is closed. */
+static void iterators_go_their_own_ways(struct target *target)
+{
+    pthread_t threads[4];
+    size_t i;
+    for (i = 0; i < IN(threads); i++) {
+        estore_iter *iter = NULL;
+        estore_event event;
+        FINE(CALL(read_iter, 0, UINT64_MAX, i % 2 ? ESTORE_READ_REVERSE : ESTORE_READ_FORWARD, 0, &iter, to));
+        FINE(estore_iter_next(iter, &event, to));
+        CHECK(pthread_create(&threads[i], NULL, read_to_the_end, iter) == 0);
+    }
+    append(target, 1);
+    if (target->store)
+        FINE(estore_close(&target->store, to));
+    else
+        FINE(efile_close(&target->file, to));
+    for (i = 0; i < IN(threads); i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    static char paths[][8] = {"one", "two", "three"};
+    pthread_t threads[IN(paths)];
+    struct target store = {NULL, NULL, 0}, file = {NULL, NULL, 0};
+    size_t i;
+
+    if (argc > 1)
+        rounds = (unsigned)atoi(argv[1]);
+    options = estore_options_new();
+    OK(estore_options_set_log(options, on_log, NULL));
+    /* The library's own thread takes part. */
+    OK(estore_options_set_durability(options, ESTORE_DURABILITY_INTERVAL, 1000000));
+    OK(estore_options_set_file_size_ns(options, DAY));
+    OK(estore_options_set_grace_ns(options, SECOND));
+    /* Logs are closed for others and opened again. */
+    OK(estore_options_set_max_open_logs(options, 2));
+
+    OK(estore_open("store", 5, options, &store.store, &err));
+    hammer(store);
+    iterators_go_their_own_ways(&store);
+
+    OK(efile_open("efile", 5, NULL, &file.file, &err));
+    hammer(file);
+    iterators_go_their_own_ways(&file);
+
+    for (i = 0; i < IN(paths); i++)
+        CHECK(pthread_create(&threads[i], NULL, own_store, paths[i]) == 0);
+    for (i = 0; i < IN(paths); i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(messages > 0);
+    OK(estore_options_free(&options));
+    return 0;
+}
