@@ -81,6 +81,39 @@ fn a_damaged_frame_is_named_and_located_and_the_rest_can_be_read() {
 }
 
 #[test]
+fn whole_events_before_the_damage_come_first_and_a_range_beside_it_is_whole() {
+    let place = Place::simulated(1);
+    let store = Store::open(&place.path, options(&place)).unwrap();
+    // Frames of two events each, all of which one entry of the index covers.
+    for i in 0..10 {
+        store.append(&[event(i * 20, 1, "a"), event(i * 20 + 1, 1, "b")]).unwrap();
+    }
+    store.close().unwrap();
+    let whole = place.file("0-0.estore");
+    let frames: Vec<usize> = (0..whole.len() - 4).filter(|&at| whole.get(at..at + 4) == Some(b"eFrm")).collect();
+    assert_eq!(frames.len(), 10);
+    let mut bytes = whole.clone();
+    // Bodies of the frames with times 80, 81 and 100, 101.
+    bytes[frames[5] - 1] ^= 1;
+    bytes[frames[6] - 1] ^= 1;
+    place.put_file("0-0.estore", &bytes);
+    let times = |range: std::ops::RangeInclusive<u64>, how: ReadOptions, mode| {
+        let store = Store::open(&place.path, options(&place).mode(mode)).unwrap();
+        let (events, error) = read_on(store.read_with(range, how).unwrap());
+        (common::times(&events), error.map(|error| error.offset().unwrap() as usize))
+    };
+    let forward: Vec<u64> = (0..4).flat_map(|i| [i * 20, i * 20 + 1]).collect();
+    let backward: Vec<u64> = (6..10).rev().flat_map(|i| [i * 20 + 1, i * 20]).collect();
+    for mode in [Mode::ReadOnly, Mode::Existing] {
+        assert_eq!(times(0..=u64::MAX, ReadOptions::new(), mode), (forward.clone(), Some(frames[4])));
+        assert_eq!(times(0..=u64::MAX, ReadOptions::new().reverse(), mode), (backward.clone(), Some(frames[4])));
+        assert_eq!(times(0..=70, ReadOptions::new(), mode), (forward.clone(), None), "beside the damage");
+        assert_eq!(times(110..=999, ReadOptions::new().reverse(), mode), (backward.clone(), None), "beside the damage");
+        assert_eq!(times(81..=81, ReadOptions::new(), mode), (vec![], Some(frames[4])));
+    }
+}
+
+#[test]
 fn a_log_that_lost_its_end_after_it_was_durable_is_damaged() {
     for cut in [1, 100, 5_000] {
         let place = Place::simulated(1);

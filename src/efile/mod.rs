@@ -941,10 +941,8 @@ impl Chunk {
             let instance = log.summary.instance;
             merge.add(file, instance, Class::Main, &index.main);
             merge.add(file, instance, Class::Late, &index.late);
-            if merge.salvages() {
-                index.damage.iter().for_each(|damage| merge.note_gap(self.gap(log, file, damage)));
-            } else {
-                merge.add_damage(file, instance, &index.damage);
+            for gap in index.damage.iter().map(|damage| self.gap(log, file, damage)) {
+                if merge.salvages() { merge.note_gap(gap) } else { merge.add_damage(gap) }
             }
             if let Some(recon) = &log.recon {
                 for run in &recon.runs {
@@ -1047,7 +1045,7 @@ impl Chunk {
                 border.clear();
                 sum += index.late.count(first, last, seq, |entry| border.push(*entry));
                 merge.add_entries(file, log.summary.instance, Class::Late, &border);
-                merge.add_damage(file, log.summary.instance, &index.damage);
+                index.damage.iter().for_each(|damage| merge.add_damage(self.gap(log, file, damage)));
                 for (recon, run) in log.recon.iter().flat_map(|recon| recon.runs.iter().map(move |run| (recon, run))) {
                     border.clear();
                     sum += run.list.count(first, last, seq, |entry| border.push(*entry));

@@ -30,7 +30,7 @@ use crate::planted::{self, Bug};
 use crate::threads::{Mutex, lock};
 
 use super::frame::{Header, LATE, MAX_HEADER_LEN, Slot};
-use super::index::{Damage, Entry, EntryList, Segment};
+use super::index::{Entry, EntryList, Segment};
 use super::log::{BAD_BODY, PROVEN_LEN, Stretch, Walk, body_is_proven};
 
 /// A batch ends early when the blocks behind it hold this many bytes.
@@ -109,7 +109,8 @@ struct Source {
 enum What {
     Segment(usize, Arc<Segment>),
     Entry(usize, Entry),
-    Damage(usize, Damage),
+    /// Events that can't be had: reading ends here.
+    Damage(Error),
 }
 
 /// A block that has events left.
@@ -349,14 +350,15 @@ impl Merge {
         }
     }
 
-    /// Adds damage of a log. Its times are unknown, so it is met before the first event.
-    pub(crate) fn add_damage(&mut self, file: &Handle, instance: u64, damage: &[Damage]) {
-        if damage.is_empty() {
-            return;
+    /// Adds what is damaged of a log: reading ends before the first event that it may hold.
+    pub(crate) fn add_damage(&mut self, damage: Gap) {
+        let Gap { path, offset, len, first_time, last_time, what } = damage;
+        let (first, last) = (Key::new(first_time, 0), Key::new(last_time, u64::MAX));
+        if self.scope.overlaps(first, last) {
+            let key = self.front(first, last);
+            let what = format!("{len} bytes: {what}");
+            self.unopened.push(Node { key, what: What::Damage(Error::Corrupt { path, offset, what }) });
         }
-        let source = self.add_source(file, instance, Class::Main);
-        let key = self.front(self.scope.first, self.scope.last);
-        self.unopened.extend(damage.iter().map(|damage| Node { key, what: What::Damage(source, *damage) }));
     }
 
     fn add_source(&mut self, file: &Handle, instance: u64, class: Class) -> usize {
@@ -423,11 +425,7 @@ impl Merge {
                     Ok(block) => self.put_back(block),
                     Err(failure) => return self.fail(planned, failure),
                 },
-                What::Damage(source, damage) => {
-                    let path = self.sources.get(source).map(|source| source.file.path().to_owned()).unwrap_or_default();
-                    let what = format!("{} bytes: {}", damage.len, damage.what);
-                    return self.fail(planned, Error::Corrupt { path, offset: damage.offset, what });
-                }
+                What::Damage(failure) => return self.fail(planned, failure),
             }
         }
         self.planned = planned;
@@ -475,19 +473,33 @@ impl Merge {
         };
         let filled = match block.fill(source, entry) {
             Err(Unreadable { error, certain }) if source.class != Class::Run && error.is_damage() && (certain || self.from_logs) => {
+                let path = source.file.path();
+                let scope = &self.scope;
                 match &mut self.gaps {
                     Some(gaps) => {
-                        let path = source.file.path();
                         let gap = |offset, len, (first_time, last_time), what: &str| {
-                            if self.scope.overlaps(Key::new(first_time, 0), Key::new(last_time, u64::MAX)) {
+                            if scope.overlaps(Key::new(first_time, 0), Key::new(last_time, u64::MAX)) {
                                 gaps.note(Gap { path: path.to_owned(), offset, len, first_time, last_time, what: what.to_owned() });
                             }
                         };
                         salvage_entry(source, entry, &mut block.bytes, &mut block.slots, gap)
                     }
+                    // The whole events before the damage come first.
                     None => {
-                        self.failed_for_good = true;
-                        Err(error)
+                        let mut end: Option<Key> = None;
+                        let gap = |_, _, (first_time, last_time), _: &str| {
+                            let (first, last) = (Key::new(first_time, 0), Key::new(last_time, u64::MAX));
+                            if scope.overlaps(first, last) {
+                                let front = scope.turn(if scope.reverse { last } else { first });
+                                end = Some(end.map_or(front, |end| end.min(front)));
+                            }
+                        };
+                        let salvaged = salvage_entry(source, entry, &mut block.bytes, &mut block.slots, gap);
+                        if let Some(key) = end {
+                            block.slots.retain(|slot| scope.turn(slot.key()) < key);
+                            self.unopened.push(Node { key, what: What::Damage(error) });
+                        }
+                        salvaged
                     }
                 }
             }

@@ -78,6 +78,8 @@ int main(void)
     CHECK(seen.findings == 1 && damaged == 1);
 
     OK(estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err));
+    OK(estore_iter_next(iter, &event, &err));
+    CHECK(has_data(&event, "one"));
     ANSWERS(ESTORE_ERR_CORRUPT, estore_iter_next(iter, &event, &err));
     CHECK(strstr(err.message, "0-0.estore") != NULL && err.offset == LOG_HEADER + FRAME);
     OK(estore_iter_gaps(iter, on_gap, &seen, &gaps, &err));
