@@ -11,8 +11,9 @@
  * log of any time range. Both have nearly the same functions, estore_ and efile_, and share events, iterators, options and errors.
  *
  * Reading is exact: events come by (time, seq), whatever the order they were appended in. An event that lies more than the grace behind
- * the newest of its chunk is late; it is stored beside the others and read in its place like any other. An iterator shows the moment at
- * which it was made, and nothing changes or blocks it.
+ * the newest of its chunk is late; it is stored beside the others and read in its place like any other. (One lone event more than the
+ * grace ahead does not count as the newest until a second one is so far ahead: it may be a broken clock.) An iterator shows the moment
+ * at which it was made, and nothing changes or blocks it.
  *
  * A WHOLE PROGRAM
  *
@@ -76,8 +77,9 @@
  *
  * THREADS
  *
- * A store may be used by any number of threads at once. Options and iterators are used by one thread at a time, which need not be the one
- * that made them. While a handle is being closed nobody else may use it.
+ * A store may be used by any number of threads at once, in any combination of calls. Options and iterators are used by one thread at a
+ * time, which need not be the one that made them; several iterators of one store are independent. Opening only reads the options, so one
+ * set may open several stores at once. While a handle is being closed nobody else may use it. Each function says the same for itself.
  *
  * FORK AND SIGNALS
  *
