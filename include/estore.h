@@ -90,6 +90,7 @@
  * LIMITS
  *
  * Data of one event: 16 MiB unless the options say more, 1 GiB at most. Times: every 64-bit number; a range is inclusive at both ends.
+ * A path, or the text of a duration: 4096 bytes.
  * Durations as people type them (1d, 30s, 500ms) become nanoseconds by estore_duration_parse.
  *
  * Each function below is described in one order: what it does, arguments with their units, what it returns, ownership and lifetime,

@@ -64,6 +64,7 @@ programs! {
     verify_and_salvage
     views_end_at_the_next_call
     wrong_handle
+    zero_and_huge_lengths
 }
 
 /// Programs that do wrong, and what valgrind must say of each: so it is on, and would have found the same in the others.

@@ -192,6 +192,22 @@ unsafe fn array<'a, T>(array: *const T, len: usize, name: &str) -> Result<&'a [T
     Ok(unsafe { slice::from_raw_parts(array, len) })
 }
 
+/// Longer than any path or duration in use; no system opens a longer path.
+const LONGEST_TEXT: usize = 4096;
+
+/// A text of the caller. A length that can't be meant, such as a negative one in an unsigned type, is refused before anything is read.
+///
+/// # Safety
+///
+/// As for [`array`].
+unsafe fn short_text<'a>(text: *const c_char, len: usize, name: &str) -> Result<&'a [u8], Failure> {
+    if len > LONGEST_TEXT {
+        return Err(Failure::invalid(format!("{name}: {len} bytes are more than the {LONGEST_TEXT} that it may have")));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { array(text.cast(), len, name) }
+}
+
 /// A path of the caller: any bytes but NUL, at least one.
 ///
 /// # Safety
@@ -199,7 +215,7 @@ unsafe fn array<'a, T>(array: *const T, len: usize, name: &str) -> Result<&'a [T
 /// As for [`array`].
 unsafe fn path<'a>(path: *const c_char, len: usize) -> Result<&'a Path, Failure> {
     // SAFETY: the caller's promise.
-    let bytes: &[u8] = unsafe { array(path.cast(), len, "path") }?;
+    let bytes = unsafe { short_text(path, len, "path") }?;
     if bytes.is_empty() {
         return Err(Failure::invalid("the path is empty"));
     }

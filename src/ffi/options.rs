@@ -10,7 +10,7 @@ use super::error::{Failure, estore_error};
 use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_OK, estore_status};
 use super::verify::text;
-use super::{array, close, guarded, panics, require, with};
+use super::{close, guarded, panics, require, short_text, with};
 use crate::duration;
 use crate::options::{Durability, Level, Mode, Options};
 
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn estore_duration_parse(text: *const c_char, len: usize, 
     let body = || {
         require(ns, "ns")?;
         // SAFETY: the header asks for len readable bytes.
-        let bytes: &[u8] = unsafe { array(text.cast(), len, "text") }?;
+        let bytes = unsafe { short_text(text, len, "text") }?;
         let text = str::from_utf8(bytes).map_err(|_| Failure::invalid("the duration is not UTF-8"))?;
         let nanoseconds = duration::parse(text)?;
         // SAFETY: not NULL, so valid for writes.

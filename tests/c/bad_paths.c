@@ -20,11 +20,22 @@ int main(void)
 {
     estore_options *options = estore_options_new();
     estore *store = NULL;
+    static char long_path[10000];
+    const char *odd_paths[] = {" ", " with spaces ", "two\nlines\n", "tab\tand \\ and \"", "%s%n", "-rf", "\xc3\xa4\xe2\x82\xac",
+                               "\xed\xa0\x80\xfe", "trailing/"};
+    size_t i;
 
     ANSWERS(ESTORE_ERR_INVALID, estore_open("", 0, NULL, &store, &err));
     ANSWERS(ESTORE_ERR_INVALID, estore_open(NULL, 5, NULL, &store, &err));
     ANSWERS(ESTORE_ERR_INVALID, estore_open("a\0b", 3, NULL, &store, &err));
-    ANSWERS(ESTORE_ERR_INVALID, estore_open("a", SIZE_MAX, NULL, &store, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_open("a", 2, NULL, &store, &err)); /* the NUL is no part of the length */
+    ANSWERS(ESTORE_ERR_INVALID, estore_destroy("a\0b", 3, NULL, &err));
+
+    /* Too long for the file system, and too long for any path. */
+    memset(long_path, 'x', sizeof long_path);
+    ANSWERS(ESTORE_ERR_IO, estore_open(long_path, 300, NULL, &store, &err));
+    CHECK(err.os_errno == ENAMETOOLONG && strstr(err.message, "xxx") != NULL);
+    ANSWERS(ESTORE_ERR_INVALID, estore_open(long_path, sizeof long_path, NULL, &store, &err));
 
     touch("a-file");
     ANSWERS(ESTORE_ERR_NOT_A_FOLDER, estore_open("a-file", 6, NULL, &store, &err));
@@ -52,6 +63,15 @@ int main(void)
     CHECK(exists("here\xff"));
     OK(estore_destroy("here\xff", 5, NULL, &err));
     CHECK(!exists("here\xff"));
+    for (i = 0; i < sizeof odd_paths / sizeof *odd_paths; i++) {
+        store = open_store(odd_paths[i], NULL);
+        append_text(store, 1, "a");
+        CHECK(exists(odd_paths[i]));
+        CHECK(strcmp(read_data(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0), "a") == 0);
+        OK(estore_close(&store, &err));
+        OK(estore_destroy(odd_paths[i], strlen(odd_paths[i]), NULL, &err));
+        CHECK(!exists(odd_paths[i]));
+    }
     OK(estore_options_free(&options));
     return 0;
 }
