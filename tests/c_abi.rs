@@ -40,6 +40,7 @@ programs! {
     append_absent
     bad_batches_store_nothing
     bad_paths
+    callbacks_call_the_library
     closing_in_every_order
     dead_writers_lock_is_free
     delete_before
@@ -52,10 +53,12 @@ programs! {
     late_data
     layout
     log_callback
+    messages_name_file_and_cause
     nothing_leaks
     nulls
     numbers_of_a_store
     options_out_of_range
+    options_serve_many_stores
     reverse_and_last
     round_trip_in_order
     second_writer_is_refused
