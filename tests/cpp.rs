@@ -12,7 +12,6 @@ use native::*;
 mod native;
 
 const STRICT: [&str; 3] = ["-Wconversion", "-Wsign-conversion", "-Wshadow"];
-const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
 fn check_program(name: &str, more_flags: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
