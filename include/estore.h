@@ -422,7 +422,8 @@ typedef struct {
 /**
  * Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has
  * len bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from the store's own
- * thread, perhaps from several at once. It must not call functions on the same store, throw, or leave by longjmp.
+ * thread, perhaps from several at once. It may call functions on other stores; those on the same store (but for last_seq and
+ * durable_seq) answer ESTORE_ERR_INVALID, and it must not wait for a thread that calls one. It must not throw or leave by longjmp.
  */
 typedef void (*estore_log_fn)(void *userdata, int32_t level, const char *message, size_t len);
 

@@ -60,8 +60,9 @@ pub enum Level {
     Info = 3,
 }
 
-/// Receives messages of one store. May be called from the calling thread or from the store's background thread; must not call back into
-/// the store.
+/// Receives messages of one store. May be called from the calling thread or from the store's background thread; must not wait for
+/// a thread that calls the store. Its own calls of that store are refused with [`Error::Invalid`](crate::Error::Invalid), since the
+/// message may have been sent under locks; other stores may be called.
 pub type LogFn = dyn Fn(Level, &str) + Send + Sync;
 
 /// One day: the default [`Options::file_size`].

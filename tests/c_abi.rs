@@ -54,6 +54,7 @@ programs! {
     late_data
     layout
     log_callback
+    log_callback_calls_its_store
     messages_name_file_and_cause
     nothing_leaks
     nulls

@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
-use crate::options::{Level, LogFn, Sizes};
+use crate::options::{Level, Sizes};
 use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
@@ -29,6 +29,7 @@ pub(crate) mod cut;
 pub(crate) mod frame;
 pub(crate) mod index;
 pub(crate) mod log;
+mod messages;
 pub(crate) mod read;
 pub(crate) mod recon;
 pub(crate) mod recover;
@@ -38,6 +39,7 @@ mod watermark;
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
+pub(crate) use messages::Messages;
 use read::{Block, Class, Gap, Merge, Scope};
 use recon::{PENDING_ENTRIES, Pending, Recon};
 use recover::{Settled, Survey, Totals};
@@ -62,7 +64,7 @@ pub(crate) struct Shared {
     pub(crate) no_index: bool,
     /// Derived files may be written.
     pub(crate) writable: bool,
-    pub(crate) log: Option<Arc<LogFn>>,
+    pub(crate) messages: Messages,
     /// Bytes that were cut off logs, or out of the way of new ones, since the store was opened.
     pub(crate) cut: AtomicU64,
     /// Files of deleted chunks could not be removed.
@@ -91,9 +93,7 @@ impl Shared {
     }
 
     pub(crate) fn say(&self, level: Level, message: &str) {
-        if let Some(log) = &self.log {
-            log(level, message);
-        }
+        self.messages.say(level, message);
     }
 }
 

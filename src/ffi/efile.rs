@@ -23,6 +23,10 @@ impl Opaque for efile {
     const TAG: u64 = u64::from_le_bytes(*b"es:efile");
     const NAME: &'static str = "file";
     const OF_ONE_PROCESS: bool = true;
+
+    fn is_in_use(inner: &Self::Inner) -> bool {
+        inner.is_being_received()
+    }
 }
 
 /// Opens an efile, or creates it: the simple store, one log of any time range with its recon file and its index, in a folder of its own.

@@ -16,6 +16,9 @@ pub(super) trait Opaque {
     const NAME: &'static str;
     /// Whether it is bound to the process that made it.
     const OF_ONE_PROCESS: bool;
+
+    /// Whether a call on it is known to be under way: it can't be closed then.
+    fn is_in_use(inner: &Self::Inner) -> bool;
 }
 
 /// A live handle has the tag of its kind; closing clears it before the memory goes. `repr(C)` keeps the tag at the front of every kind,
@@ -89,6 +92,9 @@ impl<T> Handle<T> {
         // SAFETY: the caller's promise.
         let live = unsafe { Handle::live(handle.cast_const()) }?;
         let foreign = H::OF_ONE_PROCESS && live.forks != process::forks();
+        if !foreign && H::is_in_use(&live.inner) {
+            return Err(Failure::invalid(format!("{} is in use, perhaps by the very call that calls this", H::NAME)));
+        }
         live.tag.store(0, Ordering::Release);
         // SAFETY: made by Box::into_raw in `make`, of this very type as its tag said, and given back only once.
         let taken = unsafe { Box::from_raw(handle.cast::<Handle<T>>()) };

@@ -22,6 +22,10 @@ impl Opaque for estore_iter {
     const TAG: u64 = u64::from_le_bytes(*b"es:itera");
     const NAME: &'static str = "iter";
     const OF_ONE_PROCESS: bool = true;
+
+    fn is_in_use(inner: &Self::Inner) -> bool {
+        matches!(inner.try_lock(), Err(TryLockError::WouldBlock))
+    }
 }
 
 /// How many events `estore_iter_next` takes from the engine at once.

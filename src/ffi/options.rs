@@ -26,6 +26,10 @@ impl Opaque for estore_options {
     const NAME: &'static str = "options";
     /// They are memory and nothing else, so a forked child may use them.
     const OF_ONE_PROCESS: bool = false;
+
+    fn is_in_use(inner: &Self::Inner) -> bool {
+        matches!(inner.try_write(), Err(TryLockError::WouldBlock))
+    }
 }
 
 fn busy<T>(_: TryLockError<T>) -> Failure {
@@ -313,7 +317,8 @@ const _: () = assert!(
 
 /// Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has
 /// len bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from the store's own
-/// thread, perhaps from several at once. It must not call functions on the same store, throw, or leave by longjmp.
+/// thread, perhaps from several at once. It may call functions on other stores; those on the same store (but for last_seq and
+/// durable_seq) answer ESTORE_ERR_INVALID, and it must not wait for a thread that calls one. It must not throw or leave by longjmp.
 pub type estore_log_fn = Option<unsafe extern "C" fn(userdata: *mut c_void, level: i32, message: *const c_char, len: usize)>;
 
 /// A pointer that goes back to the caller as it came.

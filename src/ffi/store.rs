@@ -23,6 +23,10 @@ impl Opaque for estore {
     const TAG: u64 = u64::from_le_bytes(*b"es:store");
     const NAME: &'static str = "store";
     const OF_ONE_PROCESS: bool = true;
+
+    fn is_in_use(inner: &Self::Inner) -> bool {
+        inner.is_being_received()
+    }
 }
 
 /// Opens a store, or creates it. After a crash this recovers every event that was promised; what it cut goes to the log callback.

@@ -101,17 +101,27 @@ impl Core {
         self.chunk_shared.say(level, message);
     }
 
-    /// Refuses calls in a forked child: locks may be held there by threads that it doesn't have.
-    fn check_not_forked(&self) -> Result<()> {
+    /// Refuses calls where they would wait for ever: in a forked child, where locks may be held by threads that it doesn't have, and in the
+    /// receiver of a message of this store, which may be sent under locks.
+    fn check_callable(&self) -> Result<()> {
         if self.forks != process::forks() {
             return Err(Error::Forked { path: self.path().to_owned() });
+        }
+        if self.is_being_received() {
+            return Err(Error::invalid(format!("{}: the receiver of its message calls the store", self.path().display())));
         }
         Ok(())
     }
 
+    /// Whether the calling thread is in the receiver of a message of this store.
+    #[inline(always)]
+    fn is_being_received(&self) -> bool {
+        self.chunk_shared.messages.is_being_received()
+    }
+
     /// Refuses calls on a handle that can't be used any more.
     fn check_open(&self) -> Result<()> {
-        self.check_not_forked()?;
+        self.check_callable()?;
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed { path: self.path().to_owned() });
         }
@@ -271,6 +281,11 @@ macro_rules! handle {
             /// store is damaged is no error of this call; an error means that it could not be looked at at all.
             pub fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
                 self.core.verify(receiver)
+            }
+
+            /// Whether the calling thread is in the receiver of a message of this store.
+            pub(crate) fn is_being_received(&self) -> bool {
+                self.core.is_being_received()
             }
 
             /// Does what is due by time: for handles that were opened with [`Options::background`] off. Nothing is due where nothing is

@@ -67,7 +67,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         grace: settings.grace,
         no_index: options.no_index,
         writable,
-        log: options.log.clone(),
+        messages: efile::Messages::to(options.log.clone()),
         cut: AtomicU64::new(0),
         files_left: AtomicBool::new(false),
         sizes: options.sizes,

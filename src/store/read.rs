@@ -239,7 +239,7 @@ impl Reader {
     ///
     /// At damage, the whole events before it come first and the error with the next call, and with every call after it.
     pub fn next_batch(&mut self, max: usize) -> Result<Batch<'_>> {
-        self.source.core.check_not_forked()?;
+        self.source.core.check_callable()?;
         let max = max.min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if let Some(e) = &self.failed {
             return Err(e.again());
@@ -290,7 +290,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         // In a forked child a thread that is not there may hold the lock.
-        if self.source.core.check_not_forked().is_ok() {
+        if self.source.core.check_callable().is_ok() {
             self.merge.give_back(&self.source.core.spare);
         }
     }

@@ -209,6 +209,7 @@ impl Core {
         if self.forks != crate::disk::process::forks() {
             return Ok(());
         }
+        self.check_callable()?;
         self.background.stop();
         let _turn = self.sync_turn.take();
         let mut guard = lock(&self.writer);

@@ -146,7 +146,7 @@ impl Core {
     /// See [`Store::append`](crate::Store::append) and [`Store::append_absent`](crate::Store::append_absent).
     #[inline(always)]
     pub(super) fn append<E: AsEvent>(&self, events: &[E], absent_only: bool) -> Result<Appended> {
-        self.check_not_forked()?;
+        self.check_callable()?;
         let limit = self.options.max_event_len;
         let mut times = Times::NONE;
         for (index, event) in events.iter().map(AsEvent::as_event).enumerate() {
