@@ -77,6 +77,18 @@ pub struct Gap {
     pub what: String,
 }
 
+impl Gap {
+    /// No event that is missing comes before this key,
+    fn first(&self) -> Key {
+        Key::new(self.first_time, 0)
+    }
+
+    /// nor after this one.
+    fn last(&self) -> Key {
+        Key::new(self.last_time, u64::MAX)
+    }
+}
+
 /// Which events, in which direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope {
@@ -291,7 +303,7 @@ impl Merge {
 
     /// Takes note of damage that was left out, if it may concern what the merge is over.
     pub(crate) fn note_gap(&mut self, gap: Gap) {
-        if self.scope.overlaps(Key::new(gap.first_time, 0), Key::new(gap.last_time, u64::MAX))
+        if self.scope.overlaps(gap.first(), gap.last())
             && let Some(gaps) = &mut self.gaps
         {
             gaps.note(gap);
@@ -352,10 +364,9 @@ impl Merge {
 
     /// Adds what is damaged of a log: reading ends before the first event that it may hold.
     pub(crate) fn add_damage(&mut self, damage: Gap) {
-        let Gap { path, offset, len, first_time, last_time, what } = damage;
-        let (first, last) = (Key::new(first_time, 0), Key::new(last_time, u64::MAX));
-        if self.scope.overlaps(first, last) {
-            let key = self.front(first, last);
+        if self.scope.overlaps(damage.first(), damage.last()) {
+            let key = self.front(damage.first(), damage.last());
+            let Gap { path, offset, len, what, .. } = damage;
             let what = format!("{len} bytes: {what}");
             self.unopened.push(Node { key, what: What::Damage(Error::Corrupt { path, offset, what }) });
         }
@@ -473,33 +484,28 @@ impl Merge {
         };
         let filled = match block.fill(source, entry) {
             Err(Unreadable { error, certain }) if source.class != Class::Run && error.is_damage() && (certain || self.from_logs) => {
-                let path = source.file.path();
-                let scope = &self.scope;
-                match &mut self.gaps {
-                    Some(gaps) => {
-                        let gap = |offset, len, (first_time, last_time), what: &str| {
-                            if scope.overlaps(Key::new(first_time, 0), Key::new(last_time, u64::MAX)) {
-                                gaps.note(Gap { path: path.to_owned(), offset, len, first_time, last_time, what: what.to_owned() });
-                            }
-                        };
-                        salvage_entry(source, entry, &mut block.bytes, &mut block.slots, gap)
+                let mut damage = Vec::new();
+                let salvaged = salvage_entry(source, entry, &mut block.bytes, &mut block.slots, |gap| damage.push(gap));
+                // Where the entry lies, the events would come in a wrong place.
+                let fits = block.slots.iter().all(|slot| (entry.first..=entry.last).contains(&slot.key()));
+                damage.retain(|gap| self.scope.overlaps(gap.first(), gap.last()));
+                match (&mut self.gaps, salvaged) {
+                    (_, Err(failure)) => Err(failure),
+                    (_, Ok(())) if !fits => Err(error),
+                    (Some(gaps), Ok(())) => {
+                        damage.into_iter().for_each(|gap| gaps.note(gap));
+                        Ok(())
                     }
-                    // The whole events before the damage come first.
-                    None => {
-                        let mut end: Option<Key> = None;
-                        let gap = |_, _, (first_time, last_time), _: &str| {
-                            let (first, last) = (Key::new(first_time, 0), Key::new(last_time, u64::MAX));
-                            if scope.overlaps(first, last) {
-                                let front = scope.turn(if scope.reverse { last } else { first });
-                                end = Some(end.map_or(front, |end| end.min(front)));
-                            }
-                        };
-                        let salvaged = salvage_entry(source, entry, &mut block.bytes, &mut block.slots, gap);
-                        if let Some(key) = end {
+                    (None, Ok(())) => {
+                        self.failed_for_good = true;
+                        let scope = &self.scope;
+                        let front = |gap: &Gap| scope.turn(if scope.reverse { gap.last() } else { gap.first() });
+                        // The whole events before the damage come first.
+                        if let Some(key) = damage.iter().map(front).min() {
                             block.slots.retain(|slot| scope.turn(slot.key()) < key);
                             self.unopened.push(Node { key, what: What::Damage(error) });
                         }
-                        salvaged
+                        Ok(())
                     }
                 }
             }
@@ -617,7 +623,7 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
         let rest = bytes.get(at..found.max(at)).unwrap_or_default();
         let header = Header::decode(rest, source.instance, offset).map_err(|refusal| refusal.at(file, offset))?;
         if source.class.takes(&header) {
-            if count + u64::from(header.count) > u64::from(entry.count) {
+            if count + u64::from(header.count) > u64::from(entry.count) || header.end() > entry.end() {
                 return Err(damaged(entry.offset, "the index does not agree with the log"));
             }
             let before = slots.last().map(Slot::key);
@@ -639,13 +645,11 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
 }
 
 /// As [`read_entry`] for an entry with damage in it: the events of the frames that are whole. The others go to `gap`.
-fn salvage_entry(
-    source: &Source,
-    entry: &Entry,
-    bytes: &mut Vec<u8>,
-    slots: &mut Vec<Slot>,
-    mut gap: impl FnMut(u64, u64, (u64, u64), &'static str),
-) -> Result<()> {
+fn salvage_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut Vec<Slot>, mut gap: impl FnMut(Gap)) -> Result<()> {
+    let path = source.file.path();
+    let mut gap = |offset, len, (first_time, last_time), what: &str| {
+        gap(Gap { path: path.to_owned(), offset, len, first_time, last_time, what: what.to_owned() });
+    };
     slots.clear();
     bytes.clear();
     if entry.len as usize > PROVEN_LEN {
