@@ -301,28 +301,32 @@ pub fn events_of(frame: &[u8]) -> Vec<Stored> {
     events
 }
 
-/// Whether every frame that the engine would believe is there in one of the originals, at the same place.
-fn frames_are_genuine(bytes: &[u8], originals: &[&[u8]], instance: impl Fn(u64) -> bool) -> bool {
+/// Where frames start whose headers are whole, whatever instance they name.
+fn whole_headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
-    while let Some(place) = next_magic(bytes, at, bytes.len(), &FRAME_MAGIC) {
+    let places = std::iter::from_fn(move || {
+        let place = next_magic(bytes, at, bytes.len(), &FRAME_MAGIC)?;
         at = place + 1;
+        Some(place)
+    });
+    places.filter(|&place| {
         let frame = &bytes[place..];
         let header = frame_header_len(frame);
-        let believed = frame.len() >= header
-            && crc32fast::hash(&frame[16..header]) == u32_at(frame, 4)
-            && u64_at(frame, 16) == place as u64
-            && instance(u64_at(frame, 8));
-        if !believed {
-            continue;
-        }
-        // The instance, which no checksum covers, may be a damaged one.
-        let same = |original: &[u8], end: usize| {
-            original.get(place..place + 8) == frame.get(..8) && original.get(place + 16..place + end) == frame.get(16..end)
-        };
+        frame.len() >= header && crc32fast::hash(&frame[16..header]) == u32_at(frame, 4) && u64_at(frame, 16) == place as u64
+    })
+}
+
+/// Whether every frame that the engine would believe is there in one of the originals, at the same place.
+fn frames_are_genuine(bytes: &[u8], originals: &[&[u8]], instance: impl Fn(u64) -> bool) -> bool {
+    for place in whole_headers(bytes).filter(|place| instance(u64_at(bytes, place + 8))) {
+        let frame = &bytes[place..];
+        let header = frame_header_len(frame);
+        let same_header = originals.iter().filter(|original| original.get(place..place + header) == frame.get(..header));
         let end = header + frame_body_len(frame);
         let body_crc = u32_at(frame, if header == 64 { 36 } else { 48 });
         let whole = frame.get(header..end).is_some_and(|body| crc32fast::hash(body) == body_crc);
-        if !originals.iter().any(|original| same(original, if whole { end } else { header })) {
+        let mut same = same_header.filter(|original| !whole || original.get(place..place + end) == frame.get(..end));
+        if same.next().is_none() {
             return false;
         }
     }
@@ -353,9 +357,13 @@ pub fn repair_log(bytes: &mut [u8], id: &Identity, how: Repair) {
 }
 
 /// Whether all that the engine would believe of a log was written by a writer.
-/// Frames of any instance count: where nothing else tells that of the log, the engine goes by its frames.
 pub fn log_is_genuine(bytes: &[u8], originals: &[&[u8]]) -> bool {
-    header_is_genuine(bytes, originals) && frames_are_genuine(bytes, originals, |_| true)
+    let is_known = |instance: u64| originals.iter().any(|original| u64_at(original, 40) == instance);
+    // Where nothing else tells the instance of a log, the engine goes by what most of its frames name.
+    let instances = whole_headers(bytes).map(|place| u64_at(bytes, place + 8));
+    let (known, made_up): (Vec<u64>, Vec<u64>) = instances.partition(|instance| is_known(*instance));
+    let may_be_another = !made_up.is_empty() && made_up.len() >= known.len();
+    !may_be_another && header_is_genuine(bytes, originals) && frames_are_genuine(bytes, originals, is_known)
 }
 
 // Journals.
