@@ -56,7 +56,7 @@ fn hammer(name: &str) -> Option<Output> {
     let mut linker = Command::new("cc");
     linker.arg(&object).arg(library).arg("-Wl,--whole-archive").arg(runtime).args(["-Wl,--no-whole-archive", "-Wl,--export-dynamic"]);
     run(linker.args(SYSTEM_LIBRARIES).arg("-o").arg(&program));
-    Some(Command::new(&program).arg(ROUNDS).current_dir(folder.path()).output().unwrap())
+    Some(Command::new(&program).env("ROUNDS", ROUNDS).current_dir(folder.path()).output().unwrap())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 /* What the header allows to run at once does: each two calls on one handle, from two threads, many times; the log callback from several
  * threads; options that open several stores at once; iterators that read while their store is appended to and closed. Run under
- * ThreadSanitizer too (make races). An argument sets how often. */
+ * ThreadSanitizer too (make races). ROUNDS in the environment sets how often. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
@@ -258,15 +258,16 @@ static void iterators_go_their_own_ways(struct target *target)
         CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     static char paths[][8] = {"one", "two", "three"};
     pthread_t threads[IN(paths)];
     struct target store = {NULL, NULL, 0}, file = {NULL, NULL, 0};
+    const char *often = getenv("ROUNDS");
     size_t i;
 
-    if (argc > 1)
-        rounds = (unsigned)atoi(argv[1]);
+    if (often != NULL)
+        rounds = (unsigned)atoi(often);
     options = estore_options_new();
     OK(estore_options_set_log(options, on_log, NULL));
     /* The library's own thread takes part. */
