@@ -189,7 +189,7 @@ fn installed_files(lib: &str, include: &str) -> BTreeMap<String, String> {
         (format!("{lib}/libestore.so"), "-> libestore.so.1".to_owned()),
     ];
     let mut plain = vec!["lib/libestore.a", "lib/pkgconfig/estore.pc", "lib/cmake/estore/estoreConfig.cmake"];
-    plain.extend(["lib/cmake/estore/estoreConfigVersion.cmake", "include/estore.h"]);
+    plain.extend(["lib/cmake/estore/estoreConfigVersion.cmake", "include/estore.h", "include/estore.hpp"]);
     for path in plain {
         let path = path.replacen("lib/", &format!("{lib}/"), 1).replacen("include/", &format!("{include}/"), 1);
         files.push((path, "644".to_owned()));
