@@ -48,8 +48,9 @@ pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64)
 /// Writes `len` bytes of a log from `from` on to a cut file at `at`, and nothing behind them, durably.
 fn keep_aside(file: &Handle, at: u64, log: &Handle, from: u64, len: u64) -> Result<()> {
     let start = at.saturating_add(HEADER_LEN as u64);
-    let end = start.saturating_add(len);
+    // What was there of an unfinished piece goes, and what is not written below is a hole.
     file.truncate(at)?;
+    file.truncate(start.saturating_add(len))?;
     let mut buffer = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(COPY_LEN)];
     let mut done = 0;
     while done < len {
@@ -63,9 +64,6 @@ fn keep_aside(file: &Handle, at: u64, log: &Handle, from: u64, len: u64) -> Resu
             file.write_all(bytes, start + done)?;
         }
         done += n as u64;
-    }
-    if file.len()? < end {
-        file.truncate(end)?;
     }
     let mut header = [0; HEADER_LEN];
     put(&mut header, 0, &MAGIC.to_le_bytes());
@@ -93,50 +91,37 @@ fn stretches(file: &Handle) -> Result<Vec<Stretch>> {
     let mut all = Vec::new();
     let mut at = 0;
     while at < file_len {
-        match piece_at(file, at)? {
-            Some((from, len)) => {
-                let start = at + HEADER_LEN as u64;
-                match start.checked_add(len) {
-                    Some(end) if end <= file_len => {
-                        all.push(Stretch::Piece { start, from, len });
-                        at = end;
-                    }
-                    _ => {
-                        all.push(Stretch::Torn { offset: at });
-                        break;
-                    }
-                }
+        let mut header = [0; HEADER_LEN];
+        // Where the file ends sooner, the rest is zeros.
+        file.read_up_to(&mut header, at)?;
+        let start = at + HEADER_LEN as u64;
+        match piece_of(&header) {
+            Some((from, len)) if start.checked_add(len).is_some_and(|end| end <= file_len) => {
+                all.push(Stretch::Piece { start, from, len });
+                at = start + len;
+            }
+            Some(_) => {
+                all.push(Stretch::Torn { offset: at });
+                at = file_len;
             }
             None => {
                 let next = next_piece(file, at + 1, file_len)?;
-                match next {
-                    // The header is written last.
-                    None if has_no_header(file, at)? => all.push(Stretch::Torn { offset: at }),
-                    _ => all.push(Stretch::Other { offset: at, len: next.unwrap_or(file_len) - at }),
-                }
-                at = next.unwrap_or(file_len);
+                let end = next.unwrap_or(file_len);
+                // The header is written last.
+                let has_header = start <= file_len && header != [0; HEADER_LEN];
+                let is_torn = next.is_none() && !has_header;
+                all.push(if is_torn { Stretch::Torn { offset: at } } else { Stretch::Other { offset: at, len: end - at } });
+                at = end;
             }
         }
     }
     Ok(all)
 }
 
-/// If the header of a piece is there: where in the log its bytes stood, and how many they are.
-fn piece_at(file: &Handle, at: u64) -> Result<Option<(u64, u64)>> {
-    let mut header = [0; HEADER_LEN];
-    let n = file.read_up_to(&mut header, at)?;
-    Ok((n == HEADER_LEN).then(|| piece_of(&header)).flatten())
-}
-
+/// The header of a piece, if one is there: where in the log its bytes stood, and how many they are.
 fn piece_of(header: &[u8]) -> Option<(u64, u64)> {
     let is_one = u32_at(header, 0) == MAGIC && u32_at(header, 4) == crc32(header.get(8..HEADER_LEN)?);
     is_one.then(|| (u64_at(header, 8), u64_at(header, 16)))
-}
-
-/// Whether the file ends before there is a header, or nothing was written there.
-fn has_no_header(file: &Handle, at: u64) -> Result<bool> {
-    let mut header = [0; HEADER_LEN];
-    Ok(file.read_up_to(&mut header, at)? < HEADER_LEN || header == [0; HEADER_LEN])
 }
 
 /// Where the next header of a piece is, from `at` on.

@@ -19,7 +19,6 @@ thread_local! {
 }
 
 /// Where the messages of one store go. It stays where it is in memory.
-#[derive(Default)]
 pub(crate) struct Messages {
     log: Option<Arc<LogFn>>,
 }
