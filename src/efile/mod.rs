@@ -941,7 +941,7 @@ impl Chunk {
             let instance = log.summary.instance;
             merge.add(file, instance, Class::Main, &index.main);
             merge.add(file, instance, Class::Late, &index.late);
-            for gap in index.damage.iter().map(|damage| self.gap(log, file, damage)) {
+            for gap in self.gaps(log, file, &index.damage) {
                 if merge.salvages() { merge.note_gap(gap) } else { merge.add_damage(gap) }
             }
             if let Some(recon) = &log.recon {
@@ -996,25 +996,31 @@ impl Chunk {
             }
             merge.add(&file, instance, Class::Main, &index.main);
             merge.add(&file, instance, Class::Late, &index.late);
-            index.damage.iter().for_each(|damage| merge.note_gap(self.gap(log, &file, damage)));
+            self.gaps(log, &file, &index.damage).into_iter().for_each(|gap| merge.note_gap(gap));
         }
         Ok(())
     }
 
-    /// Damage of a log as a gap. Its times are those that the index file tells, if it can be believed, else all that the log may hold.
-    fn gap(&self, log: &Log, file: &Handle, damage: &Damage) -> Gap {
+    /// Damage of a log as gaps. Their times are those that the index file tells, if it can be believed, else all that the log may hold.
+    fn gaps(&self, log: &Log, file: &Handle, damage: &[Damage]) -> Vec<Gap> {
+        if damage.is_empty() {
+            return Vec::new();
+        }
         let LogSummary { id, instance, len, .. } = log.summary;
         let index = LogIndex::read(&self.shared.folder, id, instance, file, len);
-        let mut gap = self.gap_of(log, file.path(), damage);
-        if damage.offset + damage.len <= index.covered {
-            let inside = |entry: &&Entry| entry.offset < damage.offset + damage.len && damage.offset < entry.end();
-            let entries = || index.main.iter().chain(index.late.iter()).filter(inside);
-            if let (Some(first), Some(last)) = (entries().map(|entry| entry.first.time).min(), entries().map(|entry| entry.last.time).max())
-            {
-                (gap.first_time, gap.last_time) = (first, last);
+        let with_times = |damage: &Damage| {
+            let mut gap = self.gap_of(log, file.path(), damage);
+            if damage.offset + damage.len <= index.covered {
+                let inside = |entry: &&Entry| entry.offset < damage.offset + damage.len && damage.offset < entry.end();
+                let entries = || index.main.iter().chain(index.late.iter()).filter(inside);
+                let first = entries().map(|entry| entry.first.time).min();
+                if let (Some(first), Some(last)) = (first, entries().map(|entry| entry.last.time).max()) {
+                    (gap.first_time, gap.last_time) = (first, last);
+                }
             }
-        }
-        gap
+            gap
+        };
+        damage.iter().map(with_times).collect()
     }
 
     fn gap_of(&self, log: &Log, path: &Path, damage: &Damage) -> Gap {
@@ -1045,7 +1051,7 @@ impl Chunk {
                 border.clear();
                 sum += index.late.count(first, last, seq, |entry| border.push(*entry));
                 merge.add_entries(file, log.summary.instance, Class::Late, &border);
-                index.damage.iter().for_each(|damage| merge.add_damage(self.gap(log, file, damage)));
+                self.gaps(log, file, &index.damage).into_iter().for_each(|gap| merge.add_damage(gap));
                 for (recon, run) in log.recon.iter().flat_map(|recon| recon.runs.iter().map(move |run| (recon, run))) {
                     border.clear();
                     sum += run.list.count(first, last, seq, |entry| border.push(*entry));
