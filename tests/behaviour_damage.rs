@@ -90,7 +90,7 @@ fn whole_events_before_the_damage_come_first_and_a_range_beside_it_is_whole() {
     }
     store.close().unwrap();
     let whole = place.file("0-0.estore");
-    let frames: Vec<usize> = (0..whole.len() - 4).filter(|&at| whole.get(at..at + 4) == Some(b"eFrm")).collect();
+    let frames = common::frames(&whole);
     assert_eq!(frames.len(), 10);
     let mut bytes = whole.clone();
     // Bodies of the frames with times 80, 81 and 100, 101.

@@ -184,7 +184,7 @@ fn salvaging_goes_on_where_a_body_and_then_a_header_is_damaged() {
     }
     store.close().unwrap();
     let mut bytes = place.file(LOG);
-    let frames: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes.get(at..at + 4) == Some(b"eFrm")).collect();
+    let frames = common::frames(&bytes);
     assert_eq!(frames.len(), 4);
     bytes[frames[1] + 50_000] ^= 1;
     bytes[frames[2] + 20] ^= 1;
@@ -221,7 +221,7 @@ fn a_frame_that_names_a_wrong_file_does_not_make_its_log_another() {
     store.close().unwrap();
     place.disk.remove_file(&place.path.join("journal")).unwrap();
     let mut bytes = place.file(LOG);
-    let first = (0..bytes.len()).find(|&at| bytes.get(at..at + 4) == Some(b"eFrm")).unwrap();
+    let first = common::frames(&bytes)[0];
     bytes[first + 8] ^= 1;
     let whole_header = bytes.clone();
     bytes[40] ^= 1;

@@ -7,7 +7,7 @@ mod common;
 use std::ops::RangeInclusive;
 
 use common::place::Place;
-use common::{assert_ordered, event, identities, stable_sorted};
+use common::{assert_ordered, event, frames, identities, stable_sorted};
 use estore::disk::{Call, Fault, FaultEffect, SimDisk};
 use estore::{Durability, Error, Event, Mode, Options, ReadOptions, Store};
 
@@ -30,11 +30,6 @@ fn make_store(place: &Place) -> Vec<Vec<Event>> {
     }
     store.close().unwrap();
     batches
-}
-
-/// Where the frames of a log start.
-fn frames(log: &[u8]) -> Vec<usize> {
-    (0..log.len().saturating_sub(4)).filter(|&at| log.get(at..at + 4) == Some(b"eFrm")).collect()
 }
 
 fn flip(place: &Place, name: &str, at: usize) {

@@ -10,7 +10,7 @@ use std::thread;
 
 use common::place::Place;
 use common::rng::Rng;
-use common::{drain, event, events_at};
+use common::{drain, event, events_at, frames};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
 use estore::{Durability, Efile, Event, Finding, FindingKind, Mode, Options, Store, Verified};
 
@@ -55,11 +55,6 @@ fn make_store(place: &Place) -> u64 {
     }
     store.close().unwrap();
     count
-}
-
-/// Where the frames of a file start.
-fn frames(bytes: &[u8]) -> Vec<usize> {
-    (0..bytes.len().saturating_sub(4)).filter(|&at| bytes.get(at..at + 4) == Some(b"eFrm")).collect()
 }
 
 fn change(place: &Place, name: &str, change: impl FnOnce(&mut Vec<u8>)) {

@@ -3,7 +3,6 @@
 
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -148,13 +147,7 @@ fn sanitizers_find_only_what_is_planted() {
 
 #[test]
 fn every_program_is_run() {
-    let files: BTreeSet<String> = fs::read_dir(root().join("tests/c"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(files, PROGRAMS.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(programs_in("tests/c"), PROGRAMS.iter().map(|name| (*name).to_owned()).collect());
 }
 
 #[test]

@@ -55,13 +55,7 @@ programs! {
 
 #[test]
 fn every_program_is_run() {
-    let files: BTreeSet<String> = fs::read_dir(root().join("tests/cpp"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "cpp"))
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(files, PROGRAMS.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(programs_in("tests/cpp"), PROGRAMS.iter().map(|name| (*name).to_owned()).collect());
 }
 
 /// Programs that do wrong, and what the sanitizers must say of each: so they are on, and would have found the same in the others.

@@ -2,14 +2,6 @@
  * refuses it. */
 #include "check.h"
 
-static void flip(const char *path, long at)
-{
-    FILE *file = fopen(path, "r+b");
-    int byte;
-    CHECK(file != NULL && fseek(file, at, SEEK_SET) == 0 && (byte = fgetc(file)) != EOF);
-    CHECK(fseek(file, at, SEEK_SET) == 0 && fputc(byte ^ 8, file) != EOF && fclose(file) == 0);
-}
-
 struct seen {
     estore *store;
     estore_iter *iter;

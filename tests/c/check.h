@@ -90,6 +90,15 @@ static inline const char *read_data(const estore *store, uint64_t start, uint64_
     return all_data(iter);
 }
 
+/* Damages one bit of a file. */
+static inline void flip(const char *path, long at)
+{
+    FILE *file = fopen(path, "r+b");
+    int byte;
+    CHECK(file != NULL && fseek(file, at, SEEK_SET) == 0 && (byte = fgetc(file)) != EOF);
+    CHECK(fseek(file, at, SEEK_SET) == 0 && fputc(byte ^ 8, file) != EOF && fclose(file) == 0);
+}
+
 #define SECOND UINT64_C(1000000000)
 #define DAY (86400 * SECOND)
 

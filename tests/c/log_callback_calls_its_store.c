@@ -41,15 +41,6 @@ static void on_message(void *userdata, int32_t level, const char *message, size_
     }
 }
 
-/* Damages a derived file: the next that needs it says so. */
-static void flip(const char *path, long at)
-{
-    FILE *file = fopen(path, "r+b");
-    int byte;
-    CHECK(file != NULL && fseek(file, at, SEEK_SET) == 0 && (byte = fgetc(file)) != EOF);
-    CHECK(fseek(file, at, SEEK_SET) == 0 && fputc(byte ^ 8, file) != EOF && fclose(file) == 0);
-}
-
 int main(void)
 {
     estore_options *options = estore_options_new();

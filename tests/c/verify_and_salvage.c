@@ -40,14 +40,6 @@ static void on_gap(void *userdata, const char *path, size_t path_len, uint64_t o
     seen->findings++;
 }
 
-static void flip(const char *path, long at)
-{
-    FILE *file = fopen(path, "r+b");
-    int byte;
-    CHECK(file != NULL && fseek(file, at, SEEK_SET) == 0 && (byte = fgetc(file)) != EOF);
-    CHECK(fseek(file, at, SEEK_SET) == 0 && fputc(byte ^ 8, file) != EOF && fclose(file) == 0);
-}
-
 int main(void)
 {
     /* A log begins with 64 bytes; each of these events takes a frame of 64 bytes and its data. */

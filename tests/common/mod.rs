@@ -44,6 +44,11 @@ pub(crate) fn drain_batches(reader: &mut Reader, max: usize) -> Vec<Event> {
     }
 }
 
+/// Where the frames of a file start.
+pub(crate) fn frames(bytes: &[u8]) -> Vec<usize> {
+    (0..bytes.len().saturating_sub(4)).filter(|&at| bytes.get(at..at + 4) == Some(b"eFrm")).collect()
+}
+
 /// Only the times.
 pub(crate) fn times(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.time).collect()

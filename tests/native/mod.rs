@@ -62,6 +62,14 @@ pub(crate) fn text_of(command: &mut Command) -> String {
     String::from_utf8(run(command).stdout).unwrap()
 }
 
+/// The programs in a folder, by their names without the ending. That is the name of the folder.
+pub(crate) fn programs_in(folder: &str) -> BTreeSet<String> {
+    let folder = root().join(folder);
+    let paths = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let programs = paths.filter(|path| path.extension() == folder.file_name());
+    programs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
 pub(crate) fn has_valgrind() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()))
