@@ -39,7 +39,7 @@ demo: lib ## loads a log file into a store and looks around in it; FILE=path for
 test: ## checks everything: style, lints, docs, all tests, the examples in all languages
 	@.ci/setup test
 	cargo fmt --check
-	@files=$$(gofmt -l examples) && test -z "$$files" || { echo "gofmt would change: $$files"; false; }
+	@files=$$(gofmt -l examples bindings) && test -z "$$files" || { echo "gofmt would change: $$files"; false; }
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	cargo test --locked --no-fail-fast

@@ -1,0 +1,5 @@
+//go:build estore_debug
+
+package estore_test
+
+const debugBuild = true

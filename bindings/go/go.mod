@@ -1,0 +1,3 @@
+module estore
+
+go 1.24

@@ -1,0 +1,143 @@
+#include "bridge.h"
+
+#include <stdlib.h>
+
+#include "_cgo_export.h"
+
+/* The types that cgo gives exported Go functions have no const, so these stand between. */
+
+static void on_log(void *userdata, int32_t level, const char *message, size_t len)
+{
+    estoreGoLog((uintptr_t)userdata, level, (char *)message, len);
+}
+
+static int32_t on_finding(void *userdata, int32_t kind, const char *path, size_t path_len, uint64_t offset, uint64_t len, const char *what,
+                          size_t what_len)
+{
+    return estoreGoFinding((uintptr_t)userdata, kind, (char *)path, path_len, offset, len, (char *)what, what_len);
+}
+
+static void on_gap(void *userdata, const char *path, size_t path_len, uint64_t offset, uint64_t len, uint64_t first_time,
+                   uint64_t last_time, const char *what, size_t what_len)
+{
+    estoreGoGap((uintptr_t)userdata, (char *)path, path_len, offset, len, first_time, last_time, (char *)what, what_len);
+}
+
+/* The call of the kind that the handle has. */
+#define OF(log, name, ...) ((log).file != NULL ? efile_##name((log).file, __VA_ARGS__) : estore_##name((log).store, __VA_ARGS__))
+
+estore_status estore_go_set_log(estore_options *options, uintptr_t handle)
+{
+    return estore_options_set_log(options, on_log, (void *)handle);
+}
+
+estore_status estore_go_open(const char *path, size_t len, const estore_options *options, int is_file, estore_go_log *log,
+                             estore_go_answer *answer)
+{
+    return is_file ? efile_open(path, len, options, &log->file, &answer->err) : estore_open(path, len, options, &log->store, &answer->err);
+}
+
+estore_status estore_go_destroy(const char *path, size_t len, const estore_options *options, int is_file, estore_go_answer *answer)
+{
+    return is_file ? efile_destroy(path, len, options, &answer->err) : estore_destroy(path, len, options, &answer->err);
+}
+
+estore_status estore_go_close(estore_go_log log, estore_go_answer *answer)
+{
+    return log.file != NULL ? efile_close(&log.file, &answer->err) : estore_close(&log.store, &answer->err);
+}
+
+estore_status estore_go_append(estore_go_log log, const void *events, size_t n, estore_go_answer *answer)
+{
+    return OF(log, append, events, n, &answer->out[0], &answer->err);
+}
+
+estore_status estore_go_append_logging(estore_go_log log, const void *events, size_t n, estore_go_answer *answer)
+{
+    return estore_go_append(log, events, n, answer);
+}
+
+estore_status estore_go_append_absent(estore_go_log log, const void *events, size_t n, estore_go_answer *answer)
+{
+    uint64_t *out = answer->out;
+    return OF(log, append_absent, events, n, &out[0], &out[1], &out[2], &out[3], &answer->err);
+}
+
+estore_status estore_go_sync(estore_go_log log, estore_go_answer *answer) { return OF(log, sync, &answer->out[0], &answer->err); }
+
+estore_status estore_go_tick(estore_go_log log, estore_go_answer *answer) { return OF(log, tick, &answer->err); }
+
+estore_status estore_go_last_seq(estore_go_log log, estore_go_answer *answer) { return OF(log, last_seq, &answer->out[0], &answer->err); }
+
+estore_status estore_go_durable_seq(estore_go_log log, estore_go_answer *answer)
+{
+    return OF(log, durable_seq, &answer->out[0], &answer->err);
+}
+
+estore_status estore_go_count(estore_go_log log, uint64_t start, uint64_t end, estore_go_answer *answer)
+{
+    return OF(log, count, start, end, &answer->out[0], &answer->err);
+}
+
+estore_status estore_go_stats(estore_go_log log, uint64_t *values, size_t capacity, estore_go_answer *answer)
+{
+    size_t n = 0;
+    estore_status status = OF(log, stats, values, capacity, &n, &answer->err);
+    answer->out[0] = n;
+    return status;
+}
+
+estore_status estore_go_splits(estore_go_log log, uint64_t start, uint64_t end, uint64_t *bounds, size_t capacity, estore_go_answer *answer)
+{
+    return estore_splits(log.store, start, end, bounds, capacity, &answer->out[0], &answer->err);
+}
+
+estore_status estore_go_delete_before(estore_go_log log, uint64_t time, estore_go_answer *answer)
+{
+    return estore_delete_before(log.store, time, &answer->err);
+}
+
+estore_status estore_go_verify(estore_go_log log, uintptr_t handle, estore_go_answer *answer)
+{
+    return OF(log, verify, on_finding, (void *)handle, &answer->out[0], &answer->out[1], &answer->err);
+}
+
+estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,
+                                 estore_go_answer *answer)
+{
+    estore_iter *iter = NULL;
+    *status = OF(log, read_iter, start, end, flags, limit, &iter, &answer->err);
+    if (*status != ESTORE_OK)
+        return NULL;
+    estore_go_cursor *cursor = calloc(1, sizeof *cursor);
+    if (cursor == NULL) {
+        estore_iter_close(&iter, NULL);
+        return NULL;
+    }
+    cursor->iter = iter;
+    return cursor;
+}
+
+estore_status estore_go_next(estore_go_cursor *cursor)
+{
+    return estore_iter_next_batch(cursor->iter, cursor->events, ESTORE_GO_BATCH, &cursor->n, &cursor->err);
+}
+
+estore_status estore_go_next_logging(estore_go_cursor *cursor) { return estore_go_next(cursor); }
+
+estore_status estore_go_snapshot_seq(estore_go_cursor *cursor, estore_go_answer *answer)
+{
+    return estore_iter_snapshot_seq(cursor->iter, &answer->out[0], &answer->err);
+}
+
+estore_status estore_go_gaps(estore_go_cursor *cursor, uintptr_t handle, estore_go_answer *answer)
+{
+    return estore_iter_gaps(cursor->iter, on_gap, (void *)handle, NULL, &answer->err);
+}
+
+estore_status estore_go_end(estore_go_cursor *cursor)
+{
+    estore_status status = estore_iter_close(&cursor->iter, NULL);
+    free(cursor);
+    return status;
+}

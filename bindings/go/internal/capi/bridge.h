@@ -1,0 +1,61 @@
+/* The calls that Go makes: those of estore.h with store and efile as one, and what several calls would cost as one. */
+#ifndef ESTORE_GO_BRIDGE_H
+#define ESTORE_GO_BRIDGE_H
+
+#include <estore.h>
+
+/* Events that one call brings. */
+#define ESTORE_GO_BATCH 256
+
+/* A handle of either kind; exactly one of the two is set. */
+typedef struct {
+    estore *store;
+    efile *file;
+} estore_go_log;
+
+/* What a call tells: the error, and up to four numbers. It holds no pointers, so that Go may keep it in its own memory. */
+typedef struct {
+    estore_error err;
+    uint64_t out[4];
+} estore_go_answer;
+
+/* An iterator with room for one batch and for its errors, in C memory: a call for the next batch passes one pointer. */
+typedef struct {
+    estore_iter *iter;
+    size_t n;
+    estore_event events[ESTORE_GO_BATCH];
+    estore_error err;
+} estore_go_cursor;
+
+estore_status estore_go_set_log(estore_options *options, uintptr_t handle);
+
+estore_status estore_go_open(const char *path, size_t len, const estore_options *options, int is_file, estore_go_log *log,
+                             estore_go_answer *answer);
+estore_status estore_go_destroy(const char *path, size_t len, const estore_options *options, int is_file, estore_go_answer *answer);
+estore_status estore_go_close(estore_go_log log, estore_go_answer *answer);
+
+/* The two differ in what Go knows of them: see the directives in capi.go. */
+estore_status estore_go_append(estore_go_log log, const void *events, size_t n, estore_go_answer *answer);
+estore_status estore_go_append_logging(estore_go_log log, const void *events, size_t n, estore_go_answer *answer);
+estore_status estore_go_append_absent(estore_go_log log, const void *events, size_t n, estore_go_answer *answer);
+
+estore_status estore_go_sync(estore_go_log log, estore_go_answer *answer);
+estore_status estore_go_tick(estore_go_log log, estore_go_answer *answer);
+estore_status estore_go_last_seq(estore_go_log log, estore_go_answer *answer);
+estore_status estore_go_durable_seq(estore_go_log log, estore_go_answer *answer);
+estore_status estore_go_count(estore_go_log log, uint64_t start, uint64_t end, estore_go_answer *answer);
+estore_status estore_go_stats(estore_go_log log, uint64_t *values, size_t capacity, estore_go_answer *answer);
+estore_status estore_go_splits(estore_go_log log, uint64_t start, uint64_t end, uint64_t *bounds, size_t capacity, estore_go_answer *answer);
+estore_status estore_go_delete_before(estore_go_log log, uint64_t time, estore_go_answer *answer);
+estore_status estore_go_verify(estore_go_log log, uintptr_t handle, estore_go_answer *answer);
+
+/* The cursor is NULL if there was no memory for it, or no iterator. */
+estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,
+                                 estore_go_answer *answer);
+estore_status estore_go_next(estore_go_cursor *cursor);
+estore_status estore_go_next_logging(estore_go_cursor *cursor);
+estore_status estore_go_snapshot_seq(estore_go_cursor *cursor, estore_go_answer *answer);
+estore_status estore_go_gaps(estore_go_cursor *cursor, uintptr_t handle, estore_go_answer *answer);
+estore_status estore_go_end(estore_go_cursor *cursor);
+
+#endif

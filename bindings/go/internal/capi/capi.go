@@ -1,0 +1,629 @@
+// Package capi is all of cgo that the binding has: the calls of estore.h, in Go's types.
+//
+// What crosses, and who keeps it alive:
+//
+//	append   the events as an array in Go memory, whose data pointers are plain numbers (rawEvent). What they point to is pinned: one
+//	         buffer into which short data was copied, and the caller's own memory for long data.
+//	read     a cursor in C memory: the iterator, the array of events that it fills, and its error. The data of the events is the
+//	         library's until the next call.
+//	errors   an estore_go_answer in Go memory, which holds no pointers.
+//
+// Nothing that the library keeps points into Go memory: callbacks get a cgo.Handle.
+//
+// A function whose pointers are said not to escape (noescape) may get some into the stack of a goroutine, which must not move while the
+// library has them. It would move if a callback into Go made it grow. So only functions that never call back carry the directives, and
+// those that do when a logger is set come twice.
+package capi
+
+/*
+#include "bridge.h"
+#include <stdlib.h>
+
+#cgo noescape estore_go_append
+#cgo nocallback estore_go_append
+#cgo noescape estore_go_next
+#cgo nocallback estore_go_next
+#cgo noescape estore_go_last_seq
+#cgo nocallback estore_go_last_seq
+#cgo noescape estore_go_durable_seq
+#cgo nocallback estore_go_durable_seq
+#cgo noescape estore_go_snapshot_seq
+#cgo nocallback estore_go_snapshot_seq
+#cgo noescape estore_duration_parse
+#cgo nocallback estore_duration_parse
+#cgo nocallback estore_strerror
+#cgo nocallback estore_stat_name
+#cgo nocallback estore_version
+#cgo nocallback estore_version_number
+*/
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/cgo"
+	"sync"
+	"unsafe"
+)
+
+// The constants of estore.h.
+const (
+	OK  = C.ESTORE_OK
+	End = C.ESTORE_END
+
+	Invalid        = C.ESTORE_ERR_INVALID
+	IO             = C.ESTORE_ERR_IO
+	Corrupt        = C.ESTORE_ERR_CORRUPT
+	NotFound       = C.ESTORE_ERR_NOT_FOUND
+	Exists         = C.ESTORE_ERR_EXISTS
+	Locked         = C.ESTORE_ERR_LOCKED
+	ReadOnly       = C.ESTORE_ERR_READ_ONLY
+	NoSpace        = C.ESTORE_ERR_NO_SPACE
+	Poisoned       = C.ESTORE_ERR_POISONED
+	OutcomeUnknown = C.ESTORE_ERR_OUTCOME_UNKNOWN
+	TooLarge       = C.ESTORE_ERR_TOO_LARGE
+	Settings       = C.ESTORE_ERR_SETTINGS
+	NewerFormat    = C.ESTORE_ERR_NEWER_FORMAT
+	ForeignFiles   = C.ESTORE_ERR_FOREIGN_FILES
+	NotAFolder     = C.ESTORE_ERR_NOT_A_FOLDER
+	TooManyChunks  = C.ESTORE_ERR_TOO_MANY_CHUNKS
+	Closed         = C.ESTORE_ERR_CLOSED
+	Forked         = C.ESTORE_ERR_FORKED
+	Panic          = C.ESTORE_ERR_PANIC
+	Gone           = C.ESTORE_ERR_GONE
+	NotAStore      = C.ESTORE_ERR_NOT_A_STORE
+	Permission     = C.ESTORE_ERR_PERMISSION
+	Range          = C.ESTORE_ERR_RANGE
+
+	ModeCreateNew = C.ESTORE_MODE_CREATE_NEW
+	ModeExisting  = C.ESTORE_MODE_EXISTING
+	ModeReadOnly  = C.ESTORE_MODE_READ_ONLY
+
+	DurabilityBuffered = C.ESTORE_DURABILITY_BUFFERED
+	DurabilityProcess  = C.ESTORE_DURABILITY_PROCESS
+	DurabilityInterval = C.ESTORE_DURABILITY_INTERVAL
+	DurabilityPower    = C.ESTORE_DURABILITY_POWER
+
+	LogError   = C.ESTORE_LOG_ERROR
+	LogWarning = C.ESTORE_LOG_WARNING
+	LogInfo    = C.ESTORE_LOG_INFO
+
+	FindingDamage  = C.ESTORE_FINDING_DAMAGE
+	FindingDerived = C.ESTORE_FINDING_DERIVED
+	FindingAside   = C.ESTORE_FINDING_ASIDE
+
+	ReadReverse = C.ESTORE_READ_REVERSE
+	ReadLast    = C.ESTORE_READ_LAST
+	ReadSalvage = C.ESTORE_READ_SALVAGE
+
+	StatFileSize       = C.ESTORE_STAT_FILE_SIZE_NS
+	StatGrace          = C.ESTORE_STAT_GRACE_NS
+	StatChunks         = C.ESTORE_STAT_CHUNKS
+	StatEvents         = C.ESTORE_STAT_EVENTS
+	StatLateEvents     = C.ESTORE_STAT_LATE_EVENTS
+	StatReconEvents    = C.ESTORE_STAT_RECON_EVENTS
+	StatOldest         = C.ESTORE_STAT_OLDEST
+	StatNewest         = C.ESTORE_STAT_NEWEST
+	StatHorizon        = C.ESTORE_STAT_HORIZON
+	StatLastSeq        = C.ESTORE_STAT_LAST_SEQ
+	StatDurableSeq     = C.ESTORE_STAT_DURABLE_SEQ
+	StatLogBytes       = C.ESTORE_STAT_LOG_BYTES
+	StatReconBytes     = C.ESTORE_STAT_RECON_BYTES
+	StatIndexBytes     = C.ESTORE_STAT_INDEX_BYTES
+	StatJournalBytes   = C.ESTORE_STAT_JOURNAL_BYTES
+	StatOpenLogs       = C.ESTORE_STAT_OPEN_LOGS
+	StatExpired        = C.ESTORE_STAT_EXPIRED
+	StatPresent        = C.ESTORE_STAT_PRESENT
+	StatRecovered      = C.ESTORE_STAT_RECOVERED_EVENTS
+	StatCutBytes       = C.ESTORE_STAT_CUT_BYTES
+	StatDamagedRegions = C.ESTORE_STAT_DAMAGED_REGIONS
+	StatCount          = C.ESTORE_STAT_COUNT
+)
+
+// Failure is an estore_error.
+type Failure struct {
+	Status  int
+	Errno   int
+	Offset  uint64
+	HasPos  bool
+	Message string
+}
+
+// Refuse is a failure that the binding finds by itself.
+func Refuse(status int, message string) *Failure { return &Failure{Status: status, Message: message} }
+
+func (a *answer) failure(status C.estore_status) *Failure {
+	if status >= 0 {
+		return nil
+	}
+	return failure(status, &a.c.err)
+}
+
+func failure(status C.estore_status, err *C.estore_error) *Failure {
+	f := &Failure{Status: int(status), Message: StatusText(int(status))}
+	if err.status == status {
+		f.Errno = int(err.os_errno)
+		f.Offset, f.HasPos = uint64(err.offset), uint64(err.offset) != uint64(C.ESTORE_NO_OFFSET)
+		if message := C.GoString(&err.message[0]); message != "" {
+			f.Message = message
+		}
+	}
+	return f
+}
+
+// StatusText is estore_strerror.
+func StatusText(status int) string { return C.GoString(C.estore_strerror(C.estore_status(status))) }
+
+// Version is the version of the library, as a text and as a number.
+func Version() (string, uint32) {
+	return C.GoString(C.estore_version()), uint32(C.estore_version_number())
+}
+
+// HeaderVersion is the version of the header that this was compiled with.
+func HeaderVersion() (string, uint32) {
+	return fmt.Sprintf("%d.%d.%d", C.ESTORE_VERSION_MAJOR, C.ESTORE_VERSION_MINOR, C.ESTORE_VERSION_PATCH), C.ESTORE_VERSION_NUMBER
+}
+
+// ParseDuration is estore_duration_parse.
+func ParseDuration(duration string) (uint64, *Failure) {
+	var a answer
+	var ns C.uint64_t
+	start, length := pathOf(duration)
+	status := C.estore_duration_parse(start, length, &ns, &a.c.err)
+	return uint64(ns), a.failure(status)
+}
+
+// What a call tells; see estore_go_answer.
+type answer struct{ c C.estore_go_answer }
+
+// The bytes of a string where they are. Passed straight to a call, which keeps them alive.
+func pathOf(path string) (*C.char, C.size_t) {
+	return (*C.char)(unsafe.Pointer(unsafe.StringData(path))), C.size_t(len(path))
+}
+
+// Options is an estore_options.
+type Options struct{ c *C.estore_options }
+
+// NewOptions makes options. End them with Free.
+func NewOptions() *Options { return &Options{C.estore_options_new()} }
+
+// Free ends the options.
+func (o *Options) Free() { C.estore_options_free(&o.c) }
+
+// The setters answer with a status.
+
+// SetMode is estore_options_set_mode.
+func (o *Options) SetMode(mode int) int { return int(C.estore_options_set_mode(o.c, C.int32_t(mode))) }
+
+// SetDurability is estore_options_set_durability.
+func (o *Options) SetDurability(durability int, interval uint64) int {
+	return int(C.estore_options_set_durability(o.c, C.int32_t(durability), C.uint64_t(interval)))
+}
+
+// SetFileSize is estore_options_set_file_size_ns.
+func (o *Options) SetFileSize(ns uint64) int {
+	return int(C.estore_options_set_file_size_ns(o.c, C.uint64_t(ns)))
+}
+
+// SetGrace is estore_options_set_grace_ns.
+func (o *Options) SetGrace(ns uint64) int {
+	return int(C.estore_options_set_grace_ns(o.c, C.uint64_t(ns)))
+}
+
+// SetMaxEventLen is estore_options_set_max_event_len.
+func (o *Options) SetMaxEventLen(n uint32) int {
+	return int(C.estore_options_set_max_event_len(o.c, C.uint32_t(n)))
+}
+
+// SetMaxNewChunks is estore_options_set_max_new_chunks.
+func (o *Options) SetMaxNewChunks(n uint) int {
+	return int(C.estore_options_set_max_new_chunks(o.c, C.size_t(n)))
+}
+
+// SetMaxOpenLogs is estore_options_set_max_open_logs.
+func (o *Options) SetMaxOpenLogs(n uint) int {
+	return int(C.estore_options_set_max_open_logs(o.c, C.size_t(n)))
+}
+
+// SetBuffer is estore_options_set_buffer.
+func (o *Options) SetBuffer(bytes uint, ns uint64) int {
+	return int(C.estore_options_set_buffer(o.c, C.size_t(bytes), C.uint64_t(ns)))
+}
+
+// SetNoIndex is estore_options_set_no_index.
+func (o *Options) SetNoIndex() int { return int(C.estore_options_set_no_index(o.c, 1)) }
+
+// SetNoBackground is estore_options_set_background.
+func (o *Options) SetNoBackground() int { return int(C.estore_options_set_background(o.c, 0)) }
+
+// SetLog is estore_options_set_log. The handle is of a LogFunc and must live until every store and iterator is closed.
+func (o *Options) SetLog(handle cgo.Handle) int {
+	return int(C.estore_go_set_log(o.c, C.uintptr_t(handle)))
+}
+
+// Log is an open store or efile. The zero Log is none.
+type Log struct {
+	c C.estore_go_log
+	// Whether it has a logger, so that calls may come back.
+	logging bool
+}
+
+// Open opens a store or an efile.
+func Open(path string, options *Options, efile, logging bool) (Log, *Failure) {
+	var a answer
+	log := Log{logging: logging}
+	start, length := pathOf(path)
+	status := C.estore_go_open(start, length, options.c, isFile(efile), &log.c, &a.c)
+	runtime.KeepAlive(path)
+	return log, a.failure(status)
+}
+
+// Destroy removes a store or an efile.
+func Destroy(path string, options *Options, efile bool) *Failure {
+	var a answer
+	start, length := pathOf(path)
+	status := C.estore_go_destroy(start, length, options.c, isFile(efile), &a.c)
+	runtime.KeepAlive(path)
+	return a.failure(status)
+}
+
+func isFile(efile bool) C.int {
+	if efile {
+		return 1
+	}
+	return 0
+}
+
+// Close closes the store. Nobody may use it then or later.
+func (l Log) Close() *Failure {
+	var a answer
+	return a.failure(C.estore_go_close(l.c, &a.c))
+}
+
+// Event has the fields of the public Event, so that a slice of one is a slice of the other.
+type Event struct {
+	Time uint64
+	Seq  uint64
+	ID   uint32
+	Data []byte
+}
+
+// The layout of estore_event, with its pointer as a number: Go neither scans it nor checks it, so what it points to must be pinned.
+type rawEvent struct {
+	time uint64
+	seq  uint64
+	data uintptr
+	len  uint32
+	id   uint32
+}
+
+// The same with a pointer into memory of the library.
+type lentEvent struct {
+	time uint64
+	seq  uint64
+	data *byte
+	len  uint32
+	id   uint32
+}
+
+// Does not compile if a layout differs.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(C.estore_event{})-unsafe.Sizeof(rawEvent{})]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.data)-unsafe.Offsetof(rawEvent{}.data)]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.len)-unsafe.Offsetof(rawEvent{}.len)]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.id)-unsafe.Offsetof(rawEvent{}.id)]
+	_ = [1]struct{}{}[unsafe.Sizeof(C.estore_event{})-unsafe.Sizeof(lentEvent{})]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.data)-unsafe.Offsetof(lentEvent{}.data)]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.len)-unsafe.Offsetof(lentEvent{}.len)]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.id)-unsafe.Offsetof(lentEvent{}.id)]
+)
+
+// Data up to this length is copied into one buffer, which costs less than pinning each; longer data is pinned and not copied.
+const copiedLen = 1024
+
+// What an append needs, used again by later ones.
+type batch struct {
+	answer answer
+	events []rawEvent
+	data   []byte
+	pinner runtime.Pinner
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// More than this is not kept for later appends.
+const (
+	keptEvents = 1 << 14
+	keptData   = 1 << 20
+)
+
+func (b *batch) fill(events []Event) *Failure {
+	total := 0
+	for i := range events {
+		n := len(events[i].Data)
+		if uint64(n) > math.MaxUint32 {
+			return Refuse(TooLarge, fmt.Sprintf("event %d of the batch has %d bytes, more than any store takes", i, n))
+		}
+		if n <= copiedLen {
+			total += n
+		}
+	}
+	if cap(b.data) < total {
+		b.data = make([]byte, 0, total)
+	}
+	if cap(b.events) < len(events) {
+		b.events = make([]rawEvent, len(events))
+	}
+	data, raw := b.data[:0], b.events[:len(events)]
+	var start uintptr
+	if total > 0 {
+		first := unsafe.SliceData(b.data)
+		b.pinner.Pin(first)
+		start = uintptr(unsafe.Pointer(first))
+	}
+	for i := range events {
+		e := &events[i]
+		r := &raw[i]
+		r.time, r.id, r.len = e.Time, e.ID, uint32(len(e.Data))
+		if len(e.Data) <= copiedLen {
+			r.data = start + uintptr(len(data))
+			data = append(data, e.Data...)
+		} else {
+			first := unsafe.SliceData(e.Data)
+			b.pinner.Pin(first)
+			r.data = uintptr(unsafe.Pointer(first))
+		}
+	}
+	b.events = raw
+	return nil
+}
+
+func (b *batch) done() {
+	b.pinner.Unpin()
+	if cap(b.events) <= keptEvents && cap(b.data) <= keptData {
+		batches.Put(b)
+	}
+}
+
+func (b *batch) pointer() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b.events)) }
+
+// Append is estore_append; it answers with the last seq.
+func (l Log) Append(events []Event) (uint64, *Failure) {
+	b := batches.Get().(*batch)
+	defer b.done()
+	if f := b.fill(events); f != nil {
+		return 0, f
+	}
+	beforeCall()
+	var status C.estore_status
+	if l.logging {
+		status = C.estore_go_append_logging(l.c, b.pointer(), C.size_t(len(b.events)), &b.answer.c)
+	} else {
+		status = C.estore_go_append(l.c, b.pointer(), C.size_t(len(b.events)), &b.answer.c)
+	}
+	return uint64(b.answer.c.out[0]), b.answer.failure(status)
+}
+
+// AppendAbsent is estore_append_absent; it answers with the last seq and the numbers stored, present and expired.
+func (l Log) AppendAbsent(events []Event) ([4]uint64, *Failure) {
+	b := batches.Get().(*batch)
+	defer b.done()
+	if f := b.fill(events); f != nil {
+		return [4]uint64{}, f
+	}
+	beforeCall()
+	status := C.estore_go_append_absent(l.c, b.pointer(), C.size_t(len(b.events)), &b.answer.c)
+	out := b.answer.c.out
+	return [4]uint64{uint64(out[0]), uint64(out[1]), uint64(out[2]), uint64(out[3])}, b.answer.failure(status)
+}
+
+// Sync is estore_sync; it answers with the durable seq.
+func (l Log) Sync() (uint64, *Failure) {
+	var a answer
+	status := C.estore_go_sync(l.c, &a.c)
+	return uint64(a.c.out[0]), a.failure(status)
+}
+
+// Tick is estore_tick.
+func (l Log) Tick() *Failure {
+	var a answer
+	return a.failure(C.estore_go_tick(l.c, &a.c))
+}
+
+// LastSeq is estore_last_seq.
+func (l Log) LastSeq() (uint64, *Failure) {
+	var a answer
+	status := C.estore_go_last_seq(l.c, &a.c)
+	return uint64(a.c.out[0]), a.failure(status)
+}
+
+// DurableSeq is estore_durable_seq.
+func (l Log) DurableSeq() (uint64, *Failure) {
+	var a answer
+	status := C.estore_go_durable_seq(l.c, &a.c)
+	return uint64(a.c.out[0]), a.failure(status)
+}
+
+// Count is estore_count.
+func (l Log) Count(start, end uint64) (uint64, *Failure) {
+	var a answer
+	status := C.estore_go_count(l.c, C.uint64_t(start), C.uint64_t(end), &a.c)
+	return uint64(a.c.out[0]), a.failure(status)
+}
+
+// Stats is estore_stats: as many numbers as the library knows, at least StatCount.
+func (l Log) Stats() ([]uint64, *Failure) {
+	var a answer
+	values := make([]uint64, StatCount+64)
+	status := C.estore_go_stats(l.c, (*C.uint64_t)(&values[0]), C.size_t(len(values)), &a.c)
+	if f := a.failure(status); f != nil {
+		return nil, f
+	}
+	return values[:min(len(values), max(StatCount, int(a.c.out[0])))], nil
+}
+
+// StatName is estore_stat_name; empty for a number that the library does not know.
+func StatName(index int) string {
+	name := C.estore_stat_name(C.size_t(index))
+	if name == nil {
+		return ""
+	}
+	return C.GoString(name)
+}
+
+// Splits is estore_splits: pairs of first and last time.
+func (l Log) Splits(start, end uint64) ([]uint64, *Failure) {
+	bounds := make([]uint64, 2*64)
+	for {
+		var a answer
+		room := len(bounds) / 2
+		status := C.estore_go_splits(l.c, C.uint64_t(start), C.uint64_t(end), (*C.uint64_t)(&bounds[0]), C.size_t(room), &a.c)
+		if f := a.failure(status); f != nil {
+			return nil, f
+		}
+		pieces := uint64(a.c.out[0])
+		if pieces <= uint64(room) {
+			return bounds[:2*pieces], nil
+		}
+		if pieces > 1<<24 {
+			return nil, Refuse(Range, fmt.Sprintf("the range has %d pieces: ask for a part of it", pieces))
+		}
+		bounds = make([]uint64, 2*pieces)
+	}
+}
+
+// DeleteBefore is estore_delete_before.
+func (l Log) DeleteBefore(time uint64) *Failure {
+	var a answer
+	return a.failure(C.estore_go_delete_before(l.c, C.uint64_t(time), &a.c))
+}
+
+// Finding is what estore_finding_fn receives.
+type Finding struct {
+	Kind   int
+	Path   string
+	Offset uint64
+	Len    uint64
+	What   string
+}
+
+type walk struct {
+	ctx      context.Context
+	findings []Finding
+}
+
+// Verify is estore_verify. It ends at the first finding after ctx was cancelled.
+func (l Log) Verify(ctx context.Context) (findings []Finding, events, damaged uint64, f *Failure) {
+	var a answer
+	walk := &walk{ctx: ctx}
+	handle := cgo.NewHandle(walk)
+	defer handle.Delete()
+	status := C.estore_go_verify(l.c, C.uintptr_t(handle), &a.c)
+	return walk.findings, uint64(a.c.out[0]), uint64(a.c.out[1]), a.failure(status)
+}
+
+// Cursor is an estore_iter with its current batch.
+type Cursor struct {
+	c       *C.estore_go_cursor
+	logging bool
+}
+
+// Read is estore_read_iter. End the cursor with End.
+func (l Log) Read(start, end uint64, flags uint32, limit uint64) (Cursor, *Failure) {
+	var a answer
+	var status C.estore_status
+	c := C.estore_go_read(l.c, C.uint64_t(start), C.uint64_t(end), C.uint32_t(flags), C.uint64_t(limit), &status, &a.c)
+	if f := a.failure(status); f != nil {
+		return Cursor{}, f
+	}
+	if c == nil {
+		panic("estore: out of memory")
+	}
+	return Cursor{c, l.logging}, nil
+}
+
+// Next gets the next batch, of any number of events; 0 at the end. What Lend gave before ends here.
+func (c Cursor) Next() (int, *Failure) {
+	beforeCall()
+	var status C.estore_status
+	if c.logging {
+		status = C.estore_go_next_logging(c.c)
+	} else {
+		status = C.estore_go_next(c.c)
+	}
+	switch {
+	case status == OK:
+		return int(c.c.n), nil
+	case status == End:
+		return 0, nil
+	case status < 0:
+		return 0, failure(status, &c.c.err)
+	}
+	return 0, Refuse(Invalid, fmt.Sprintf("the library answered %d, which this binding does not know", int(status)))
+}
+
+func (c Cursor) lent(n int) []lentEvent {
+	return unsafe.Slice((*lentEvent)(unsafe.Pointer(&c.c.events[0])), n)
+}
+
+// Lend fills the slice with the events of the batch, whose data stays the library's.
+func (c Cursor) Lend(events []Event) {
+	for i, l := range c.lent(len(events)) {
+		e := &events[i]
+		e.Time, e.Seq, e.ID, e.Data = l.time, l.seq, l.id, nil
+		if l.len > 0 {
+			e.Data = unsafe.Slice(l.data, l.len)
+		}
+	}
+}
+
+// Copy fills the slice with the events of the batch, and copies their data into one new piece of memory.
+func (c Cursor) Copy(events []Event) {
+	lent := c.lent(len(events))
+	total := 0
+	for i := range lent {
+		total += int(lent[i].len)
+	}
+	memory := make([]byte, 0, total)
+	for i := range lent {
+		l, e := &lent[i], &events[i]
+		e.Time, e.Seq, e.ID, e.Data = l.time, l.seq, l.id, nil
+		if l.len > 0 {
+			start := len(memory)
+			memory = append(memory, unsafe.Slice(l.data, l.len)...)
+			e.Data = memory[start:len(memory):len(memory)]
+		}
+	}
+}
+
+// SnapshotSeq is estore_iter_snapshot_seq.
+func (c Cursor) SnapshotSeq() (uint64, *Failure) {
+	var a answer
+	status := C.estore_go_snapshot_seq(c.c, &a.c)
+	return uint64(a.c.out[0]), a.failure(status)
+}
+
+// Gap is what estore_gap_fn receives.
+type Gap struct {
+	Path      string
+	Offset    uint64
+	Len       uint64
+	FirstTime uint64
+	LastTime  uint64
+	What      string
+}
+
+// Gaps is estore_iter_gaps.
+func (c Cursor) Gaps() ([]Gap, *Failure) {
+	var a answer
+	var gaps []Gap
+	handle := cgo.NewHandle(&gaps)
+	defer handle.Delete()
+	status := C.estore_go_gaps(c.c, C.uintptr_t(handle), &a.c)
+	return gaps, a.failure(status)
+}
+
+// End closes the iterator and frees the cursor. Nobody may use it then or later.
+func (c Cursor) End() { C.estore_go_end(c.c) }

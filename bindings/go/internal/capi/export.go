@@ -1,0 +1,50 @@
+package capi
+
+// #include <stdint.h>
+// #include <stddef.h>
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"runtime/cgo"
+	"runtime/debug"
+	"unsafe"
+)
+
+// LogFunc receives the messages of a store, from any thread, also from several at once.
+type LogFunc func(level int, message string)
+
+// A panic must not unwind through the library, whose locks it would leave taken. So what user code does in here ends the program, as a
+// panic does that nobody recovers.
+//
+//export estoreGoLog
+func estoreGoLog(handle C.uintptr_t, level C.int32_t, message *C.char, length C.size_t) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "panic in the logger of a store: %v\n\n%s", p, debug.Stack())
+			os.Exit(2)
+		}
+	}()
+	cgo.Handle(handle).Value().(LogFunc)(int(level), text(message, length))
+}
+
+//export estoreGoFinding
+func estoreGoFinding(handle C.uintptr_t, kind C.int32_t, path *C.char, pathLen C.size_t, offset, length C.uint64_t, what *C.char, whatLen C.size_t) C.int32_t {
+	walk := cgo.Handle(handle).Value().(*walk)
+	if walk.ctx.Err() != nil {
+		return 1
+	}
+	walk.findings = append(walk.findings, Finding{int(kind), text(path, pathLen), uint64(offset), uint64(length), text(what, whatLen)})
+	return 0
+}
+
+//export estoreGoGap
+func estoreGoGap(handle C.uintptr_t, path *C.char, pathLen C.size_t, offset, length, first, last C.uint64_t, what *C.char, whatLen C.size_t) {
+	gaps := cgo.Handle(handle).Value().(*[]Gap)
+	*gaps = append(*gaps, Gap{text(path, pathLen), uint64(offset), uint64(length), uint64(first), uint64(last), text(what, whatLen)})
+}
+
+func text(start *C.char, length C.size_t) string {
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(start)), int(length)))
+}

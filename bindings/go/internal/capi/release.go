@@ -1,0 +1,5 @@
+//go:build !estore_debug
+
+package capi
+
+func beforeCall() {}

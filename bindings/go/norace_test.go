@@ -1,0 +1,5 @@
+//go:build !race
+
+package estore_test
+
+const raceDetector = false

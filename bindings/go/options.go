@@ -1,0 +1,142 @@
+package estore
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"estore/internal/capi"
+)
+
+// Option says how to open a store. When two say different things of the same, the later one counts.
+type Option func(*config)
+
+type config struct {
+	steps  []step
+	logger *slog.Logger
+}
+
+// One setting: what it is called, and how the library is told, which answers with a status.
+type step struct {
+	name string
+	set  func(*capi.Options) int
+}
+
+func option(set func(*capi.Options) int, format string, args ...any) Option {
+	name := fmt.Sprintf(format, args...)
+	return func(c *config) { c.steps = append(c.steps, step{name, set}) }
+}
+
+// A number that the library takes unsigned.
+func unsigned(n int64, set func(o *capi.Options, n uint64) int) func(*capi.Options) int {
+	return func(o *capi.Options) int {
+		if n < 0 {
+			return capi.Invalid
+		}
+		return set(o, uint64(n))
+	}
+}
+
+func configOf(options []Option) *config {
+	c := new(config)
+	for _, o := range options {
+		if o != nil {
+			o(c)
+		}
+	}
+	return c
+}
+
+// Makes the library's options, to be freed by the caller.
+func (c *config) build() (*capi.Options, *capi.Failure) {
+	o := capi.NewOptions()
+	for _, s := range c.steps {
+		if status := s.set(o); status != capi.OK {
+			o.Free()
+			return nil, capi.Refuse(status, s.name+": "+capi.StatusText(status))
+		}
+	}
+	return o, nil
+}
+
+// CreateNew makes opening fail with [ErrExists] if there is a store. Without it, [Existing] or [ReadOnly], a missing one is created.
+func CreateNew() Option { return mode(capi.ModeCreateNew, "CreateNew") }
+
+// Existing makes opening fail with [ErrNotFound] if there is no store.
+func Existing() Option { return mode(capi.ModeExisting, "Existing") }
+
+// ReadOnly opens for reading. It takes no lock, writes nothing, works beside a writer, and shows the store as it was when opened.
+func ReadOnly() Option { return mode(capi.ModeReadOnly, "ReadOnly") }
+
+func mode(mode int, name string) Option {
+	return option(func(o *capi.Options) int { return o.SetMode(mode) }, "%s", name)
+}
+
+// Buffered lets an append return before the system has its data: up to the [Buffer] is lost when the program dies.
+func Buffered() Option { return durability(capi.DurabilityBuffered, 0, "Buffered") }
+
+// Process makes an append that returned survive the death of the program, but not loss of power.
+func Process() Option { return durability(capi.DurabilityProcess, 0, "Process") }
+
+// Interval is [Process], and at most d later an append survives loss of power too. The default, with one second.
+func Interval(d time.Duration) Option {
+	return durability(capi.DurabilityInterval, int64(d), fmt.Sprintf("Interval(%s)", d))
+}
+
+// Power makes an append that returned survive loss of power. Appends that run at once share their syncs.
+func Power() Option { return durability(capi.DurabilityPower, 0, "Power") }
+
+func durability(durability int, interval int64, name string) Option {
+	return option(unsigned(interval, func(o *capi.Options, n uint64) int { return o.SetDurability(durability, n) }), "%s", name)
+}
+
+// FileSize sets the time range of one chunk of a new store: a day, unless said otherwise. The store keeps it; opening one with another
+// fails with [ErrSettings]. An [Efile] has no chunks and refuses it.
+func FileSize(d time.Duration) Option {
+	return option(unsigned(int64(d), (*capi.Options).SetFileSize), "FileSize(%s)", d)
+}
+
+// Grace sets how far an event of a new store may lie behind the newest of its chunk before it is late: a minute, unless said otherwise.
+// The store keeps it; opening one with another fails with [ErrSettings].
+func Grace(d time.Duration) Option {
+	return option(unsigned(int64(d), (*capi.Options).SetGrace), "Grace(%s)", d)
+}
+
+// MaxEventLen sets the largest event that is appended, in bytes: 16 MiB, unless said otherwise, and 1 GiB at most.
+func MaxEventLen(bytes int) Option {
+	return option(unsigned(int64(bytes), func(o *capi.Options, n uint64) int {
+		return o.SetMaxEventLen(uint32(min(n, math.MaxUint32)))
+	}), "MaxEventLen(%d)", bytes)
+}
+
+// MaxNewChunks sets how many chunks one batch may create: 1024, unless said otherwise.
+func MaxNewChunks(n int) Option {
+	return option(unsigned(int64(n), func(o *capi.Options, n uint64) int { return o.SetMaxNewChunks(uint(n)) }), "MaxNewChunks(%d)", n)
+}
+
+// MaxOpenLogs sets how many logs are kept open for appending: 64, unless said otherwise.
+func MaxOpenLogs(n int) Option {
+	return option(unsigned(int64(n), func(o *capi.Options, n uint64) int { return o.SetMaxOpenLogs(uint(n)) }), "MaxOpenLogs(%d)", n)
+}
+
+// Buffer sets when the buffer of [Buffered] is handed to the system: once it holds so many bytes or is so old; 1 MiB and one second,
+// unless said otherwise.
+func Buffer(bytes int, age time.Duration) Option {
+	return option(func(o *capi.Options) int {
+		if bytes < 0 || age < 0 {
+			return capi.Invalid
+		}
+		return o.SetBuffer(uint(bytes), uint64(age))
+	}, "Buffer(%d, %s)", bytes, age)
+}
+
+// NoIndex does without index files: the logs are scanned instead.
+func NoIndex() Option { return option((*capi.Options).SetNoIndex, "NoIndex") }
+
+// NoBackground keeps the store from having a thread of its own; call Tick for what is due by time.
+func NoBackground() Option { return option((*capi.Options).SetNoBackground, "NoBackground") }
+
+// Logger sets who is told of repairs, damage, opening and closing, each with the attribute "store", its path. Its handler is called during
+// calls of the store and from a thread of its own, perhaps at once. It must not use the same store, and ends the program if it panics.
+func Logger(logger *slog.Logger) Option { return func(c *config) { c.logger = logger } }

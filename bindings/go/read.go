@@ -1,0 +1,286 @@
+package estore
+
+import (
+	"context"
+	"iter"
+	"runtime"
+	"sync"
+	"time"
+
+	"estore/internal/capi"
+)
+
+// ReadOption says how to read.
+type ReadOption func(*reading)
+
+type reading struct {
+	flags  uint32
+	limit  uint64
+	borrow bool
+	gaps   *[]Gap
+	// An option that can never work.
+	refused string
+}
+
+// Reverse reads newest first: exactly the forward order reversed.
+func Reverse() ReadOption { return func(r *reading) { r.flags |= capi.ReadReverse } }
+
+// Limit reads at most n events, counted from where reading starts. n must be at least 1.
+func Limit(n int) ReadOption { return func(r *reading) { r.atMost(n, "Limit") } }
+
+// Last reads the newest n events of the range, still oldest first unless [Reverse] is said too. n must be at least 1.
+func Last(n int) ReadOption {
+	return func(r *reading) {
+		r.flags |= capi.ReadLast
+		r.atMost(n, "Last")
+	}
+}
+
+func (r *reading) atMost(n int, what string) {
+	if n < 1 {
+		r.refused = what + " needs at least 1 event"
+		return
+	}
+	r.limit = uint64(n)
+}
+
+// Salvage goes on at damage instead of failing: damaged frames are left out, every event outside of them comes. See [Iter.Gaps] and
+// [SalvageInto] for what is missing.
+func Salvage() ReadOption { return func(r *reading) { r.flags |= capi.ReadSalvage } }
+
+// SalvageInto is [Salvage], and when reading ends, also early, the gaps up to there are appended to *gaps.
+func SalvageInto(gaps *[]Gap) ReadOption {
+	return func(r *reading) {
+		r.flags |= capi.ReadSalvage
+		r.gaps = gaps
+	}
+}
+
+// Borrow lends the data of events instead of copying it: no memory is allocated for them. It is memory of the library, and ends when the
+// loop goes on to the next event, or when the next batch is asked of an [Iter] or it is closed. Whoever follows it later reads other
+// bytes or crashes the program: bytes.Clone what is kept. It must not be written to.
+func Borrow() ReadOption { return func(r *reading) { r.borrow = true } }
+
+// Gap is a damaged place that a salvaging reader left out.
+type Gap struct {
+	// Path is the damaged file; Offset and Len are its bytes that were left out.
+	Path        string
+	Offset, Len uint64
+	// No event that is missing is older than FirstTime nor newer than LastTime.
+	FirstTime, LastTime uint64
+	// What says in words what is wrong with the bytes.
+	What string
+}
+
+// Iter gives the events of one moment in batches: every append that had returned when it was made, and nothing that comes later. It may
+// outlive its store. Several goroutines may use it and take turns. End it with Close.
+type Iter struct {
+	core   *iterCore
+	events []Event
+	borrow bool
+}
+
+type iterCore struct {
+	mu     sync.Mutex
+	cursor capi.Cursor
+	closed bool
+	path   string
+	logger *logRef
+	gaps   *[]Gap
+}
+
+// Iter starts reading from one time to another, both included; [MaxTime] as the end means that there is none. For loops, Read is simpler.
+func (c *common) Iter(from, to uint64, options ...ReadOption) (*Iter, error) {
+	k, err := c.enter("read")
+	if err != nil {
+		return nil, err
+	}
+	defer k.leave()
+	var r reading
+	for _, o := range options {
+		if o != nil {
+			o(&r)
+		}
+	}
+	if r.refused != "" {
+		return nil, refuse(ErrInvalid, "read", k.path, "%s", r.refused)
+	}
+	cursor, f := k.log.Read(from, to, r.flags, r.limit)
+	if f != nil {
+		return nil, k.error(f, "read")
+	}
+	k.logger.use()
+	openHandles.Add(1)
+	i := &Iter{core: &iterCore{cursor: cursor, path: k.path, logger: k.logger, gaps: r.gaps}, borrow: r.borrow}
+	runtime.AddCleanup(i, (*iterCore).forgotten, i.core)
+	return i, nil
+}
+
+// Takes the turn of this goroutine, unless there is nothing to use any more.
+func (i *Iter) lock(op string) (*iterCore, error) {
+	if i == nil || i.core == nil {
+		return nil, refuse(ErrClosed, op, "", "the iterator was never made")
+	}
+	k := i.core
+	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		return nil, refuse(ErrClosed, op, k.path, "%s: the iterator is closed", k.path)
+	}
+	return k, nil
+}
+
+// NextBatch gives the next events: any number of them, none at the end, and again none after it. The slice is the iterator's until the
+// next call; the data is the caller's, unless [Borrow] was asked for. A failure such as [ErrCorrupt] comes after the events before it.
+// A ctx that is cancelled before the call is the error, and takes nothing away.
+func (i *Iter) NextBatch(ctx context.Context) ([]Event, error) {
+	k, err := i.lock("read")
+	if err != nil {
+		return nil, err
+	}
+	defer k.mu.Unlock()
+	defer runtime.KeepAlive(i)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n, f := k.cursor.Next()
+	if f != nil {
+		return nil, errorOf(f, "read", k.path)
+	}
+	if cap(i.events) < n {
+		i.events = make([]Event, n)
+	}
+	events := i.events[:n]
+	if i.borrow {
+		k.cursor.Lend(asC(events))
+	} else {
+		k.cursor.Copy(asC(events))
+	}
+	return events, nil
+}
+
+// SnapshotSeq is the seq up to which the iterator shows the store.
+func (i *Iter) SnapshotSeq() (uint64, error) {
+	k, err := i.lock("snapshot seq")
+	if err != nil {
+		return 0, err
+	}
+	defer k.mu.Unlock()
+	defer runtime.KeepAlive(i)
+	seq, f := k.cursor.SnapshotSeq()
+	return seq, errorOf(f, "snapshot seq", k.path)
+}
+
+// Gaps is what an iterator with [Salvage] has left out so far; all of it is known once it has come to its end. Others leave nothing out.
+func (i *Iter) Gaps() ([]Gap, error) {
+	k, err := i.lock("gaps")
+	if err != nil {
+		return nil, err
+	}
+	defer k.mu.Unlock()
+	defer runtime.KeepAlive(i)
+	return k.found()
+}
+
+func (k *iterCore) found() ([]Gap, error) {
+	found, f := k.cursor.Gaps()
+	gaps := make([]Gap, len(found))
+	for i, g := range found {
+		gaps[i] = Gap(g)
+	}
+	return gaps, errorOf(f, "gaps", k.path)
+}
+
+// Close ends the iterator, and what it lent. Closing again is fine. It never fails.
+func (i *Iter) Close() {
+	if i != nil && i.core != nil {
+		i.core.close()
+		runtime.KeepAlive(i)
+	}
+}
+
+func (k *iterCore) close() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return false
+	}
+	k.closed = true
+	if k.gaps != nil {
+		if gaps, err := k.found(); err == nil {
+			*k.gaps = append(*k.gaps, gaps...)
+		}
+	}
+	k.cursor.End()
+	openHandles.Add(-1)
+	k.logger.done()
+	return true
+}
+
+func (k *iterCore) forgotten() {
+	// Nobody waits for the gaps any more, and this is another goroutine than the one that they are for.
+	k.mu.Lock()
+	k.gaps = nil
+	k.mu.Unlock()
+	if k.close() {
+		forgottenHandles.Add(1)
+	}
+}
+
+// Read gives the events from one time to another, both included, in order of time and, for equal times, of arrival; [MaxTime] as the end
+// means that there is none.
+//
+//	for event, err := range store.Read(ctx, from, to) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// Each loop shows the store as it is when it starts. An error, also of opening the reader, comes as the last step with an empty event.
+// ctx is looked at before each batch. However the loop ends, what it needed is freed. Data is the caller's, unless [Borrow] was asked for.
+func (c *common) Read(ctx context.Context, from, to uint64, options ...ReadOption) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(Event{}, err)
+			return
+		}
+		i, err := c.Iter(from, to, options...)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		defer i.Close()
+		for {
+			events, err := i.NextBatch(ctx)
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			if len(events) == 0 {
+				return
+			}
+			for n := range events {
+				if !yield(events[n], nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ReadTimes is Read with [time.Time]. A time before 1970 or after July 2554 is refused with [ErrRange].
+func (c *common) ReadTimes(ctx context.Context, from, to time.Time, options ...ReadOption) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		start, err := Nanos(from)
+		end := uint64(0)
+		if err == nil {
+			end, err = Nanos(to)
+		}
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
+		c.Read(ctx, start, end, options...)(yield)
+	}
+}

@@ -1,0 +1,176 @@
+//! The Go package as programs see it: `bindings/go` is checked by Go's own tools and runs its own tests against the library of this build,
+//! with everything on that finds wrong use of memory; and the program of its opening comment is built in each way that it names.
+//!
+//! The tests themselves, by behaviour, are beside the package: `bindings/go/*_test.go`.
+
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use native::*;
+
+mod native;
+
+/// A folder with the shared library under the names that programs ask for.
+fn shared(folder: &Path) {
+    for name in ["libestore.so", "libestore.so.1"] {
+        symlink(library("libestore.so"), folder.join(name)).unwrap();
+    }
+}
+
+/// The go tool in the package, with the library of this build in the place of the one that the tag names. `folder` holds the library.
+fn go(folder: &Path) -> Command {
+    let mut command = Command::new("go");
+    command.current_dir(root().join("bindings/go")).env("CGO_ENABLED", "1").env("GOFLAGS", "-tags=estore_dev -buildvcs=false");
+    command.env("CGO_LDFLAGS", format!("-L{} -Wl,-rpath,{0}", folder.display()));
+    command
+}
+
+#[test]
+fn gofmt_and_vet_have_nothing_to_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let unformatted = text_of(Command::new("gofmt").arg("-l").arg(root().join("bindings/go")));
+    assert!(unformatted.is_empty(), "gofmt would change:\n{unformatted}");
+    for tags in ["estore_dev", "estore_dev,estore_debug"] {
+        run(go(folder.path()).args(["vet", "-tags", tags, "./..."]));
+    }
+}
+
+#[test]
+fn behaviour_with_the_race_detector_and_all_checks_of_pointers() {
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    run(go(folder.path()).env("GOEXPERIMENT", "cgocheck2").args(["test", "-race", "-count=1", "./..."]));
+}
+
+/// The collector runs before and during every call, and overwrites what it frees.
+#[test]
+fn behaviour_while_garbage_is_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    run(go(folder.path()).env("GODEBUG", "clobberfree=1,cgocheck=1").args(["test", "-count=1", "-tags=estore_dev,estore_debug", "./..."]));
+}
+
+#[test]
+fn allocations_are_as_few_as_promised() {
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    run(go(folder.path()).args(["test", "-count=1", "-run", "TestAllocations", "."]));
+}
+
+/// Builds the program in the opening comment of the package as a module of its own, finding the library through pkg-config.
+fn build_program(folder: &Path, tags: &str) -> PathBuf {
+    let comment = fs::read_to_string(root().join("bindings/go/doc.go")).unwrap();
+    let lines = comment.lines().skip_while(|line| *line != "//\tpackage main");
+    let program: String =
+        lines.map_while(|line| if line == "//" { Some("") } else { line.strip_prefix("//\t") }).map(|line| format!("{line}\n")).collect();
+    assert!(program.contains("func main()"), "no program was found in doc.go");
+    let module = folder.join("program");
+    fs::create_dir(&module).unwrap();
+    fs::write(module.join("main.go"), program).unwrap();
+    let replaced = root().join("bindings/go");
+    let text = format!("module program\n\ngo 1.24\n\nrequire estore v0.0.0\n\nreplace estore => {:?}\n", replaced);
+    fs::write(module.join("go.mod"), text).unwrap();
+    let include = root().join("include");
+    let libraries = SYSTEM_LIBRARIES.join(" ");
+    let pc = format!(
+        "Name: estore\nDescription: estore\nVersion: 0\nCflags: -I{}\nLibs: -L{} -lestore\nLibs.private: {libraries}\n",
+        include.display(),
+        folder.display()
+    );
+    fs::write(folder.join("estore.pc"), pc).unwrap();
+    let built = module.join("built");
+    let mut command = Command::new("go");
+    command.current_dir(&module).env("CGO_ENABLED", "1").env("PKG_CONFIG_PATH", folder).env("GOFLAGS", "-buildvcs=false");
+    run(command.args(["build", "-tags", tags, "-o"]).arg(&built).arg("."));
+    built
+}
+
+/// Runs the program in a folder that has no store yet.
+fn output_of(program: &Path, change: impl FnOnce(&mut Command)) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    change(command.current_dir(folder.path()));
+    command.output().unwrap()
+}
+
+fn check_program(output: &Output) {
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && printed.starts_with("1000 first\n3000 third\n1") && printed.ends_with(" now, with an id of its own\n"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn the_program_of_the_comment_runs_with_the_shared_library_and_refuses_an_older_one() {
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    let program = build_program(folder.path(), "");
+    check_program(&output_of(&program, |command| {
+        command.env("LD_LIBRARY_PATH", folder.path());
+    }));
+
+    // The same library, but for what it says of its version.
+    let source = folder.path().join("older.c");
+    fs::write(&source, "const char *estore_version(void) { return \"0.0.7\"; }\nunsigned estore_version_number(void) { return 7; }\n")
+        .unwrap();
+    let older = folder.path().join("older.so");
+    run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&older).arg(&source));
+    let refused = output_of(&program, |command| {
+        command.env("LD_LIBRARY_PATH", folder.path()).env("LD_PRELOAD", &older);
+    });
+    let said = String::from_utf8_lossy(&refused.stderr);
+    let (ours, theirs) = (env!("CARGO_PKG_VERSION"), "0.0.7");
+    assert!(!refused.status.success() && said.contains(ours) && said.contains(theirs), "{said}");
+}
+
+#[test]
+fn the_program_of_the_comment_runs_with_the_static_library() {
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    symlink(library("libestore.a"), folder.path().join("libestore.a")).unwrap();
+    let program = build_program(folder.path(), "estore_static");
+    // No library to be found, and none is asked for.
+    check_program(&output_of(&program, |_| ()));
+}
+
+/// Words of the C header that the binding has no use for: macros of its own text, outcomes that no function has yet, defaults that need no
+/// saying, the call for a single event, and what Go has itself (a clock, random numbers).
+const NOT_USED: [&str; 11] = [
+    "ESTORE_H",
+    "ESTORE_ERROR_INIT",
+    "ESTORE_ERROR_MESSAGE_LEN",
+    "ESTORE_TIMEOUT",
+    "ESTORE_GAP",
+    "ESTORE_READ_FORWARD",
+    "estore_iter_next",
+    "estore_event_init",
+    "estore_event_id",
+    "estore_now",
+    "ESTORE_MODE_CREATE_IF_MISSING",
+];
+
+#[test]
+fn nothing_of_the_c_header_is_forgotten() {
+    let header = fs::read_to_string(root().join("include/estore.h")).unwrap();
+    let binding: String = ["capi.go", "bridge.c"]
+        .iter()
+        .map(|name| fs::read_to_string(root().join("bindings/go/internal/capi").join(name)).unwrap())
+        .collect();
+    let words: BTreeSet<&str> = binding.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    // Calls that a store and an efile share are made by a macro, from the part of the name that they share.
+    let shared = |name: &str| {
+        let (_, call) = name.split_once('_').unwrap();
+        binding.contains(&format!("OF(log, {call},"))
+    };
+    let constants = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split_whitespace().next());
+    let names = declared().into_iter().chain(constants.map(str::to_owned));
+    let forgotten: Vec<String> =
+        names.filter(|name| !words.contains(name.as_str()) && !shared(name) && !NOT_USED.contains(&name.as_str())).collect();
+    assert!(forgotten.is_empty(), "the Go binding does not use {forgotten:?}");
+}
