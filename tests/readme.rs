@@ -64,8 +64,7 @@ impl Place {
     fn compile_go(&self, folder: &Path) -> PathBuf {
         let program = self.path("program");
         let mut command = self.command("go");
-        command.current_dir(folder).env("CGO_ENABLED", "1").args(["build", "-o"]).arg(&program).arg(".");
-        command.env("CGO_CFLAGS", format!("-I{}", root().join("include").display()));
+        command.current_dir(folder).env("CGO_ENABLED", "1").args(["build", "-tags", "estore_dev", "-o"]).arg(&program).arg(".");
         text_of(command.env("CGO_LDFLAGS", format!("-L{}", self.path("lib").display())));
         program
     }
@@ -76,7 +75,9 @@ impl Place {
             "c" => self.compile("cc", "-std=c99", &self.write("program.c", text)),
             "cpp" => self.compile("c++", "-std=c++17", &self.write("program.cpp", text)),
             "go" => {
-                self.write("go/go.mod", "module program\n\ngo 1.19\n");
+                let package = root().join("bindings/go");
+                let module = format!("module program\n\ngo 1.24\n\nrequire estore v0.0.0\n\nreplace estore => {package:?}\n");
+                self.write("go/go.mod", &module);
                 self.compile_go(self.write("go/main.go", text).parent().unwrap())
             }
             "python" => return text_of(self.command("python3").arg(self.write("program.py", text))),

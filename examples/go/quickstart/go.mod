@@ -1,3 +1,7 @@
 module quickstart
 
-go 1.19
+go 1.24
+
+require estore v0.0.0
+
+replace estore => ../../../bindings/go
