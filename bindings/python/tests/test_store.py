@@ -1,0 +1,220 @@
+"""A store from opening to closing: what goes in comes out, and what is asked of it is answered."""
+
+import gc
+import os
+import pathlib
+import warnings
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from conftest import plain
+
+import estore
+
+DAY = 86_400 * 10**9
+
+
+def test_what_goes_in_out_of_order_comes_out_in_order(either):
+    assert either.append([estore.Event(3000, b"third"), (1000, b"first"), (2000, b"second", 7)]) == 3
+    assert plain(either.read(1000, 2000)) == [(1000, b"first", 0), (2000, b"second", 7)]
+    assert either.count(1000, 2000) == 2
+    assert either.last_seq == 3
+
+
+def test_one_event_is_a_batch_of_its_own(either):
+    assert either.append(estore.Event(5, b"alone")) == 1
+    assert list(either.read()) == [estore.Event(5, b"alone", 0, 1)]
+
+
+def test_any_iterable_is_a_batch(either):
+    assert either.append((at, b"%d" % at) for at in range(5)) == 5
+    assert either.append([]) == 5
+    assert either.append(iter(())) == 5
+    assert either.append({estore.Event(9, b"x"): 1}) == 6
+    assert [event.time for event in either.read()] == [0, 1, 2, 3, 4, 9]
+
+
+def test_a_store_keeps_its_events(path):
+    with estore.open(path) as store:
+        store.append([(1, b"kept")])
+    assert store.closed
+    with estore.open(path, mode="existing") as store:
+        assert [event.data for event in store.read()] == [b"kept"]
+
+
+def test_append_absent_stores_what_is_not_there(either):
+    batch = [(1, b"a"), (2, b"b", 1), (2, b"b", 2)]
+    assert either.append_absent(batch) == estore.Absent(last_seq=3, stored=3, present=0, expired=0)
+    assert either.append_absent(batch + [(3, b"c")])[1:] == (1, 3, 0)
+    assert either.count() == 4
+
+
+def test_deleting_by_time(store):
+    store.append([(1 * DAY, b"old"), (3 * DAY, b"new")])
+    store.delete_before(datetime(1970, 1, 3, tzinfo=timezone.utc))
+    assert [event.data for event in store.read()] == [b"new"]
+    assert store.append_absent([(1, b"too old")]).expired == 1
+    assert store.stats().horizon == 2 * DAY
+
+
+def test_stats(either):
+    assert (either.stats().oldest, either.stats().newest, either.stats().events) == (None, None, 0)
+    either.append([(0, b"x"), (100, b"y")])
+    either.sync()
+    stats = either.stats()
+    assert (stats.oldest, stats.newest, stats.events, stats.last_seq, stats.durable_seq) == (0, 100, 2, 2, 2)
+    assert stats.file_size_ns == (DAY if isinstance(either, estore.Store) else 0)
+    assert stats.grace_ns == 60 * 10**9 and stats.log_bytes > 0 and stats.others == {}
+
+
+def test_sync_and_tick(either):
+    seq = either.append([(1, b"x")])
+    assert either.sync() == seq == either.durable_seq
+    either.tick()
+
+
+def test_splits_cover_the_range_at_chunk_borders(store):
+    assert store.splits() == []
+    store.append([(at * DAY // 2, b"x") for at in range(7)])
+    assert store.splits() == [(0, DAY - 1), (DAY, 2 * DAY - 1), (2 * DAY, 3 * DAY - 1), (3 * DAY, 3 * DAY)]
+    assert sum(store.count(*piece) for piece in store.splits()) == 7
+    assert store.splits(5, 6) == [(5, 6)]
+    with pytest.raises(estore.InvalidError, match="pieces"):
+        with estore.open(store.path.parent / "tiny", file_size=1) as tiny:
+            tiny.splits(0, estore.FOREVER)
+
+
+def test_verify_of_a_whole_store(either):
+    either.append([(at, b"x") for at in range(1000)])
+    assert either.verify() == estore.Verified(events=1000, damaged=0, findings=[])
+
+
+def test_settings_are_durations_of_all_kinds(tmp_path):
+    for at, hour in enumerate(["1h", timedelta(hours=1), 3600 * 10**9]):
+        with estore.open(tmp_path / str(at), file_size=hour, grace="10s") as store:
+            assert store.stats()[:2] == (3600 * 10**9, 10 * 10**9)
+    with pytest.raises(estore.SettingsError):
+        estore.open(tmp_path / "0", file_size="2h")
+
+
+def test_every_option_is_taken(tmp_path):
+    options = dict(durability="buffered", buffer_len=1000, buffer_age="1s", max_event_len=10, max_open_logs=2, index=False, background=False)
+    with estore.open(tmp_path / "a", max_new_chunks=3, log=None, **options) as store:
+        with pytest.raises(estore.TooLargeError):
+            store.append([(1, b"x" * 11)])
+        with pytest.raises(estore.TooManyChunksError):
+            store.append([(at * DAY, b"x") for at in range(4)])
+        assert store.count() == 0
+    del options["max_open_logs"]
+    estore.open_efile(tmp_path / "b", mode="create_new", grace=0, **options).close()
+    estore.open_efile(tmp_path / "c", durability="interval", sync_interval=timedelta(milliseconds=5)).close()
+    estore.open(tmp_path / "d", durability="power").close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(mode="w"),
+        dict(durability="none"),
+        dict(grace="soon"),
+        dict(grace=-1),
+        dict(file_size=0),
+        dict(file_size="0s"),
+        dict(file_size=timedelta(seconds=-1)),
+        dict(sync_interval=0),
+        dict(buffer_len=0, durability="buffered"),
+        dict(max_event_len=2**30 + 1),
+        dict(max_event_len=2**70),
+        dict(max_new_chunks=0),
+        dict(max_open_logs=-1),
+    ],
+)
+def test_options_out_of_range_are_refused(path, options):
+    with pytest.raises(estore.InvalidError):
+        estore.open(path, **options)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("options", [dict(mode=1), dict(grace=1.5), dict(max_event_len="1"), dict(log=5), dict(durability=b"power")])
+def test_options_of_the_wrong_type_are_refused_by_name(path, options):
+    kind = type(next(iter(options.values()))).__name__
+    with pytest.raises(TypeError, match=kind):
+        estore.open(path, **options)
+    assert not path.exists()
+
+
+def test_paths_of_all_kinds(tmp_path):
+    for at, form in enumerate([str, pathlib.Path, os.fsencode]):
+        given = form(tmp_path / f"{at} Ω")
+        with estore.open(given) as store:
+            assert store.path == given
+    odd = os.fsencode(tmp_path) + b"/\xff\xfe"
+    with estore.open(odd) as store:
+        store.append([(1, b"x")])
+    assert os.path.isdir(odd)
+    estore.destroy(odd)
+    assert not os.path.exists(odd)
+    with pytest.raises(TypeError):
+        estore.open(5.0)
+    with pytest.raises(estore.InvalidError):
+        estore.open("with\0nul")
+    with pytest.raises(estore.Error):
+        estore.open("")
+
+
+def test_destroy(tmp_path):
+    estore.open(tmp_path / "a").close()
+    estore.destroy(tmp_path / "a")
+    estore.open_efile(tmp_path / "b").close()
+    with pytest.raises(estore.NotAStoreError):
+        estore.destroy(tmp_path / "b")
+    estore.destroy_efile(tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_use_after_close_is_an_error_and_closing_twice_is_none(either):
+    either.close()
+    either.close()
+    calls = [
+        lambda: either.append([]),
+        lambda: either.append_absent([]),
+        lambda: either.read(),
+        lambda: either.count(),
+        lambda: either.sync(),
+        lambda: either.tick(),
+        lambda: either.stats(),
+        lambda: either.verify(),
+        lambda: either.last_seq,
+        lambda: either.durable_seq,
+    ]
+    if isinstance(either, estore.Store):
+        calls += [lambda: either.splits(), lambda: either.delete_before(1)]
+    for call in calls:
+        with pytest.raises(estore.ClosedError, match="closed"):
+            call()
+    assert either.closed and "closed" in repr(either)
+
+
+def test_a_store_that_nobody_closed_is_closed_with_a_warning(path):
+    store = estore.open(path)
+    store.append([(1, b"x")])
+    with pytest.warns(ResourceWarning, match="never closed"):
+        del store
+        gc.collect()
+    with estore.open(path) as store:
+        assert store.count() == 1
+
+
+def test_closing_leaves_no_warning(path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        store = estore.open(path)
+        store.close()
+        del store
+        gc.collect()
+    assert caught == []
+
+
+def test_a_store_is_not_a_loop(store):
+    with pytest.raises(TypeError, match="store.read"):
+        iter(store)
