@@ -167,7 +167,7 @@ def address_of(buffer: bytearray) -> int:
 # All of memory as one array of bytes: a slice of it copies what lies at an address, in one step without a call through ctypes.
 _memory = (ctypes.c_char * sys.maxsize).from_address(0)
 _copy: Callable[[Any], Any] = _memory.__getitem__
-_event: Callable[[Iterable[Any]], Event] = partial(tuple.__new__, Event)
+_event: Callable[[Any], Any] = partial(tuple.__new__, Event)
 
 
 def copy_data(words: memoryview, halves: memoryview, n: int) -> List[bytes]:
