@@ -26,7 +26,7 @@ FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLU
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test crash kill fuzz bench lib install install-strip uninstall clean
+.PHONY: help demo test crash kill fuzz bench lib wheel install install-strip uninstall clean
 
 help: ## lists the commands (the default)
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' Makefile | expand -t 20
@@ -77,6 +77,9 @@ lib: ## builds the shared and the static library into target/release
 	objcopy -R .llvmbc -R .llvmcmd -w --keep-global-symbol='estore_*' --keep-global-symbol='efile_*' $(DIST)/estore.o
 	rm -f $(DIST)/libestore.a
 	ar rcsD $(DIST)/libestore.a $(DIST)/estore.o
+
+wheel: $(DIST)/libestore.a ## builds the Python package with the library in it, into bindings/python/dist
+	python3 bindings/python/build_wheel.py --library "$(DIST)/libestore.so"
 
 # Only if something changed: so `sudo make install` needs no Rust after `make lib`.
 $(DIST)/libestore.a: Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
