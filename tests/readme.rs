@@ -46,7 +46,8 @@ impl Place {
     /// A command that runs here and finds the library.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.folder.path()).env("LD_LIBRARY_PATH", self.path("lib"));
+        command.current_dir(self.folder.path()).env("LD_LIBRARY_PATH", self.path("lib")).env_remove("ESTORE_LIBRARY");
+        command.env("PYTHONPATH", root().join("bindings/python")).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 
