@@ -72,8 +72,8 @@
  * sets it to NULL. Stores, options and iterators may be closed in any order. Nothing that the library returns is for free(). Data and
  * texts are passed as pointer and length; length 0 ignores the pointer. What is passed in is borrowed during the call.
  *
- * Events that an iterator gives are views of its memory: they end at the next call of estore_iter_next, estore_iter_next_batch or
- * estore_iter_close on it. Copy what is kept longer.
+ * Events that an iterator gives are views of its memory: they end when the next ones are asked of it, and with its close. Copy what is
+ * kept longer, or have it copied by estore_iter_next_columns.
  *
  * THREADS
  *
@@ -1153,8 +1153,8 @@ const char *estore_stat_name(size_t index);
  *
  * Arguments: iter. event: where the event goes.
  * Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again. *event is as it was unless ESTORE_OK is returned.
- * Ownership: event->data is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or estore_iter_close
- * on this iterator (debug builds of the library overwrite it then).
+ * Ownership: event->data is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug builds
+ * of the library overwrite it then).
  * Threads: any, one at a time on one iterator.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
  * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
@@ -1171,8 +1171,8 @@ estore_status estore_iter_next(estore_iter *iter,
  * goes.
  * Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again. *n is as it was unless ESTORE_OK is
  * returned.
- * Ownership: the data of the events is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or
- * estore_iter_close on this iterator (debug builds of the library overwrite it then). The array is the caller's.
+ * Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug
+ * builds of the library overwrite it then). The array is the caller's.
  * Threads: any, one at a time on one iterator.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
  * before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
@@ -1183,6 +1183,36 @@ estore_status estore_iter_next_batch(estore_iter *iter,
                                      size_t capacity,
                                      size_t *n,
                                      estore_error *err);
+
+/**
+ * Copies the next events into columns, as many as fit and are at hand: one array for each field and one buffer for all data, the form that
+ * data frames and columnar formats take. A short batch means nothing; only ESTORE_END means the end. May be mixed with the calls above.
+ *
+ * Arguments: iter. times, seqs, ids: arrays of the caller with room for capacity events; each may be NULL if it isn't wanted. offsets: an
+ * array of capacity + 1 elements for where the data of each event starts in data, the first at 0, and behind them where the last one ends.
+ * NULL means that no data is wanted, and ignores data. capacity: at least 1; 4096 is a good one. data, data_capacity: memory of the caller
+ * for the data and its length in bytes; data_capacity 0 ignores the pointer. n: where the number of events goes. data_len: where the
+ * number of bytes of data goes, or NULL.
+ * Returns: ESTORE_OK, *n events in the columns and *data_len set. *n is 0 only if not even the data of the next event fits: no event is
+ * taken, and *data_len is how many bytes it has. ESTORE_END at the end, again and again. *n and *data_len are as they were unless ESTORE_OK
+ * is returned.
+ * Ownership: the columns and the data are the caller's and stay. Events given before as views end here.
+ * Threads: any, one at a time on one iterator.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
+ * before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_next_columns(estore_iter *iter,
+                                       uint64_t *times,
+                                       uint64_t *seqs,
+                                       uint32_t *ids,
+                                       uint64_t *offsets,
+                                       size_t capacity,
+                                       uint8_t *data,
+                                       size_t data_capacity,
+                                       size_t *n,
+                                       size_t *data_len,
+                                       estore_error *err);
 
 /**
  * Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one.

@@ -42,6 +42,7 @@ programs! {
     bad_paths
     callbacks_call_the_library
     closing_in_every_order
+    columns
     dead_writers_lock_is_free
     delete_before
     durations

@@ -960,13 +960,31 @@ struct callback {
 /* Reading */
 
 /**
+ * Events as columns, the form that data frames take: element i of each belongs to event i, and its data is data[offsets[i]] up to
+ * data[offsets[i + 1]]. Filled by reader::next_columns; keeps its memory from one call to the next.
+ */
+struct columns {
+    std::vector<std::uint64_t> times;
+    std::vector<std::uint64_t> seqs;
+    std::vector<std::uint32_t> ids;
+    /** One more than there are events; the first is 0. */
+    std::vector<std::uint64_t> offsets;
+    std::vector<std::uint8_t> data;
+
+    std::size_t size() const noexcept { return times.size(); }
+    bool empty() const noexcept { return times.empty(); }
+    /** The data of event i. */
+    byte_view data_of(std::size_t i) const noexcept { return {data.data() + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])}; }
+};
+
+/**
  * Events of a snapshot in order, made by store::read. A range to loop over once:
  *
  *     for (const event &e : store.read(from, to)) ...
  *
  * The loop asks the library for 256 events at a time and fails where they end in an error. Without exceptions it ends there instead:
- * ask failure() afterwards. A loop that was left by break may be taken up again by another: it goes on with the next event. Loops, next()
- * and next_batch() may be mixed, and no event is lost or repeated.
+ * ask failure() afterwards. A loop that was left by break may be taken up again by another: it goes on with the next event. Loops, next(),
+ * next_batch() and next_columns() may be mixed, and no event is lost or repeated.
  *
  * Events are views: those that came before end with the next one, or with this. Used by one thread at a time. May outlive its store.
  * Fails with corrupt, io, gone, permission and others (estore_iter_next_batch).
@@ -1006,6 +1024,39 @@ public:
         while (n < events.size() && batch_->given < batch_->filled)
             events[n++] = batch_->events[batch_->given++];
         return n;
+    }
+
+    /**
+     * Copies at most max of the next events into columns, in place of what was in them; returns how many there are, 0 only at the end
+     * (estore_iter_next_columns). A max of 0 fails with errc::invalid. After a failure nothing is in the columns.
+     */
+    result<std::size_t> next_columns(columns &into, std::size_t max = 4096)
+    {
+        if (batch_ && batch_->given < batch_->filled && max > 0)
+            return give_ahead(into, max);
+        into.times.resize(max);
+        into.seqs.resize(max);
+        into.ids.resize(max);
+        into.offsets.resize(max + 1);
+        into.data.resize((std::max)(into.data.capacity(), 64 * max));
+        for (;;) {
+            std::size_t n = 0;
+            const auto data_len =
+                handle_.template ask<std::size_t>(::estore_iter_next_columns, into.times.data(), into.seqs.data(), into.ids.data(),
+                                                  into.offsets.data(), max, into.data.data(), into.data.size(), &n);
+            if (n == 0 && data_len.value > 0) {
+                into.data.resize(data_len.value);
+                continue;
+            }
+            into.times.resize(n);
+            into.seqs.resize(n);
+            into.ids.resize(n);
+            into.offsets.resize(n + 1);
+            into.data.resize(data_len.value);
+            if (data_len.failed())
+                return detail::fail<std::size_t>(data_len.what());
+            return n;
+        }
     }
 
     /** Up to which seq this shows the store (estore_iter_snapshot_seq). */
@@ -1102,6 +1153,26 @@ private:
     detail::answer<std::size_t> fetch(view<event> events) const
     {
         return handle_.template ask<std::size_t>(::estore_iter_next_batch, events.data(), events.size());
+    }
+
+    // What a loop has fetched and not given yet, as columns. Its data is still good: nothing is asked of the library.
+    std::size_t give_ahead(columns &into, std::size_t max)
+    {
+        into.times.clear();
+        into.seqs.clear();
+        into.ids.clear();
+        into.offsets.assign(1, 0);
+        into.data.clear();
+        while (into.size() < max && batch_->given < batch_->filled) {
+            const event &e = batch_->events[batch_->given++];
+            into.times.push_back(e.time);
+            into.seqs.push_back(e.seq);
+            into.ids.push_back(e.id);
+            if (e.len > 0)
+                into.data.insert(into.data.end(), e.data, e.data + e.len);
+            into.offsets.push_back(into.data.size());
+        }
+        return into.size();
     }
 
     // The next event for a loop, nullptr at its end.

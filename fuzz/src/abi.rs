@@ -86,6 +86,8 @@ functions! {
     estore_stat_name(index: usize) -> *const c_char;
     estore_iter_next(iter: Handle, event: *mut Event, err: *mut Detail) -> Status;
     estore_iter_next_batch(iter: Handle, events: *mut Event, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
+    estore_iter_next_columns(iter: Handle, times: *mut u64, seqs: *mut u64, ids: *mut u32, offsets: *mut u64, capacity: usize,
+        data: *mut u8, data_capacity: usize, n: *mut usize, data_len: *mut usize, err: *mut Detail) -> Status;
     estore_iter_snapshot_seq(iter: Handle, seq: *mut u64, err: *mut Detail) -> Status;
     estore_iter_gaps(iter: Handle, on_gap: GapFn, userdata: Handle, n: *mut usize, err: *mut Detail) -> Status;
     estore_iter_close(iter: *mut Handle, err: *mut Detail) -> Status;

@@ -514,6 +514,10 @@ impl Runner {
                 self.read(*on, *efile, *into, (start.ns(), end.ns()), u32::from(*flags), u64::from(*limit), *odd);
             }
             Call::Next(on, odd) => self.next(*on, *odd),
+            // By columns for some numbers of the capacity, rather than as a call of its own: so older inputs keep their meaning.
+            Call::NextBatch { on, capacity: capacity @ 160.., odd } => {
+                self.next_columns(*on, usize::from(*capacity % 40), usize::from(*capacity) * 113 % 2000, *odd);
+            }
             Call::NextBatch { on, capacity, odd } => self.next_batch(*on, usize::from(*capacity % 40), *odd),
             Call::SnapshotSeq(on, odd) => {
                 let mut seq = UNTOUCHED;
@@ -1127,6 +1131,40 @@ impl Runner {
             }
             1 => self.ended(on),
             _ => assert!(self.shaky, "the next events: {status}"),
+        }
+    }
+
+    fn next_columns(&mut self, on: Slot, capacity: usize, room: usize, odd: Odd) {
+        let (mut times, mut seqs, mut ids, mut offsets) = ([UNTOUCHED; 40], [UNTOUCHED; 40], [u32::MAX; 40], [UNTOUCHED; 41]);
+        let mut bytes = vec![0; room];
+        let (mut n, mut data_len) = (UNTOUCHED as usize, UNTOUCHED as usize);
+        let out = if odd.no_output() { null_mut() } else { &raw mut n };
+        let into = if odd.no_input() { null_mut() } else { bytes.as_mut_ptr() };
+        let len = if odd.endless() { usize::MAX } else { capacity };
+        self.shaky = self.iter_is_shaky(on);
+        let (times_to, seqs_to, ids_to, offsets_to) = (times.as_mut_ptr(), seqs.as_mut_ptr(), ids.as_mut_ptr(), offsets.as_mut_ptr());
+        let (handle, lens) = (self.handle(on), &raw mut data_len);
+        let status = call!(self, odd, estore_iter_next_columns(handle, times_to, seqs_to, ids_to, offsets_to, len, into, room, out, lens));
+        if status != 0 {
+            assert!((n, data_len) == (UNTOUCHED as usize, UNTOUCHED as usize), "events of a call that gave none");
+        }
+        let wrong = odd.no_output() || (odd.no_input() && room > 0) || odd.endless() || capacity == 0;
+        if !matches!(&self.slots[on.place()], Some(Held { what: What::Iter(_), .. })) || wrong {
+            return self.must_be_invalid(status, "the next columns of nothing");
+        }
+        match status {
+            0 if n == 0 => assert!(data_len > room, "{data_len} bytes have no room in {room}"),
+            0 => {
+                assert!(n <= capacity && data_len <= room && offsets[n] == data_len as u64, "{n} events with {data_len} bytes");
+                assert!(times[n..].iter().chain(&offsets[n + 1..]).all(|number| *number == UNTOUCHED), "columns beyond the {n} events");
+                let events = (0..n).map(|i| {
+                    let data = &bytes[offsets[i] as usize..offsets[i + 1] as usize];
+                    Event { time: times[i], seq: seqs[i], data: data.as_ptr(), len: data.len() as u32, id: ids[i] }
+                });
+                self.given(on, &events.collect::<Vec<_>>());
+            }
+            1 => self.ended(on),
+            _ => assert!(self.shaky, "the next columns: {status}"),
         }
     }
 

@@ -1,6 +1,7 @@
-//! `estore_iter`: the events of a snapshot, lent to the caller in batches.
+//! `estore_iter`: the events of a snapshot, lent to the caller in batches or copied into columns.
 
 use std::ffi::c_void;
+use std::ptr;
 use std::sync::{Mutex, TryLockError};
 
 use super::error::{Failure, estore_error};
@@ -28,13 +29,14 @@ impl Opaque for estore_iter {
     }
 }
 
-/// How many events `estore_iter_next` takes from the engine at once.
+/// How many events are taken from the engine at once where the caller did not say how many: few enough to stay in the first cache.
 const AHEAD: usize = 256;
 
 pub(super) struct Iter {
     reader: Reader,
-    /// Events that `estore_iter_next` took ahead, and how many of them were handed out. Their data is in the reader's buffers (in
-    /// `lent` in debug builds), which stay as they are until the reader is asked for its next batch: only once all these are handed out.
+    /// Events that were taken ahead of the calls that ask for them, and how many of them were handed out. Their data is in the reader's
+    /// buffers (in `lent` in debug builds), which stay as they are until the reader is asked for its next batch: only once all these are
+    /// handed out.
     ahead: Vec<estore_event>,
     served: usize,
     #[cfg(debug_assertions)]
@@ -65,19 +67,25 @@ impl Iter {
         failure.map_or(Ok(n), Err)
     }
 
+    /// Takes the next events ahead, if all that were are handed out.
+    fn fetch_ahead(&mut self, max: usize) -> Result<(), Failure> {
+        if self.served < self.ahead.len() {
+            return Ok(());
+        }
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.clear();
+        self.served = 0;
+        let fetched = self.fetch(max, |event| ahead.push(event));
+        if fetched.is_err() {
+            ahead.clear();
+        }
+        self.ahead = ahead;
+        fetched.map(|_| ())
+    }
+
     fn next(&mut self) -> Result<Option<estore_event>, Failure> {
         self.end_views();
-        if self.served == self.ahead.len() {
-            let mut ahead = std::mem::take(&mut self.ahead);
-            ahead.clear();
-            self.served = 0;
-            let fetched = self.fetch(AHEAD, |event| ahead.push(event));
-            if fetched.is_err() {
-                ahead.clear();
-            }
-            self.ahead = ahead;
-            fetched?;
-        }
+        self.fetch_ahead(AHEAD)?;
         let event = self.ahead.get(self.served).copied();
         if let Some(event) = event {
             self.served += 1;
@@ -115,6 +123,44 @@ impl Iter {
         Ok(n)
     }
 
+    /// Copies the next events into columns, as many as fit. The answer is `None` at the end.
+    ///
+    /// # Safety
+    ///
+    /// As [`Columns`] says.
+    unsafe fn next_columns(&mut self, columns: &Columns) -> Result<Option<Filled>, Failure> {
+        self.end_views();
+        let mut filled = Filled::default();
+        while filled.events < columns.capacity {
+            match self.fetch_ahead(AHEAD.min(columns.capacity - filled.events)) {
+                Ok(()) => {}
+                // The failure stays, and is the answer of the next call.
+                Err(_) if filled.events > 0 => break,
+                Err(failure) => return Err(failure),
+            }
+            let rest = self.ahead.get(self.served..).unwrap_or_default();
+            let before = filled.events;
+            for event in rest.iter().take(columns.capacity - before) {
+                // SAFETY: the data of events that were taken ahead is still there, and there is room in the columns.
+                if !unsafe { columns.put(event, &mut filled) } {
+                    break;
+                }
+            }
+            let taken = filled.events - before;
+            self.served += taken;
+            if taken < rest.len() {
+                if filled.events == 0 {
+                    filled.data_len = rest.first().map_or(0, |event| event.len as usize);
+                }
+                break;
+            }
+            if taken == 0 {
+                return Ok((filled.events > 0).then_some(filled));
+            }
+        }
+        Ok(Some(filled))
+    }
+
     /// The views that the last call handed out end here, as the header says. A debug build overwrites them, so that a program which
     /// keeps one for too long fails in its tests.
     fn end_views(&mut self) {
@@ -128,6 +174,68 @@ impl Iter {
         self.lent.handed_out.push((event.data, event.len as usize));
         #[cfg(not(debug_assertions))]
         let _ = event;
+    }
+}
+
+/// The caller's columns.
+///
+/// Each of `times`, `seqs` and `ids` is NULL or valid for writes of `capacity` elements; `offsets` is NULL, or valid for writes of one
+/// more, and `data` for writes of `data_capacity` bytes.
+struct Columns {
+    times: *mut u64,
+    seqs: *mut u64,
+    ids: *mut u32,
+    offsets: *mut u64,
+    capacity: usize,
+    data: *mut u8,
+    data_capacity: usize,
+}
+
+/// How much of the columns is filled.
+#[derive(Default)]
+struct Filled {
+    events: usize,
+    data_len: usize,
+}
+
+impl Columns {
+    /// Writes an event behind those that are there. Where its data has no room nothing is written and the answer is `false`.
+    ///
+    /// # Safety
+    ///
+    /// The columns are as [`Columns`] says, `filled` has fewer events than their capacity, and the data of `event` can be read.
+    unsafe fn put(&self, event: &estore_event, filled: &mut Filled) -> bool {
+        let at = filled.events;
+        if !self.offsets.is_null() {
+            let (start, len) = (filled.data_len, event.len as usize);
+            if len > self.data_capacity - start {
+                return false;
+            }
+            if len > 0 {
+                // SAFETY: `len` bytes from `start` on are within the capacity, as just checked; the caller's memory does not overlap ours.
+                unsafe { ptr::copy_nonoverlapping(event.data, self.data.add(start), len) };
+            }
+            filled.data_len += len;
+            // SAFETY: there is one more offset than events, and each gets where the one behind it starts; the first is 0.
+            unsafe {
+                self.offsets.add(at).write(start as u64);
+                self.offsets.add(at + 1).write(filled.data_len as u64);
+            }
+        }
+        if !self.times.is_null() {
+            // SAFETY: `at` is below the capacity.
+            unsafe { self.times.add(at).write(event.time) };
+        }
+        if !self.seqs.is_null() {
+            // SAFETY: as above.
+            unsafe { self.seqs.add(at).write(event.seq) };
+        }
+        if !self.ids.is_null() {
+            // SAFETY: as above.
+            unsafe { self.ids.add(at).write(event.id) };
+        }
+        filled.events += 1;
+        true
     }
 }
 
@@ -205,8 +313,8 @@ unsafe fn exclusively(
 ///
 /// Arguments: iter. event: where the event goes.
 /// Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again. *event is as it was unless ESTORE_OK is returned.
-/// Ownership: event->data is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or estore_iter_close
-/// on this iterator (debug builds of the library overwrite it then).
+/// Ownership: event->data is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug builds
+/// of the library overwrite it then).
 /// Threads: any, one at a time on one iterator.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
 /// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
@@ -230,8 +338,8 @@ pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut es
 /// goes.
 /// Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again. *n is as it was unless ESTORE_OK is
 /// returned.
-/// Ownership: the data of the events is the iterator's, valid until the next call of estore_iter_next, estore_iter_next_batch or
-/// estore_iter_close on this iterator (debug builds of the library overwrite it then). The array is the caller's.
+/// Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug
+/// builds of the library overwrite it then). The array is the caller's.
 /// Threads: any, one at a time on one iterator.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
 /// before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
@@ -257,6 +365,60 @@ pub unsafe extern "C" fn estore_iter_next_batch(
         }
         // SAFETY: not NULL, so valid for writes.
         unsafe { n.write(filled) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Copies the next events into columns, as many as fit and are at hand: one array for each field and one buffer for all data, the form that
+/// data frames and columnar formats take. A short batch means nothing; only ESTORE_END means the end. May be mixed with the calls above.
+///
+/// Arguments: iter. times, seqs, ids: arrays of the caller with room for capacity events; each may be NULL if it isn't wanted. offsets: an
+/// array of capacity + 1 elements for where the data of each event starts in data, the first at 0, and behind them where the last one ends.
+/// NULL means that no data is wanted, and ignores data. capacity: at least 1; 4096 is a good one. data, data_capacity: memory of the caller
+/// for the data and its length in bytes; data_capacity 0 ignores the pointer. n: where the number of events goes. data_len: where the
+/// number of bytes of data goes, or NULL.
+/// Returns: ESTORE_OK, *n events in the columns and *data_len set. *n is 0 only if not even the data of the next event fits: no event is
+/// taken, and *data_len is how many bytes it has. ESTORE_END at the end, again and again. *n and *data_len are as they were unless ESTORE_OK
+/// is returned.
+/// Ownership: the columns and the data are the caller's and stay. Events given before as views end here.
+/// Threads: any, one at a time on one iterator.
+/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
+/// before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_next_columns(
+    iter: *mut estore_iter,
+    times: *mut u64,
+    seqs: *mut u64,
+    ids: *mut u32,
+    offsets: *mut u64,
+    capacity: usize,
+    data: *mut u8,
+    data_capacity: usize,
+    n: *mut usize,
+    data_len: *mut usize,
+    err: *mut estore_error,
+) -> estore_status {
+    let body = |iter: &mut Iter| {
+        if capacity == 0 {
+            return Err(Failure::invalid("the capacity is 0"));
+        }
+        // The longest of the columns, so that none of them can be an array that can't exist.
+        require(n, "n")?;
+        check_array(n.cast::<u64>(), capacity.saturating_add(1), "the columns")?;
+        if !offsets.is_null() {
+            check_array(data, data_capacity, "data")?;
+        }
+        let columns = Columns { times, seqs, ids, offsets, capacity, data, data_capacity };
+        // SAFETY: the columns are as the header asks.
+        let Some(filled) = unsafe { iter.next_columns(&columns) }? else { return Ok(ESTORE_END) };
+        // SAFETY: not NULL, so valid for writes; NULL or valid for writes.
+        unsafe {
+            n.write(filled.events);
+            put(data_len, filled.data_len);
+        }
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.

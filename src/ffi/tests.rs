@@ -257,6 +257,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_destroy true |f| (text(&f.path), f.path.len(), f.options, &mut f.err);
         estore_iter_next true |f| (f.store_iter, &mut f.event, &mut f.err);
         estore_iter_next_batch true |f| (f.store_iter, &mut f.event, 1, &mut f.size, &mut f.err);
+        estore_iter_next_columns true |f| (f.store_iter, &mut f.number, &mut f.number, ptr::null_mut(), ptr::null_mut(), 1, ptr::null_mut(), 0, &mut f.size, &mut f.size, &mut f.err);
         estore_iter_snapshot_seq true |f| (f.store_iter, &mut f.number, &mut f.err);
         estore_iter_gaps true |f| (f.store_iter, None, ptr::null_mut(), &mut f.size, &mut f.err);
         estore_iter_close true |f| (&mut f.store_iter, &mut f.err);

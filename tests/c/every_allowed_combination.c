@@ -87,7 +87,9 @@ static void read_it(const struct target *target, unsigned round)
     estore_event events[16];
     estore_status status;
     uint64_t seq;
-    size_t n, i, sum = 0;
+    uint64_t times[16], offsets[17];
+    uint8_t data[256];
+    size_t n, i, data_len, sum = 0;
     FINE(CALL(read_iter, 0, UINT64_MAX, directions[round % IN(directions)], 100, &iter, to));
     FINE(estore_iter_snapshot_seq(iter, &seq, to));
     while ((status = estore_iter_next_batch(iter, events, IN(events), &n, NULL)) == ESTORE_OK)
@@ -96,6 +98,13 @@ static void read_it(const struct target *target, unsigned round)
             sum++;
         }
     CHECK(status == ESTORE_END && sum <= 100);
+    status = estore_iter_next_columns(iter, times, NULL, NULL, offsets, IN(times), data, IN(data), &n, &data_len, NULL);
+    CHECK(status == ESTORE_END);
+    FINE(estore_iter_close(&iter, to));
+    FINE(CALL(read_iter, 0, UINT64_MAX, ESTORE_READ_FORWARD, 100, &iter, to));
+    while ((status = estore_iter_next_columns(iter, times, NULL, NULL, offsets, IN(times), data, IN(data), &n, &data_len, NULL)) == ESTORE_OK)
+        CHECK(n > 0 && data_len == n * strlen("some data") && offsets[n] == data_len && memcmp(data, "some data", 9) == 0);
+    CHECK(status == ESTORE_END);
     FINE(estore_iter_gaps(iter, NULL, NULL, &n, to));
     CHECK(n == 0);
     FINE(estore_iter_close(&iter, to));

@@ -116,6 +116,10 @@ static void stores(void)
     REFUSED_WITH_REASON(estore_iter_next_batch(iter, NULL, 1, &n, &err));
     REFUSED_WITH_REASON(estore_iter_next_batch(iter, &event, 1, NULL, &err));
     REFUSED(estore_iter_next_batch(NULL, NULL, 1, NULL, NULL));
+    REFUSED_WITH_REASON(estore_iter_next_columns(NULL, NULL, NULL, NULL, NULL, 1, NULL, 0, &n, &n, &err));
+    REFUSED_WITH_REASON(estore_iter_next_columns(iter, NULL, NULL, NULL, NULL, 1, NULL, 0, NULL, &n, &err));
+    REFUSED_WITH_REASON(estore_iter_next_columns(iter, NULL, NULL, NULL, &number, 1, NULL, 1, &n, &n, &err));
+    REFUSED(estore_iter_next_columns(NULL, NULL, NULL, NULL, NULL, 1, NULL, 0, NULL, NULL, NULL));
     REFUSED_WITH_REASON(estore_iter_snapshot_seq(NULL, &number, &err));
     REFUSED_WITH_REASON(estore_iter_snapshot_seq(iter, NULL, &err));
     REFUSED(estore_iter_snapshot_seq(NULL, NULL, NULL));

@@ -71,4 +71,25 @@ int main()
     for (auto it = before.begin(); it != before.end(); ++it)
         n += it->len;
     CHECK(n == many);
+
+    // Columns: what a loop has fetched first, then the rest; larger data than they had room for; the same object again and again.
+    auto other = estorepp::store::open("columns");
+    const std::string large(1000000, 'y');
+    batch.emplace_back(many, large);
+    batch.emplace_back(many + 1, "");
+    other.append(batch);
+    auto by_columns = other.read();
+    CHECK(by_columns.next()->time == 0);
+    estorepp::columns columns;
+    expected = 1;
+    for (std::size_t max = 5; by_columns.next_columns(columns, max) > 0; max = 100)
+        for (std::size_t i = 0; i < columns.size(); i++) {
+            const auto data = columns.data_of(i);
+            CHECK(columns.times[i] == expected && columns.seqs[i] > 0 && columns.ids.size() == columns.size());
+            CHECK(data.size() == (expected < many ? 1 : expected == many ? large.size() : 0) && (data.empty() || data[data.size() - 1] != 0));
+            expected++;
+        }
+    CHECK(expected == many + 2 && columns.empty() && columns.data.empty() && columns.offsets.size() == 1);
+    CHECK(by_columns.next() == nullptr && by_columns.next_columns(columns) == 0);
+    CHECK(code_of([&] { by_columns.next_columns(columns, 0); }) == errc::invalid);
 }
