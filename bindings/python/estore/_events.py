@@ -1,8 +1,8 @@
 """Events, one at a time as Python sees them and many at a time as the library does.
 
-A batch crosses in one call, and what is done for each of its events is done by built-in functions that work on whole columns: an array of
-estore_event (time, seq, address, length, id; 32 bytes) is two views of one buffer, as 64-bit and as 32-bit numbers, whose every fourth or
-eighth is one column.
+Many cross in one call, and what is done for each of them is done by built-in functions that work on whole columns. What is appended crosses
+as an array of estore_event (time, seq, address, length, id; 32 bytes), which is two views of one buffer, as 64-bit and as 32-bit numbers,
+whose every fourth or eighth is one column. What is read comes as columns.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import sys
 from array import array
 from datetime import datetime
 from functools import partial
-from itertools import accumulate, chain
-from typing import Any, Callable, Iterable, List, NamedTuple, Tuple, Union
+from itertools import accumulate
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ._errors import InvalidError, TooLargeError
-from ._library import library
+from ._library import ErrorDetail, library
 from ._times import Time, now, to_datetime, to_ns
 
 EVENT_SIZE = 32
@@ -80,6 +80,17 @@ def _bytes_of(data: Any) -> bytes:
         raise TypeError(f"data is bytes, or something with a buffer such as bytearray, not {type(data).__name__}") from None
 
 
+def whole(name: str, least: int, most: int, value: Any) -> int:
+    """An argument that is a number, if it is one and in its range."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is an int, not {type(value).__name__}") from None
+    if not least <= number <= most:
+        raise InvalidError(f"{name} is at least {least} and at most {most}, not {number}")
+    return number
+
+
 def _id_of(value: Any) -> int:
     try:
         number = operator.index(value)
@@ -122,29 +133,26 @@ class Packed:
         self._keep: Tuple[Any, ...] = ()
         if batch:
             try:
-                self._fill(batch)
+                self._fill(*_columns(batch))
             except (TypeError, OverflowError):
                 # A time that is no int, data that is no bytes, or something that does not fit: look at them one by one.
-                self._fill([_plain(at, event) for at, event in enumerate(batch)])
+                self._fill(*_columns([_plain(at, event) for at, event in enumerate(batch)]))
 
-    def _fill(self, batch: List[Any]) -> None:
-        if set(map(type, batch)) != {Event}:
-            raise TypeError
-        flat: List[Any] = list(chain.from_iterable(batch))
-        data = flat[1::4]
+    def _fill(self, times: List[Any], data: List[Any], ids: Optional[List[Any]]) -> None:
         if set(map(type, data)) != {bytes}:
             raise TypeError
         lengths = list(map(len, data))
         if max(lengths) >= 2**32:
             raise TooLargeError(f"an event of {max(lengths)} bytes: no store takes more than 1 GiB")
         total = sum(lengths)
-        buffer = bytearray(EVENT_SIZE * len(batch))
+        buffer = bytearray(EVENT_SIZE * self.count)
         words, halves = memoryview(buffer).cast("Q"), memoryview(buffer).cast("I")
-        words[0::4] = array("Q", flat[0::4])
+        words[0::4] = array("Q", times)
         halves[6::8] = array("I", lengths)
-        halves[7::8] = array("I", flat[2::4])
-        if total >= _LARGE * len(batch):
-            pointers = (ctypes.c_char_p * len(batch))(*data)
+        if ids is not None:
+            halves[7::8] = array("I", ids)
+        if total >= _LARGE * self.count:
+            pointers = (ctypes.c_char_p * self.count)(*data)
             words[2::4] = memoryview(pointers).cast("B").cast("Q")
             self._keep = (buffer, pointers)
         elif total:
@@ -159,24 +167,83 @@ class Packed:
         self.address = address_of(buffer)
 
 
-def address_of(buffer: bytearray) -> int:
-    """Where the bytes are; until its size changes."""
+def _columns(batch: List[Any]) -> Tuple[List[Any], List[Any], Optional[List[Any]]]:
+    """Times, data and ids, if all are Events or all are plain tuples of one length."""
+    kinds, fields = set(map(type, batch)), len(Event._fields)
+    if kinds == {tuple}:
+        fields = min(map(len, batch)) if len(set(map(len, batch))) == 1 else 0
+    elif kinds != {Event}:
+        raise TypeError
+    if not 2 <= fields <= 4:
+        raise TypeError
+    return list(map(_first, batch)), list(map(_second, batch)), list(map(_third, batch)) if fields > 2 else None
+
+
+_first, _second, _third = operator.itemgetter(0), operator.itemgetter(1), operator.itemgetter(2)
+
+
+def address_of(buffer: Any) -> int:
+    """Where the bytes of something writable are; until its size changes."""
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-# All of memory as one array of bytes: a slice of it copies what lies at an address, in one step without a call through ctypes.
-_memory = (ctypes.c_char * sys.maxsize).from_address(0)
-_copy: Callable[[Any], Any] = _memory.__getitem__
+class Columns:
+    """Room for some events, one array for each field and a buffer for all data, which the library fills."""
+
+    times: Any
+    seqs: Any
+    ids: Any
+    offsets: Any
+    data: Any
+
+    def __init__(self, capacity: int, data_capacity: int) -> None:
+        self.capacity = capacity
+        self.times, self.seqs = self.make("Q", capacity), self.make("Q", capacity)
+        self.ids, self.offsets = self.make("I", capacity), self.make("Q", capacity + 1)
+        self._addresses = tuple(map(address_of, (self.times, self.seqs, self.ids, self.offsets)))
+        self._count, self._length = ctypes.c_size_t(), ctypes.c_size_t()
+        self._make_room(data_capacity)
+
+    @staticmethod
+    def make(code: str, length: int) -> Any:
+        """An array of unsigned numbers, where "Q" stands for 64 bits and "I" for 32, or of bytes, "c"."""
+        if code == "c":
+            # Its slices are bytes.
+            return (ctypes.c_char * length)()
+        return memoryview(bytearray(length * (8 if code == "Q" else 4))).cast(code)
+
+    def _make_room(self, data_capacity: int) -> None:
+        self.data, self.data_capacity = self.make("c", data_capacity), data_capacity
+        self._data_address = address_of(self.data)
+
+    def fill(self, iterator: ctypes.c_void_p, most: int, detail: ErrorDetail) -> int:
+        """Copies the next events into them, at most so many. Answers the status; `count` and `data_len` hold after ESTORE_OK."""
+        count, length = ctypes.byref(self._count), ctypes.byref(self._length)
+        while True:
+            most = min(most, self.capacity)
+            status: int = library.estore_iter_next_columns(
+                iterator, *self._addresses, most, self._data_address, self.data_capacity, count, length, ctypes.byref(detail)
+            )
+            if status != 0 or self.count:
+                return status
+            # Not even the next event had room.
+            self._make_room(max(self.data_len, 2 * self.data_capacity))
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return self._count.value
+
+    @property
+    def data_len(self) -> int:
+        """How many bytes of data they have."""
+        return self._length.value
+
+    def events(self) -> Iterator[Event]:
+        """The events, which own their data."""
+        n, bounds = self.count, self.offsets[: self.count + 1].tolist()
+        data = map(self.data.__getitem__, map(slice, bounds, bounds[1:]))
+        return map(_event, zip(self.times[:n].tolist(), data, self.ids[:n].tolist(), self.seqs[:n].tolist()))
+
+
 _event: Callable[[Any], Any] = partial(tuple.__new__, Event)
-
-
-def copy_data(words: memoryview, halves: memoryview, n: int) -> List[bytes]:
-    """The data of the first n events of an array, copied. The array must have come from the library just now."""
-    starts, lengths = words[2 : 4 * n : 4].tolist(), halves[6 : 8 * n : 8].tolist()
-    return list(map(_copy, map(slice, starts, map(operator.add, starts, lengths))))
-
-
-def unpack(words: memoryview, halves: memoryview, n: int) -> List[Event]:
-    """The first n events of an array. The array must have come from the library just now."""
-    times, ids, seqs = words[0 : 4 * n : 4].tolist(), halves[7 : 8 * n : 8].tolist(), words[1 : 4 * n : 4].tolist()
-    return list(map(_event, zip(times, copy_data(words, halves, n), ids, seqs)))

@@ -60,7 +60,7 @@ _TAKES: Dict[str, List[Any]] = {
     "estore_splits": [_pointer, _u64, _u64, _pointer, _size, _pointer, _pointer],
     "estore_delete_before": [_pointer, _u64, _pointer],
     "estore_stat_name": [_size],
-    "estore_iter_next_batch": [_pointer, _pointer, _size, _pointer, _pointer],
+    "estore_iter_next_columns": [_pointer, _pointer, _pointer, _pointer, _pointer, _size, _pointer, _size, _pointer, _pointer, _pointer],
     "estore_iter_snapshot_seq": [_pointer, _pointer, _pointer],
     "estore_iter_gaps": [_pointer, GapFunction, _pointer, _pointer, _pointer],
     "estore_iter_close": [_pointer, _pointer],

@@ -1,28 +1,41 @@
-"""Batches of events as columns in NumPy arrays. Imported only when they are asked for, since NumPy need not be there."""
+"""Batches of events as columns in NumPy arrays, which the library fills. Imported only when they are asked for, since NumPy need not be
+there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, List
 
-from ._errors import Error, InvalidError
-from ._events import copy_data
+from ._errors import InvalidError
+from ._events import Columns, whole
 from ._reader import Reader
+from ._times import FOREVER
 
 try:
     import numpy
 except ImportError as e:
     raise ImportError("numpy_batches needs NumPy, which is not installed; reader.batches() gives lists without it") from e
 
+# No batch has room for more events, or for more data unless one event alone has more.
+_MOST, _MOST_BYTES = 1 << 20, 1 << 26
+
 
 @dataclass(frozen=True)
 class NumpyBatch:
-    """Some events as columns of equal length, in the order of the reader. The arrays are yours: copies that outlive reader and store.
+    """Some events as columns of equal length, in the order of the reader. The arrays are yours: they outlive reader and store.
 
     `times` (uint64) are nanoseconds since 1970, `seqs` (uint64) arrival numbers, `ids` uint32. The data of all events lies in the one
     buffer `data` (uint8), that of event i in `data[offsets[i]:offsets[i + 1]]`; `offsets` (int64) has one more element than the others.
-    That is the layout of Arrow's large_binary: `pyarrow.LargeBinaryArray.from_buffers(pyarrow.large_binary(), len(batch),
-    [None, pyarrow.py_buffer(batch.offsets), pyarrow.py_buffer(batch.data)])`; for pandas there are `datetimes` and `datas`.
+
+    For pandas:
+
+        for batch in reader.numpy_batches():
+            frame = pandas.DataFrame({"time": batch.datetimes(), "id": batch.ids, "data": batch.datas()})
+
+    For Arrow, whose large_binary has this very layout, without a copy:
+
+        buffers = [None, pyarrow.py_buffer(batch.offsets), pyarrow.py_buffer(batch.data)]
+        data = pyarrow.Array.from_buffers(pyarrow.large_binary(), len(batch), buffers)
     """
 
     times: numpy.ndarray[Any, Any]
@@ -42,56 +55,42 @@ class NumpyBatch:
 
     def datas(self) -> List[bytes]:
         """The data of each event."""
-        whole, bounds = self.data.tobytes(), self.offsets.tolist()
-        return [whole[start:end] for start, end in zip(bounds, bounds[1:])]
+        whole_data, bounds = self.data.tobytes(), self.offsets.tolist()
+        return [whole_data[start:end] for start, end in zip(bounds, bounds[1:])]
+
+
+class _NumpyColumns(Columns):
+    @staticmethod
+    def make(code: str, length: int) -> Any:
+        return numpy.empty(length, {"Q": numpy.uint64, "I": numpy.uint32, "c": numpy.uint8}[code])
 
 
 class NumpyBatches(Iterator[NumpyBatch]):
-    """Made by Reader.numpy_batches. At damage the whole events before it come first, then the error."""
+    """Made by Reader.numpy_batches. At damage the whole events before it come first, then the error. A batch may have fewer events than were
+    asked for, before the end too."""
 
     def __init__(self, reader: Reader, size: int) -> None:
         """Made by Reader.numpy_batches."""
-        if size < 1:
-            raise InvalidError("a batch has at least one event")
         self._reader = reader
-        self._size = size
-        self._failed: Optional[Error] = None
+        self._size = min(whole("size", 1, FOREVER, size), _MOST)
+        # How much data an event is expected to have, in bytes: the mean of the last batch, and some more.
+        self._expected = 128
+
+    def _columns(self) -> Columns:
+        return _NumpyColumns(self._size, max(1, min(self._size * self._expected, _MOST_BYTES)))
 
     def __next__(self) -> NumpyBatch:
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise failed
-        size = self._size
-        table = numpy.empty((size, 4), numpy.uint64)
-        data: List[bytes] = []
-        have = 0
-
-        def take(words: memoryview, halves: memoryview, n: int) -> int:
-            table[have : have + n] = numpy.frombuffer(words, numpy.uint64, 4 * n).reshape(n, 4)
-            data.extend(copy_data(words, halves, n))
-            return n
-
-        for event in self._reader.rest_of_batch(size):
-            # Left by somebody who read event by event before.
-            table[have] = event.time, event.seq, 0, event.id << 32 | len(event.data)
-            data.append(event.data)
-            have += 1
-        try:
-            while have < size:
-                got = self._reader.fetch(size - have, take)
-                if got is None:
-                    break
-                have += got
-        except Error as e:
-            if not have:
-                raise
-            self._failed = e
-        if not have:
+        events, columns = self._reader.columns(self._size, self._columns)
+        if columns is not None:
+            n, length = columns.count, columns.data_len
+            self._expected = max(16, length * 9 // (n * 8))
+            offsets = columns.offsets[: n + 1].view(numpy.int64)
+            return NumpyBatch(columns.times[:n], columns.seqs[:n], columns.ids[:n], offsets, columns.data[:length])
+        if not events:
             raise StopIteration
-        table = table[:have]
-        offsets = numpy.zeros(have + 1, numpy.int64)
-        numpy.cumsum(table[:, 3] & numpy.uint64(2**32 - 1), out=offsets[1:])
-        ids = (table[:, 3] >> numpy.uint64(32)).astype(numpy.uint32)
+        # Left by somebody who read event by event before.
+        times, data, ids, seqs = zip(*events)
+        offsets = numpy.cumsum([0, *map(len, data)], dtype=numpy.int64)
         # Writable, as arrays are expected to be.
         payload = numpy.frombuffer(bytearray().join(data), numpy.uint8)
-        return NumpyBatch(table[:, 0].copy(), table[:, 1].copy(), ids, offsets, payload)
+        return NumpyBatch(numpy.array(times, numpy.uint64), numpy.array(seqs, numpy.uint64), numpy.array(ids, numpy.uint32), offsets, payload)

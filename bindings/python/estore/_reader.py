@@ -1,26 +1,26 @@
-"""Reading: events in order, from an iterator of the library that is asked for some hundred at a time."""
+"""Reading: events in order, copied from an iterator of the library some hundred at a time."""
 
 from __future__ import annotations
 
 import ctypes
 import threading
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, TypeVar
+from collections import deque
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 from . import _handle
 from ._errors import ClosedError, Error, ForkedError, InvalidError
-from ._events import EVENT_SIZE, Event, address_of, unpack
+from ._events import Columns, Event, whole
 from ._library import ErrorDetail, GapFunction, error_of, library, text_at
+from ._times import FOREVER
 
 if TYPE_CHECKING:
     from ._numpy import NumpyBatches
 
-T = TypeVar("T")
-
 REVERSE, LAST, SALVAGE = 1, 2, 4
 END = 1
-# The first call asks for few, since many a range is short; the next ones for many.
-FIRST, MORE = 256, 1024
+# How many events are read at once for a loop, with room for how many bytes of data: more of them are not faster.
+AHEAD, AHEAD_BYTES = 256, 65_536
 
 
 class Gap(NamedTuple):
@@ -68,9 +68,9 @@ class Reader(Iterator[Event]):
     Threads: any; those that read from one reader at once share its events. Events own their data, so they may be kept.
     """
 
-    def __init__(self, pointer: int, query: Query, again: Callable[[Query], Reader], filename: str, keep: Any) -> None:
-        """Made by Store.read."""
-        self._pointer = pointer
+    def __init__(self, query: Query, again: Callable[[Query], Reader], filename: str, keep: Any) -> None:
+        """Made by Store.read, which then opens `iterator`."""
+        self.iterator = ctypes.c_void_p()
         self._query = query
         self._again = again
         self._filename = filename
@@ -83,19 +83,14 @@ class Reader(Iterator[Event]):
         self._ended = self._closed = False
         self._seq: Optional[int] = None
         self._gaps: List[Gap] = []
-        self._pending: Iterator[Event] = iter(())
+        # Events that were read and that nobody has taken yet.
+        self._ahead: Deque[Event] = deque()
+        self._columns: Optional[Columns] = None
         self._detail = ErrorDetail()
-        self._count = ctypes.c_size_t()
-        self._room(min(FIRST, query.limit or FIRST, query.last or FIRST))
 
-    def _room(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._buffer = bytearray(EVENT_SIZE * capacity)
-        self._address = address_of(self._buffer)
-        self._words, self._halves = memoryview(self._buffer).cast("Q"), memoryview(self._buffer).cast("I")
-
-    def _alone(self, do: Callable[[], T]) -> T:
-        """Does what needs the iterator, which is for one thread at a time."""
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other threads off the iterator, which is for one at a time."""
         if self._generation != _handle.generation():
             raise ForkedError(f"{self._filename}: the reader belongs to the parent of this process; read anew")
         with self._lock:
@@ -103,7 +98,7 @@ class Reader(Iterator[Event]):
                 raise InvalidError(f"{self._filename}: the reader can't be used from inside a call on it")
             try:
                 self._busy = True
-                return do()
+                yield
             finally:
                 self._busy = False
 
@@ -111,38 +106,40 @@ class Reader(Iterator[Event]):
         if status < 0:
             raise error_of(status, self._detail, self._filename)
 
-    def fetch(self, most: int, take: Callable[[memoryview, memoryview, int], T]) -> Optional[T]:
-        """The next events, at most so many, as `take` makes them of an array of estore_event. None at the end."""
+    def _fill(self, columns: Columns, most: int) -> bool:
+        """Copies the next events into columns, at most so many. False at the end."""
+        if self._closed:
+            raise ClosedError(f"{self._filename}: the reader is closed")
+        if self._ended:
+            return False
+        status = columns.fill(self.iterator, most, self._detail)
+        self._check(status)
+        if status == END:
+            self._ended = True
+            # All is known now; the files need not stay open.
+            self._look()
+            self._release()
+        return status != END
 
-        def do() -> Optional[T]:
-            if self._closed:
-                raise ClosedError(f"{self._filename}: the reader is closed")
-            if self._ended:
-                return None
-            status = library.estore_iter_next_batch(
-                self._pointer, self._address, min(most, self._capacity), ctypes.byref(self._count), ctypes.byref(self._detail)
-            )
-            self._check(status)
-            if status == END:
-                self._ended = True
-                # All is known now; the files need not stay open.
-                self._look()
-                self._release()
-                return None
-            taken = take(self._words, self._halves, self._count.value)
-            if self._capacity < MORE and self._count.value == self._capacity:
-                self._room(MORE)
-            return taken
-
-        return self._alone(do)
+    def _read_ahead(self) -> bool:
+        """Sees to it that there are events in `_ahead`. False at the end."""
+        with self._alone():
+            if self._ahead:
+                return True
+            if self._columns is None:
+                self._columns = Columns(min(AHEAD, self._query.last or AHEAD, self._query.limit or AHEAD), AHEAD_BYTES)
+            more = self._fill(self._columns, AHEAD)
+            if more:
+                self._ahead.extend(self._columns.events())
+            return more
 
     def _look(self) -> None:
         """Fetches what can be asked of the iterator: up to which seq it shows the store, and its gaps."""
-        if self._pointer == 0:
+        if not self.iterator:
             return
         if self._seq is None:
             seq = ctypes.c_uint64()
-            self._check(library.estore_iter_snapshot_seq(self._pointer, ctypes.byref(seq), ctypes.byref(self._detail)))
+            self._check(library.estore_iter_snapshot_seq(self.iterator, ctypes.byref(seq), ctypes.byref(self._detail)))
             self._seq = seq.value
         if self._query.salvage:
             gaps: List[Gap] = []
@@ -152,51 +149,71 @@ class Reader(Iterator[Event]):
             ) -> None:
                 gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
 
-            self._check(library.estore_iter_gaps(self._pointer, GapFunction(on_gap), None, None, ctypes.byref(self._detail)))
+            self._check(library.estore_iter_gaps(self.iterator, GapFunction(on_gap), None, None, ctypes.byref(self._detail)))
             self._gaps = gaps
 
-    # The defaults are there when modules are gone already, as the interpreter ends.
-    def _release(self, byref: Any = ctypes.byref, pointer_to: Any = ctypes.c_void_p) -> None:
-        pointer, self._pointer = self._pointer, 0
-        if pointer:
-            self._close_it(byref(pointer_to(pointer)), None)
-
-    def _refill(self) -> Optional[Iterator[Event]]:
-        events = self.fetch(MORE, unpack)
-        if events is None:
-            return None
-        self._pending = iter(events)
-        return self._pending
-
-    def rest_of_batch(self, most: int) -> List[Event]:
-        """At most so many of the events that came from the library and that nobody has taken yet; maybe none. For numpy_batches."""
-        return list(islice(self._pending, most))
+    # The default is there when modules are gone already, as the interpreter ends.
+    def _release(self, byref: Any = ctypes.byref) -> None:
+        self._close_it(byref(self.iterator), None)
 
     def __next__(self) -> Event:
         while True:
-            for event in self._pending:
-                return event
-            if self._refill() is None:
-                raise StopIteration
+            try:
+                return self._ahead.popleft()
+            except IndexError:
+                if not self._read_ahead():
+                    raise StopIteration from None
 
     def __iter__(self) -> Iterator[Event]:
         """An iterator that goes on where this reader is, and is faster than calling next on it."""
-        return chain.from_iterable(chain((self._pending,), iter(self._refill, None)))
+        take = self._ahead.popleft
+        while True:
+            try:
+                while True:
+                    yield take()
+            except IndexError:
+                if not self._read_ahead():
+                    return
 
     def __reversed__(self) -> Reader:
         return self._again(self._query.reversed())
 
     def batches(self, size: int = 1000) -> Iterator[List[Event]]:
-        """The events in lists of at most `size`. A short list means nothing."""
-        if size < 1:
-            raise InvalidError("a batch has at least one event")
-        while True:
-            events = self.rest_of_batch(size) or self.fetch(size, unpack)
-            if events is None:
-                return
-            yield events
+        """The events in lists of `size`. Only the last one is shorter, or one before an error."""
+        size = whole("size", 1, FOREVER, size)
 
-    def numpy_batches(self, size: int = 65_536) -> NumpyBatches:
+        def lists() -> Iterator[List[Event]]:
+            while True:
+                events: List[Event] = []
+                try:
+                    for event in self:
+                        events.append(event)
+                        if len(events) == size:
+                            break
+                except Error:
+                    # It comes again.
+                    if not events:
+                        raise
+                if not events:
+                    return
+                yield events
+
+        return lists()
+
+    def columns(self, size: int, make: Callable[[], Columns]) -> Tuple[List[Event], Optional[Columns]]:
+        """The next events, at most so many: those that were read ahead, or columns that hold more of them. Neither at the end."""
+        with self._alone():
+            events: List[Event] = []
+            # Loops of other threads take from it meanwhile.
+            with suppress(IndexError):
+                while len(events) < size:
+                    events.append(self._ahead.popleft())
+            if events:
+                return events, None
+            columns = make()
+            return [], columns if self._fill(columns, size) else None
+
+    def numpy_batches(self, size: int = 16_384) -> NumpyBatches:
         """The events as columns: batches of at most `size` events in NumPy arrays, see NumpyBatch. Needs NumPy (ImportError)."""
         from ._numpy import NumpyBatches
 
@@ -205,16 +222,18 @@ class Reader(Iterator[Event]):
     @property
     def snapshot_seq(self) -> int:
         """The reader shows every event of its range with at most this seq, and none with a larger one."""
-        self._alone(self._look)
-        if self._seq is None:
-            raise ClosedError(f"{self._filename}: the reader is closed")
-        return self._seq
+        with self._alone():
+            self._look()
+            if self._seq is None:
+                raise ClosedError(f"{self._filename}: the reader is closed")
+            return self._seq
 
     @property
     def gaps(self) -> List[Gap]:
         """What has been left out so far; all of it once the reader is at its end. Empty unless it was made with salvage=True."""
-        self._alone(self._look)
-        return list(self._gaps)
+        with self._alone():
+            self._look()
+            return list(self._gaps)
 
     @property
     def closed(self) -> bool:
@@ -227,29 +246,32 @@ class Reader(Iterator[Event]):
             self._closed = True
             self._release()
             return
-
-        def do() -> None:
+        with self._alone():
             if not self._closed:
                 try:
                     self._look()
                 except Error:
                     pass
                 self._closed = True
-                self._pending = iter(())
+                self._ahead.clear()
+                self._columns = None
                 self._release()
 
-        self._alone(do)
-
     def __enter__(self) -> Reader:
+        if self._closed:
+            raise ClosedError(f"{self._filename}: the reader is closed")
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __del__(self) -> None:
-        # Nobody else has it now. What failed while it was being made may not have all of this.
-        if getattr(self, "_pointer", 0):
+        # Nobody else has it now.
+        if getattr(self, "iterator", None) and hasattr(self, "_close_it"):
             self._release()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Reader can't be copied or pickled: it owns a handle. Read anew")
 
     def __repr__(self) -> str:
         return f"<estore.Reader of {self._filename!r}{', closed' if self._closed else ''}>"
@@ -259,11 +281,6 @@ def query(start: int, end: int, reverse: bool, last: Optional[int], limit: Optio
     """What was asked for, if it can be."""
     if last is not None and limit is not None:
         raise InvalidError("last and limit exclude each other: last is a limit that counts from the end")
-    for name, number in (("last", last), ("limit", limit)):
-        if number is not None and not isinstance(number, int):
-            raise TypeError(f"{name} is an int, not {type(number).__name__}")
-        if number is not None and not 1 <= number < 2**64:
-            raise InvalidError(f"{name} is at least 1, not {number}")
+    last = None if last is None else whole("last", 1, FOREVER, last)
+    limit = None if limit is None else whole("limit", 1, FOREVER, limit)
     return Query(start, end, bool(reverse), last, limit, bool(salvage))
-
-

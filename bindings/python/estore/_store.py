@@ -8,11 +8,11 @@ import os
 import weakref
 from contextlib import contextmanager
 from threading import get_ident
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, NamedTuple, Optional, Set, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Literal, NamedTuple, NoReturn, Optional, Set, Tuple, Type, TypeVar, Union
 
 from . import _reader
 from ._errors import InvalidError
-from ._events import EventLike, Packed
+from ._events import Event, EventLike, Packed, whole
 from ._handle import Handle
 from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, error_of, library, text_at
 from ._reader import Query, Reader
@@ -200,11 +200,11 @@ class Efile:
         return self._read(_reader.query(*bounds, reverse, last, limit, salvage))
 
     def _read(self, query: Query) -> Reader:
-        pointer = ctypes.c_void_p()
-        self._handle.call(
-            self._function("read_iter"), query.start, query.end, query.flags, query.last or query.limit or 0, ctypes.byref(pointer)
-        )
-        return Reader(pointer.value or 0, query, self._read, self._handle.filename, self._handle.keep)
+        # Made first, so that nothing can come between the iterator and who closes it.
+        reader = Reader(query, self._read, self._handle.filename, self._handle.keep)
+        limit, iterator = query.last or query.limit or 0, ctypes.byref(reader.iterator)
+        self._handle.call(self._function("read_iter"), query.start, query.end, query.flags, limit, iterator)
+        return reader
 
     @staticmethod
     def _bounds(start: Optional[Time], end: Optional[Time]) -> Tuple[int, int]:
@@ -256,6 +256,8 @@ class Efile:
         on_finding: called for each finding as it is found, in this thread; the walk ends early if it answers something true, or raises,
         which reaches you. Without it the answer holds the findings.
         """
+        if not (on_finding is None or callable(on_finding)):
+            raise TypeError(f"on_finding is a function or None, not {type(on_finding).__name__}")
         findings: List[Finding] = []
         raised: List[BaseException] = []
 
@@ -285,10 +287,14 @@ class Efile:
             self._end.detach()
 
     def __enter__(self: S) -> S:
+        self._handle.check()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} can't be copied or pickled: it owns a handle. Other processes open the store themselves")
 
     def __repr__(self) -> str:
         return f"<estore.{type(self).__name__} {self._handle.filename!r}{', closed' if self.closed else ''}>"
@@ -344,14 +350,6 @@ def _choice(name: str, choices: Tuple[str, ...], value: object) -> int:
     return choices.index(value)
 
 
-def _whole(name: str, most: int, value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{name} is an int, not {type(value).__name__}")
-    if not 0 <= value <= most:
-        raise InvalidError(f"{name} is at least 0 and at most {most}, not {value}")
-    return value
-
-
 def _set(name: str, options: int, *values: Any) -> None:
     status = getattr(library, f"estore_options_set_{name}")(options, *values)
     if status < 0:
@@ -373,11 +371,11 @@ def _options(settings: Dict[str, Any], log: Any) -> Iterator[int]:
             elif name in ("file_size", "grace"):
                 _set(f"{name}_ns", options, duration_ns(value))
             elif name in ("max_event_len", "max_new_chunks", "max_open_logs"):
-                _set(name, options, _whole(name, 2**32 - 1, value))
+                _set(name, options, whole(name, 0, 2**32 - 1, value))
             elif name == "buffer":
                 length, age = value
                 if length is not None or age is not None:
-                    length = 1 << 20 if length is None else _whole("buffer_len", 2**63 - 1, length)
+                    length = 1 << 20 if length is None else whole("buffer_len", 0, 2**63 - 1, length)
                     _set(name, options, length, 10**9 if age is None else duration_ns(age))
             elif name == "index":
                 _set("no_index", options, 0 if value else 1)

@@ -1,7 +1,9 @@
 """Reading: directions, limits, snapshots, and readers that outlive what they came from."""
 
+import copy
 import gc
 import itertools
+import pickle
 
 import pytest
 from conftest import plain
@@ -29,6 +31,12 @@ def test_directions_and_limits(ten):
     assert plain(ten.read(last=2**64 - 1)) == TEN
     assert plain(ten.read(20)) == []
 
+    class Four:
+        def __index__(self):
+            return 4
+
+    assert plain(ten.read(limit=Four())) == TEN[:4] and plain(ten.read(last=Four())) == TEN[-4:]
+
 
 def test_reversed(ten):
     assert plain(reversed(ten.read(2, 6))) == TEN[6:1:-1]
@@ -43,8 +51,9 @@ def test_what_can_not_be_asked(ten):
     for wrong in (dict(last=0), dict(limit=0), dict(last=-1), dict(limit=2**64), dict(last=1, limit=1)):
         with pytest.raises(estore.InvalidError):
             ten.read(**wrong)
-    with pytest.raises(TypeError, match="float"):
-        ten.read(limit=1.0)
+    for wrong in (dict(limit=1.0), dict(last=1.0)):
+        with pytest.raises(TypeError, match="float"):
+            ten.read(**wrong)
     with pytest.raises(estore.RangeError):
         ten.read(5, 4)
     with pytest.raises(estore.RangeError):
@@ -113,9 +122,36 @@ def test_a_closed_reader(ten):
     assert reader.snapshot_seq == 10 and reader.gaps == []
 
 
+def test_a_loop_over_a_reader_ends_when_that_is_closed(ten):
+    reader = ten.read()
+    loop = iter(reader)
+    next(loop)
+    reader.close()
+    with pytest.raises(estore.ClosedError):
+        next(loop)
+
+
+def test_batches_are_full_but_for_the_last(either):
+    either.append([(at, b"x") for at in range(3000)])
+    assert [len(batch) for batch in either.read().batches()] == [1000] * 3
+    assert [len(batch) for batch in either.read().batches(1300)] == [1300, 1300, 400]
+    assert [len(batch) for batch in either.read().batches(2**62)] == [3000]
+
+
 def test_a_batch_has_at_least_one_event(ten):
-    with pytest.raises(estore.InvalidError):
-        next(ten.read().batches(0))
+    for wrong in (0, -1, 2**64):
+        with pytest.raises(estore.InvalidError, match="size"):
+            ten.read().batches(wrong)
+    for wrong in (1.5, "5", None):
+        with pytest.raises(TypeError, match=type(wrong).__name__):
+            ten.read().batches(wrong)
+
+
+def test_large_events_come_one_after_the_other(either):
+    batch = [(at, bytes([at]) * size, 0) for at, size in enumerate([0, 5, 300_000, 1, 2_000_000, 70_000, 4_000_000, 3])]
+    either.append(batch)
+    assert plain(either.read()) == batch
+    assert plain(either.read(reverse=True, limit=3)) == batch[:-4:-1]
 
 
 def test_many_open_readers(ten):
@@ -124,3 +160,21 @@ def test_many_open_readers(ten):
     del readers
     gc.collect()
     ten.close()
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_stores_and_readers_are_not_copied(ten, again):
+    # Two that own one handle would close it twice.
+    for thing in (ten, ten.read()):
+        with pytest.raises(TypeError, match=f"{type(thing).__name__}.*can't be (copied|pickled)"):
+            again(thing)
+
+
+def test_entering_what_is_closed_is_an_error(ten):
+    reader = ten.read()
+    reader.close()
+    ten.close()
+    for closed in (ten, reader):
+        with pytest.raises(estore.ClosedError):
+            with closed:
+                pass

@@ -87,6 +87,8 @@ def test_splits_cover_the_range_at_chunk_borders(store):
 def test_verify_of_a_whole_store(either):
     either.append([(at, b"x") for at in range(1000)])
     assert either.verify() == estore.Verified(events=1000, damaged=0, findings=[])
+    with pytest.raises(TypeError, match="int"):
+        either.verify(5)
 
 
 def test_settings_are_durations_of_all_kinds(tmp_path):
@@ -109,6 +111,12 @@ def test_every_option_is_taken(tmp_path):
     estore.open_efile(tmp_path / "b", mode="create_new", grace=0, **options).close()
     estore.open_efile(tmp_path / "c", durability="interval", sync_interval=timedelta(milliseconds=5)).close()
     estore.open(tmp_path / "d", durability="power").close()
+
+    class Hundred:
+        def __index__(self):
+            return 100
+
+    estore.open(tmp_path / "e", max_event_len=Hundred(), max_new_chunks=Hundred(), durability="buffered", buffer_len=Hundred()).close()
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,31 @@ def test_a_reader_shared_by_threads_gives_each_event_once(either):
     assert sorted(seen) == list(range(20_000))
 
 
+def test_threads_that_break_off_and_go_on_lose_no_event_of_a_shared_reader(either):
+    either.append([(at, b"x") for at in range(20_000)])
+    reader, seen = either.read(), []
+
+    def loops():
+        while True:
+            before = len(seen)
+            for event in reader:
+                seen.append(event.time)
+                if event.time % 7 == 0:
+                    break
+            if len(seen) == before:
+                return
+
+    def one_by_one():
+        seen.extend(event.time for event in iter(lambda: next(reader, None), None))
+
+    def lists():
+        for batch in reader.batches(11):
+            seen.extend(event.time for event in batch)
+
+    together(loops, loops, one_by_one, one_by_one, lists)
+    assert sorted(seen) == list(range(20_000))
+
+
 def test_a_reader_closed_under_a_loop_gives_an_error_and_no_crash(either):
     either.append([(at, b"x") for at in range(50_000)])
     for _ in range(10):

@@ -97,6 +97,11 @@ def test_an_error_says_which_event_is_wrong(store):
     assert store.count() == 0
 
 
+def test_events_and_tuples_of_all_lengths_may_be_mixed(store):
+    store.append([(1, b"a"), (2, b"b", 7), estore.Event(3, b"c", 8), (4, b"d", 9, 1000)])
+    assert [tuple(event) for event in store.read()] == [(1, b"a", 0, 1), (2, b"b", 7, 2), (3, b"c", 8, 3), (4, b"d", 9, 4)]
+
+
 def test_what_an_iterable_raises_reaches_the_caller(store):
     def events():
         yield (1, b"x")
