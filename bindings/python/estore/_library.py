@@ -102,10 +102,19 @@ def _candidates() -> List[str]:
     return [carried, NAME] if os.path.exists(carried) else [NAME]
 
 
-def _abi_of(path: str) -> Optional[int]:
-    """The number in the SONAME of a file. The library has no function that tells it."""
+class _Place(ctypes.Structure):
+    """Dl_info of the C library: in which file something is."""
+
+    _fields_ = [("file", c_char_p), ("base", c_void_p), ("symbol", c_char_p), ("address", c_void_p)]
+
+
+def _abi_of(library: ctypes.CDLL) -> Optional[int]:
+    """The number in the SONAME of its file, if that can be read. The library has no function that tells it."""
+    place = _Place()
+    if not ctypes.CDLL(None).dladdr(library.estore_version, ctypes.byref(place)):
+        return None
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open(place.file, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             found = re.search(rb"\0libestore\.so\.(\d+)\0", content)
             return int(found.group(1)) if found else None
     except (OSError, ValueError):
@@ -119,9 +128,6 @@ def _number(version: str) -> int:
 
 def _load() -> Tuple[ctypes.CDLL, str]:
     path = _candidates()[0]
-    abi = _abi_of(path) if os.sep in path else ABI
-    if abi is not None and abi != ABI:
-        raise LibraryError(f"{path} has version {abi} of the ABI, and this binding (estore {VERSION}) needs version {ABI}")
     try:
         # A function is called without the GIL.
         library = ctypes.CDLL(path)
@@ -135,6 +141,9 @@ def _load() -> Tuple[ctypes.CDLL, str]:
         number = library.estore_version_number()
     except AttributeError as e:
         raise LibraryError(f"{path} is not the library of estore: {e}") from e
+    abi = _abi_of(library)
+    if abi not in (None, ABI):
+        raise LibraryError(f"{path} has version {abi} of the ABI, and this binding (estore {VERSION}) needs version {ABI}")
     if number < _number(VERSION):
         raise LibraryError(f"{path} is estore {version}, which is too old: this binding needs {VERSION} or later")
     for name, takes in _TAKES.items():

@@ -87,6 +87,14 @@ def test_another_version_of_the_abi(refused, tmp_path):
 
 
 @needs_compiler
+def test_another_version_of_the_abi_that_the_loader_finds(refused, tmp_path):
+    other = imitation(tmp_path, "libestore.so.2", "9.9.9", 9_009_009)
+    (tmp_path / "libestore.so.2").symlink_to(other)
+    said = refused(ESTORE_LIBRARY="libestore.so.2", LD_LIBRARY_PATH=str(tmp_path))
+    assert "version 2 of the ABI" in said and "needs version 1" in said
+
+
+@needs_compiler
 def test_an_older_version(refused, tmp_path):
     said = refused(ESTORE_LIBRARY=imitation(tmp_path, "libestore.so.1", "0.0.9", 9))
     assert "estore 0.0.9" in said and f"needs {estore.__version__}" in said
