@@ -14,7 +14,7 @@ from array import array
 from datetime import datetime
 from functools import partial
 from itertools import accumulate
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ._errors import InvalidError, TooLargeError
 from ._library import ErrorDetail, library
@@ -27,7 +27,12 @@ _LARGE = 4096
 if sys.byteorder != "little" or array("Q").itemsize != 8 or array("I").itemsize != 4:
     raise ImportError("estore needs a little-endian machine of 64 bits")
 
-Data = Union[bytes, bytearray, memoryview]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    Data = ReadableBuffer
+else:
+    Data = Union[bytes, bytearray, memoryview]
 """The payload of an event. Everything else with a buffer (array, mmap, NumPy array) works as well."""
 
 
@@ -44,12 +49,12 @@ class Event(NamedTuple):
     seq: int = 0
 
     @classmethod
-    def at(cls, time: Time, data: Any, id: int = 0) -> Event:
+    def at(cls, time: Time, data: Data, id: int = 0) -> Event:
         """An event of a time that may be a datetime, with data that may be anything with a buffer."""
         return cls(to_ns(time), _bytes_of(data), _id_of(id))
 
     @classmethod
-    def now(cls, data: Any) -> Event:
+    def now(cls, data: Data) -> Event:
         """An event that happens now, with a random id."""
         return cls(now(), _bytes_of(data), new_id())
 
@@ -59,7 +64,7 @@ class Event(NamedTuple):
         return to_datetime(self.time)
 
 
-EventLike = Union[Event, Tuple[Time, Any], Tuple[Time, Any, int]]
+EventLike = Union[Event, Tuple[Time, Data], Tuple[Time, Data, int]]
 """What can be appended: an Event, or a tuple of time and data, or of time, data and id."""
 
 
@@ -119,7 +124,7 @@ class Packed:
 
     __slots__ = ("address", "count", "_keep")
 
-    def __init__(self, events: Union[EventLike, Iterable[EventLike]]) -> None:
+    def __init__(self, events: Union[Event, Iterable[EventLike]]) -> None:
         batch: List[Any]
         if isinstance(events, Event):
             batch = [events]

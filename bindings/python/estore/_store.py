@@ -163,7 +163,7 @@ class Efile:
         """Whether it was closed."""
         return self._handle.closed
 
-    def append(self, events: Union[EventLike, Iterable[EventLike]]) -> int:
+    def append(self, events: Union[Event, Iterable[EventLike]]) -> int:
         """Appends an Event, or any iterable of events as one batch, in any order of times. Readers see all of a batch or nothing. Repeats
         are stored too. Answers the last seq of the store as of this append. On failure nothing is stored, except that OutcomeUnknownError
         leaves that open. Threads: each batch stays together.
@@ -172,7 +172,7 @@ class Efile:
         self._handle.call(self._function("append"), batch.address, batch.count, ctypes.byref(seq))
         return seq.value
 
-    def append_absent(self, events: Union[EventLike, Iterable[EventLike]]) -> Absent:
+    def append_absent(self, events: Union[Event, Iterable[EventLike]]) -> Absent:
         """Appends those events that are not there yet, in one step: none whose time, id and data are those of a stored event or of an
         earlier one in the batch. Meant for sources that send again what may have been stored. Otherwise like append.
         """
