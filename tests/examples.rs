@@ -1,5 +1,5 @@
-//! The examples in C and C++: each is built by the command that it shows, run under valgrind where there is one, and prints what is expected
-//! of it. An example is the same program in both languages, so one check serves them. The others are run by `tests/c_abi.rs` and
+//! The examples: each is built and run in the way that it shows at its top, and prints what is expected of it. An example is the same
+//! program in every language, so one check serves all of them. The quickstart and the demo are run by `tests/c_abi.rs` and
 //! `tests/readme.rs`.
 
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -7,66 +7,134 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use native::*;
 
 mod native;
 
-/// Folders of `examples`, which are the endings of the sources too.
-const LANGUAGES: [&str; 2] = ["c", "cpp"];
+/// How the examples of one language are found, built and run.
+struct Language {
+    /// Its folder in `examples`.
+    folder: &'static str,
+    /// The source of an example, below that folder.
+    source: fn(&str) -> String,
+    /// Makes a command of the source. The folder is new, holds the shared library, and is for what is built.
+    build: fn(&Path, &Path) -> Command,
+    /// Whether valgrind understands its programs.
+    under_valgrind: bool,
+    /// Examples that other languages have and it has no use for.
+    lacks: &'static [&'static str],
+}
+
+const LANGUAGES: [Language; 4] = [
+    Language { folder: "c", source: |name| format!("{name}.c"), build: compiled, under_valgrind: true, lacks: &[] },
+    Language { folder: "cpp", source: |name| format!("{name}.cpp"), build: compiled, under_valgrind: true, lacks: &[] },
+    Language {
+        folder: "go",
+        source: |name| format!("{name}/main.go"),
+        build: built_by_go,
+        under_valgrind: false,
+        lacks: &["event_loop", "late_data", "log_shipper", "many_writers"],
+    },
+    Language {
+        folder: "python",
+        source: |name| format!("{name}.py"),
+        build: interpreted,
+        under_valgrind: false,
+        lacks: &["event_loop", "late_data", "log_shipper", "many_writers"],
+    },
+];
+
+/// The line in the opening comment of an example that begins with one of these words, from there on.
+fn shown(source: &Path, beginnings: &[&str]) -> String {
+    let text = fs::read_to_string(source).unwrap();
+    let mut lines = text.lines().map(|line| line.trim_start_matches(['/', '*', ' ', '\t']));
+    let found = lines.find(|line| beginnings.iter().any(|beginning| line.starts_with(beginning)));
+    found.unwrap_or_else(|| panic!("{} does not show how to build or run it", source.display())).to_owned()
+}
+
+/// By the command that it shows, only that the libraries and the program are elsewhere.
+fn compiled(source: &Path, folder: &Path) -> Command {
+    let shown = shown(source, &["cc ", "c++ "]);
+    let name = source.file_stem().unwrap().to_str().unwrap();
+    assert!(shown.ends_with(&format!(" -o {name}")), "{shown}");
+    let libraries = folder.to_str().unwrap();
+    let command = shown.strip_suffix(name).unwrap().replace("$PWD/target/release", libraries).replace("target/release", libraries);
+    let command = command.replacen(' ', &format!(" -g {} ", WARNINGS.join(" ")), 1) + "\"$0\"";
+    let program = folder.join("program");
+    run(Command::new("sh").current_dir(root()).arg("-c").arg(command).arg(&program));
+    Command::new(program)
+}
+
+/// With the tags of the command that it shows. It comes with a `go.mod` of its own.
+fn built_by_go(source: &Path, folder: &Path) -> Command {
+    let shown = shown(source, &["go run "]);
+    let (options, _) = shown.strip_prefix("go run ").unwrap().split_once(" .").expect("`go run` is not shown for its own folder");
+    let program = folder.join("program");
+    let mut go = Command::new("go");
+    go.current_dir(source.parent().unwrap()).arg("build").args(options.split(' ')).arg("-o").arg(&program).arg(".");
+    go.env("CGO_ENABLED", "1").env("CGO_LDFLAGS", format!("-L{} -Wl,-rpath,{0}", folder.display()));
+    run(go.env("GOFLAGS", "-buildvcs=false"));
+    Command::new(program)
+}
+
+/// By the command that it shows, only that the library is elsewhere.
+fn interpreted(source: &Path, folder: &Path) -> Command {
+    let path = source.strip_prefix(root()).unwrap().display();
+    shown(source, &[&format!("PYTHONPATH=bindings/python ESTORE_LIBRARY=target/release/libestore.so python3 {path}")]);
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", root().join("bindings/python")).env("ESTORE_LIBRARY", folder.join("libestore.so"));
+    python.args(["-W", "error", "-B"]).arg(source);
+    python
+}
 
 /// An example that was built, and a folder to run it in.
 struct Example {
     folder: tempfile::TempDir,
-    program: PathBuf,
+    start: Command,
+    under_valgrind: bool,
 }
 
 impl Example {
+    /// In all languages but those that say that they lack it.
     fn in_each_language(name: &str) -> impl Iterator<Item = Example> {
-        LANGUAGES.iter().map(move |language| Example::build(&root().join("examples").join(language).join(name).with_extension(language)))
+        LANGUAGES.iter().filter(move |language| !language.lacks.contains(&name)).map(move |language| Example::in_language(language, name))
     }
 
-    /// By the command that it shows, only that the libraries and the program are elsewhere.
-    fn build(source: &Path) -> Example {
+    fn in_language(language: &Language, name: &str) -> Example {
+        let source = root().join("examples").join(language.folder).join((language.source)(name));
         println!("{}", source.display());
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("program");
         for link in ["libestore.so", "libestore.so.1"] {
             symlink(library("libestore.so"), folder.path().join(link)).unwrap();
         }
-        let text = fs::read_to_string(source).unwrap();
-        let mut lines = text.lines().map(|line| line.trim_start_matches(['/', '*', ' ']));
-        let shown = lines.find(|line| line.starts_with("cc ") || line.starts_with("c++ ")).expect("no build command");
-        let name = source.file_stem().unwrap().to_str().unwrap();
-        assert!(shown.ends_with(&format!(" -o {name}")), "{shown}");
-        let libraries = folder.path().to_str().unwrap();
-        let command = shown.strip_suffix(name).unwrap().replace("$PWD/target/release", libraries).replace("target/release", libraries);
-        let command = command.replacen(' ', &format!(" -g {} ", WARNINGS.join(" ")), 1) + "\"$0\"";
-        run(Command::new("sh").current_dir(root()).arg("-c").arg(command).arg(&program));
-        Example { folder, program }
+        let start = (language.build)(&source, folder.path());
+        Example { folder, start, under_valgrind: language.under_valgrind && has_valgrind() }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = if has_valgrind() { under_valgrind(&self.program) } else { Command::new(&self.program) };
-        command.args(arguments).current_dir(self.folder.path());
+    fn command(&self, arguments: &[&str], checked: bool) -> Command {
+        let program = Path::new(self.start.get_program());
+        let mut command = if checked && self.under_valgrind { under_valgrind(program) } else { Command::new(program) };
+        command.args(self.start.get_args()).args(arguments).current_dir(self.folder.path());
+        command.envs(self.start.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command
     }
 
     fn prints(&self, arguments: &[&str]) -> String {
-        text_of(&mut self.command(arguments))
+        text_of(&mut self.command(arguments, true))
     }
 
     /// Without valgrind, since what is done is not new to it.
     fn fails(&self, arguments: &[&str], exit_code: i32) -> String {
-        let output = Command::new(&self.program).args(arguments).current_dir(self.folder.path()).output().unwrap();
+        let output = self.command(arguments, false).output().unwrap();
         assert_eq!(output.status.code(), Some(exit_code), "{arguments:?}: {output:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 
     fn prints_for_input(&self, arguments: &[&str], input: &str) -> String {
-        let mut command = self.command(arguments);
+        let mut command = self.command(arguments, true);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -131,7 +199,7 @@ fn many_writers() {
 #[test]
 fn event_loop() {
     for example in Example::in_each_language("event_loop") {
-        let mut child = example.command(&[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = example.command(&[], true).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         input.write_all(b"one\ntwo\nthr").unwrap();
@@ -151,12 +219,13 @@ fn event_loop() {
 fn every_example_is_run() {
     let tests =
         ["tests/examples.rs", "tests/c_abi.rs", "tests/readme.rs"].map(|path| fs::read_to_string(root().join(path)).unwrap()).concat();
-    for language in LANGUAGES {
-        for entry in fs::read_dir(root().join("examples").join(language)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            let here = tests.contains(&format!("Example::in_each_language(\"{name}\")"));
-            assert!(here || tests.contains(&format!("examples/{language}/{name}.{language}")), "{}", path.display());
+    for Language { folder, source, lacks, .. } in LANGUAGES {
+        for entry in fs::read_dir(root().join("examples").join(folder)).unwrap() {
+            let entry = entry.unwrap().file_name().into_string().unwrap();
+            let name = entry.split('.').next().unwrap();
+            let here = tests.contains(&format!("Example::in_each_language(\"{name}\")")) && !lacks.contains(&name);
+            let elsewhere = [format!("\"examples/{folder}/{name}\""), format!("\"examples/{folder}/{}\"", source(name))];
+            assert!(here || elsewhere.iter().any(|path| tests.contains(path)), "examples/{folder}/{entry} is not run");
         }
     }
 }
