@@ -31,13 +31,7 @@ struct Language {
 const LANGUAGES: [Language; 4] = [
     Language { folder: "c", source: |name| format!("{name}.c"), build: compiled, under_valgrind: true, lacks: &[] },
     Language { folder: "cpp", source: |name| format!("{name}.cpp"), build: compiled, under_valgrind: true, lacks: &[] },
-    Language {
-        folder: "go",
-        source: |name| format!("{name}/main.go"),
-        build: built_by_go,
-        under_valgrind: false,
-        lacks: &["event_loop", "late_data", "log_shipper", "many_writers"],
-    },
+    Language { folder: "go", source: |name| format!("{name}/main.go"), build: built_by_go, under_valgrind: false, lacks: &["event_loop"] },
     Language {
         folder: "python",
         source: |name| format!("{name}.py"),
