@@ -12,11 +12,14 @@ use native::{library, root, run, text_of};
 
 mod native;
 
-/// A Python that has pytest: the one that is called `python3`, or that of the system, for which packages install it.
+/// A Python that has pytest: the one that is called `python3`, or that of the system, for which packages install it. Rather one with all that
+/// the tests can use.
 fn python() -> Option<&'static str> {
-    let has_pytest =
-        |python: &&str| Command::new(python).args(["-c", "import pytest"]).output().is_ok_and(|output| output.status.success());
-    ["python3", "/usr/bin/python3"].into_iter().find(has_pytest)
+    let has = |modules: &str, python: &str| {
+        Command::new(python).args(["-c", &format!("import {modules}")]).output().is_ok_and(|output| output.status.success())
+    };
+    let with = |modules| ["python3", "/usr/bin/python3"].into_iter().find(|python| has(modules, python));
+    with("pytest, numpy, mypy").or_else(|| with("pytest"))
 }
 
 #[test]

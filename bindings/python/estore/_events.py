@@ -215,7 +215,7 @@ class Columns:
         if code == "c":
             # Its slices are bytes.
             return (ctypes.c_char * length)()
-        return memoryview(bytearray(length * (8 if code == "Q" else 4))).cast(code)
+        return memoryview(bytearray(length * (8 if code == "Q" else 4))).cast("Q" if code == "Q" else "I")
 
     def _make_room(self, data_capacity: int) -> None:
         self.data, self.data_capacity = self.make("c", data_capacity), data_capacity
