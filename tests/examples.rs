@@ -29,16 +29,16 @@ struct Language {
 }
 
 const LANGUAGES: [Language; 4] = [
-    Language { folder: "c", source: |name| format!("{name}.c"), build: compiled, under_valgrind: true, lacks: &[] },
-    Language { folder: "cpp", source: |name| format!("{name}.cpp"), build: compiled, under_valgrind: true, lacks: &[] },
-    Language { folder: "go", source: |name| format!("{name}/main.go"), build: built_by_go, under_valgrind: false, lacks: &["event_loop"] },
+    Language { folder: "c", source: |name| format!("{name}.c"), build: compiled, under_valgrind: true, lacks: &["plot_lateness"] },
+    Language { folder: "cpp", source: |name| format!("{name}.cpp"), build: compiled, under_valgrind: true, lacks: &["plot_lateness"] },
     Language {
-        folder: "python",
-        source: |name| format!("{name}.py"),
-        build: interpreted,
+        folder: "go",
+        source: |name| format!("{name}/main.go"),
+        build: built_by_go,
         under_valgrind: false,
-        lacks: &["event_loop", "late_data", "log_shipper", "many_writers"],
+        lacks: &["event_loop", "plot_lateness"],
     },
+    Language { folder: "python", source: |name| format!("{name}.py"), build: interpreted, under_valgrind: false, lacks: &["event_loop"] },
 ];
 
 /// The line in the opening comment of an example that begins with one of these words, from there on.
@@ -207,6 +207,60 @@ fn event_loop() {
         assert!(child.wait().unwrap().success());
         assert!(rest.ends_with("4 lines stored\n"), "{rest}");
     }
+}
+
+/// In Python alone. Where matplotlib is there, a last line names the picture.
+#[test]
+fn plot_lateness() {
+    let plot = Example::in_each_language("plot_lateness").next().unwrap();
+    let steps = |hour: u32, rate: u32| -> String {
+        let bar = "#".repeat(40 * rate as usize / 6);
+        (0..12).map(|step| format!("  2023-11-15 {hour}:{:02} {rate:9} {bar}\n", 5 * step)).collect()
+    };
+    let expected = format!(
+        "\
+540 events from 2023-11-15 12:00 to 2023-11-15 13:59
+58 came late, the latest by 0:28:49
+
+events per minute, in steps of 5 min:
+{}{}
+events by how late they came, at most:
+  in order    482 ####################################
+  a second      0
+  a minute      2
+   an hour     56 ####
+     a day      0
+      more      0
+",
+        steps(12, 6),
+        steps(13, 3)
+    );
+    let drawn = |arguments: &[&str]| {
+        let printed = plot.prints(arguments);
+        let (text, picture) = printed.split_once("\nsaved as ").unwrap_or((&printed, ""));
+        assert_eq!(plot.folder.path().join("lateness.png").exists(), picture == "lateness.png\n");
+        text.to_owned()
+    };
+    assert_eq!(drawn(&["--made-up"]), expected);
+
+    // Figures that the data is described by.
+    let data = root().join("../shared/data");
+    if data.is_dir() {
+        let counted = |file: &str| drawn(&[data.join(file).to_str().unwrap()]);
+        let commits = counted("redis-commits.txt");
+        assert!(commits.starts_with("12272 events from ") && commits.contains("\n1276 came late, the latest by 1211 days"), "{commits}");
+        assert!(commits.lines().last().unwrap().starts_with("      more   1119 "), "{commits}");
+        let servers = counted("Zookeeper_2k.log");
+        assert!(servers.starts_with("2000 events from ") && servers.contains("\n1245 came late, the latest by 26 days"), "{servers}");
+        assert_eq!(drawn(&[]), servers);
+    } else {
+        assert_eq!(drawn(&[]), expected);
+    }
+
+    fs::write(plot.folder.path().join("log"), "no time\n2023-11-15 12:00:01,5 a\n  more of it\n1700049600 b\n").unwrap();
+    assert!(drawn(&["log"]).starts_with("2 events from 2023-11-15 12:00 to 2023-11-15 12:00\n1 came late, the latest by 0:00:01.500000\n"));
+    assert!(plot.fails(&["nowhere"], 1).contains("nowhere"));
+    plot.fails(&["log", "log"], 1);
 }
 
 #[test]
