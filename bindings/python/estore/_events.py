@@ -193,33 +193,27 @@ def address_of(buffer: Any) -> int:
 
 
 class Columns:
-    """Room for some events, one array for each field and a buffer for all data, which the library fills."""
-
-    times: Any
-    seqs: Any
-    ids: Any
-    offsets: Any
-    data: Any
+    """Room for some events, one array for each field and a buffer for all data, which the library fills. The arrays lie one behind the other
+    in one piece of memory, since each piece takes time to make: times, seqs, offsets, ids."""
 
     def __init__(self, capacity: int, data_capacity: int) -> None:
         self.capacity = capacity
-        self.times, self.seqs = self.make("Q", capacity), self.make("Q", capacity)
-        self.ids, self.offsets = self.make("I", capacity), self.make("Q", capacity + 1)
-        self._addresses = tuple(map(address_of, (self.times, self.seqs, self.ids, self.offsets)))
+        self._fields = self._memory(28 * capacity + 8)
+        self._places = 0, 8 * capacity, 16 * capacity, 24 * capacity + 8
+        start = address_of(self._fields)
+        times, seqs, offsets, ids = self._places
+        self._addresses = start + times, start + seqs, start + ids, start + offsets
         self._count, self._length = ctypes.c_size_t(), ctypes.c_size_t()
         self._make_room(data_capacity)
 
     @staticmethod
-    def make(code: str, length: int) -> Any:
-        """An array of unsigned numbers, where "Q" stands for 64 bits and "I" for 32, or of bytes, "c"."""
-        if code == "c":
-            # Its slices are bytes.
-            return (ctypes.c_char * length)()
-        return memoryview(bytearray(length * (8 if code == "Q" else 4))).cast("Q" if code == "Q" else "I")
+    def _memory(size: int) -> Any:
+        # Its slices are bytes.
+        return (ctypes.c_char * size)()
 
     def _make_room(self, data_capacity: int) -> None:
-        self.data, self.data_capacity = self.make("c", data_capacity), data_capacity
-        self._data_address = address_of(self.data)
+        self._data, self._data_capacity = self._memory(data_capacity), data_capacity
+        self._data_address = address_of(self._data)
 
     def fill(self, iterator: ctypes.c_void_p, most: int, detail: ErrorDetail) -> int:
         """Copies the next events into them, at most so many. Answers the status; `count` and `data_len` hold after ESTORE_OK."""
@@ -227,12 +221,12 @@ class Columns:
         while True:
             most = min(most, self.capacity)
             status: int = library.estore_iter_next_columns(
-                iterator, *self._addresses, most, self._data_address, self.data_capacity, count, length, ctypes.byref(detail)
+                iterator, *self._addresses, most, self._data_address, self._data_capacity, count, length, ctypes.byref(detail)
             )
             if status != 0 or self.count:
                 return status
             # Not even the next event had room.
-            self._make_room(max(self.data_len, 2 * self.data_capacity))
+            self._make_room(max(self.data_len, 2 * self._data_capacity))
 
     @property
     def count(self) -> int:
@@ -246,9 +240,11 @@ class Columns:
 
     def events(self) -> Iterator[Event]:
         """The events, which own their data."""
-        n, bounds = self.count, self.offsets[: self.count + 1].tolist()
-        data = map(self.data.__getitem__, map(slice, bounds, bounds[1:]))
-        return map(_event, zip(self.times[:n].tolist(), data, self.ids[:n].tolist(), self.seqs[:n].tolist()))
+        n, (times, seqs, offsets, ids) = self.count, self._places
+        words, bounds = self._fields, array("Q", self._fields[offsets : offsets + 8 * n + 8]).tolist()
+        data = map(self._data.__getitem__, map(slice, bounds, bounds[1:]))
+        columns = array("Q", words[times : times + 8 * n]), data, array("I", words[ids : ids + 4 * n]), array("Q", words[seqs : seqs + 8 * n])
+        return map(_event, zip(*columns))
 
 
 _event: Callable[[Any], Any] = partial(tuple.__new__, Event)

@@ -61,8 +61,19 @@ class NumpyBatch:
 
 class _NumpyColumns(Columns):
     @staticmethod
-    def make(code: str, length: int) -> Any:
-        return numpy.empty(length, {"Q": numpy.uint64, "I": numpy.uint32, "c": numpy.uint8}[code])
+    def _memory(size: int) -> Any:
+        return numpy.empty(size, numpy.uint8)
+
+    def batch(self) -> NumpyBatch:
+        """The columns as far as they are filled."""
+        n, memory, (times, seqs, offsets, ids) = self.count, self._fields, self._places
+        return NumpyBatch(
+            numpy.ndarray(n, numpy.uint64, memory, times),
+            numpy.ndarray(n, numpy.uint64, memory, seqs),
+            numpy.ndarray(n, numpy.uint32, memory, ids),
+            numpy.ndarray(n + 1, numpy.int64, memory, offsets),
+            self._data[: self.data_len],
+        )
 
 
 class NumpyBatches(Iterator[NumpyBatch]):
@@ -76,16 +87,14 @@ class NumpyBatches(Iterator[NumpyBatch]):
         # How much data an event is expected to have, in bytes: the mean of the last batch, and some more.
         self._expected = 128
 
-    def _columns(self) -> Columns:
+    def _columns(self) -> _NumpyColumns:
         return _NumpyColumns(self._size, max(1, min(self._size * self._expected, _MOST_BYTES)))
 
     def __next__(self) -> NumpyBatch:
         events, columns = self._reader.columns(self._size, self._columns)
         if columns is not None:
-            n, length = columns.count, columns.data_len
-            self._expected = max(16, length * 9 // (n * 8))
-            offsets = columns.offsets[: n + 1].view(numpy.int64)
-            return NumpyBatch(columns.times[:n], columns.seqs[:n], columns.ids[:n], offsets, columns.data[:length])
+            self._expected = max(16, columns.data_len * 9 // (columns.count * 8))
+            return columns.batch()
         if not events:
             raise StopIteration
         # Left by somebody who read event by event before.

@@ -6,7 +6,7 @@ import ctypes
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, NamedTuple, NoReturn, Optional, Tuple, TypeVar
 
 from . import _handle
 from ._errors import ClosedError, Error, ForkedError, InvalidError
@@ -16,6 +16,8 @@ from ._times import FOREVER
 
 if TYPE_CHECKING:
     from ._numpy import NumpyBatches
+
+C = TypeVar("C", bound=Columns)
 
 REVERSE, LAST, SALVAGE = 1, 2, 4
 END = 1
@@ -200,20 +202,20 @@ class Reader(Iterator[Event]):
 
         return lists()
 
-    def columns(self, size: int, make: Callable[[], Columns]) -> Tuple[List[Event], Optional[Columns]]:
+    def columns(self, size: int, make: Callable[[], C]) -> Tuple[List[Event], Optional[C]]:
         """The next events, at most so many: those that were read ahead, or columns that hold more of them. Neither at the end."""
         with self._alone():
             events: List[Event] = []
             # Loops of other threads take from it meanwhile.
             with suppress(IndexError):
-                while len(events) < size:
+                while self._ahead and len(events) < size:
                     events.append(self._ahead.popleft())
             if events:
                 return events, None
             columns = make()
             return [], columns if self._fill(columns, size) else None
 
-    def numpy_batches(self, size: int = 16_384) -> NumpyBatches:
+    def numpy_batches(self, size: int = 8192) -> NumpyBatches:
         """The events as columns: batches of at most `size` events in NumPy arrays, see NumpyBatch. Needs NumPy (ImportError)."""
         from ._numpy import NumpyBatches
 
