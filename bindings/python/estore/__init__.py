@@ -19,6 +19,8 @@ The work is done by the shared library libestore.so.1, called through ctypes. It
 variable ESTORE_LIBRARY, the file that this package carries, what the loader of the system finds.
 """
 
+from typing import TYPE_CHECKING
+
 from ._errors import (
     ClosedError,
     CorruptError,
@@ -124,3 +126,15 @@ __all__ = [
     "to_datetime",
     "to_ns",
 ]
+
+if TYPE_CHECKING:
+    from ._numpy import NumpyBatch as NumpyBatch
+else:
+
+    def __getattr__(name):
+        # It needs NumPy, which need not be there.
+        if name == "NumpyBatch":
+            from ._numpy import NumpyBatch
+
+            return NumpyBatch
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,15 +27,16 @@ class NumpyBatch:
     `times` (uint64) are nanoseconds since 1970, `seqs` (uint64) arrival numbers, `ids` uint32. The data of all events lies in the one
     buffer `data` (uint8), that of event i in `data[offsets[i]:offsets[i + 1]]`; `offsets` (int64) has one more element than the others.
 
-    For pandas:
+    For pandas, whose frame has times in UTC:
 
-        for batch in reader.numpy_batches():
-            frame = pandas.DataFrame({"time": batch.datetimes(), "id": batch.ids, "data": batch.datas()})
+        batches = [pandas.DataFrame({"time": b.datetimes(), "id": b.ids, "data": b.datas()}) for b in reader.numpy_batches()]
+        frame = pandas.concat(batches, ignore_index=True).assign(time=lambda frame: frame["time"].dt.tz_localize("UTC"))
 
     For Arrow, whose large_binary has this very layout, without a copy:
 
         buffers = [None, pyarrow.py_buffer(batch.offsets), pyarrow.py_buffer(batch.data)]
         data = pyarrow.Array.from_buffers(pyarrow.large_binary(), len(batch), buffers)
+        table = pyarrow.table({"time": batch.datetimes(), "id": batch.ids, "data": data})
     """
 
     times: numpy.ndarray[Any, Any]

@@ -1,5 +1,9 @@
 """Columns in NumPy arrays."""
 
+import inspect
+import itertools
+import textwrap
+
 import pytest
 
 import estore
@@ -91,3 +95,40 @@ def test_damage_comes_after_the_whole_events_before_it(path):
         assert columns == single
         with pytest.raises(estore.CorruptError):
             next(batches)
+
+
+def recipe(beginning):
+    """The lines of code that follow such a line in the docstring of NumpyBatch."""
+    lines = iter(inspect.getdoc(estore.NumpyBatch).splitlines())
+    assert any(line.startswith(beginning) for line in lines) and next(lines) == ""
+    return "\n".join(textwrap.dedent(line) for line in itertools.takewhile(str.strip, lines))
+
+
+TIMES = [0, 10**18 + 1, 2 * 10**18]
+
+
+@pytest.fixture
+def three(store):
+    store.append([(at, b"%d" % at, 2**32 - 1) for at in TIMES])
+    return store
+
+
+def test_the_recipe_for_pandas(three):
+    pandas = pytest.importorskip("pandas")
+    known = {"pandas": pandas, "reader": three.read()}
+    exec(recipe("For pandas"), known)
+    frame = known["frame"]
+    assert frame["time"].astype("int64").tolist() == TIMES and str(frame["time"].dtype) == "datetime64[ns, UTC]"
+    assert frame["data"].tolist() == [b"%d" % at for at in TIMES]
+    assert frame["id"].tolist() == [2**32 - 1] * 3
+    assert frame.set_index("time").resample("1000D").size().sum() == 3
+
+
+def test_the_recipe_for_arrow(three):
+    pyarrow = pytest.importorskip("pyarrow")
+    known = {"pyarrow": pyarrow, "batch": next(three.read().numpy_batches())}
+    exec(recipe("For Arrow"), known)
+    data, table = known["data"], known["table"]
+    data.validate(full=True), table.validate(full=True)
+    assert table.column("data").to_pylist() == [b"%d" % at for at in TIMES]
+    assert table.column("time").cast(pyarrow.int64()).to_pylist() == TIMES

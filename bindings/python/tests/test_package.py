@@ -91,12 +91,21 @@ with estore.open("events", file_size="1d", grace=timedelta(seconds=1), durabilit
     data: List[bytes] = [event.data for event in store.read(0, datetime.now(timezone.utc), last=5)]
     oldest: Optional[int] = store.stats().oldest
     back: Iterator[estore.Event] = reversed(store.read())
+    columns: List[estore.NumpyBatch] = list(store.read().numpy_batches())
     store.append([estore.Event.at(datetime.now(timezone.utc), memoryview(b"x")), estore.Event.now(array("I", [1]))])
 """
     )
     code, said = mypy(program)
     assert code == 0, said
-    wrong = ['store.append([("1", b"x")])', 'store.append([(1, "text")])', 'store.append((1, b"x"))', "store.read(1.5)", 'estore.open("x", mode="w")', "store.stats().oldest + 1"]
+    wrong = [
+        'store.append([("1", b"x")])',
+        'store.append([(1, "text")])',
+        'store.append((1, b"x"))',
+        "store.read(1.5)",
+        "estore.nothing",
+        'estore.open("x", mode="w")',
+        "store.stats().oldest + 1",
+    ]
     program.write_text("\n".join(["import estore", 'store = estore.open("events")', *wrong]))
     code, said = mypy(program)
     assert code == 1 and all(f"program.py:{line}: error" in said for line in range(3, 3 + len(wrong))), said
