@@ -1,6 +1,7 @@
 """Each error of the library is an exception of its own, and the built-in one that fits."""
 
 import errno
+import io
 import os
 import pickle
 import shutil
@@ -13,6 +14,60 @@ import estore
 def test_every_class_has_a_status_of_its_own():
     kinds = [kind for kind in estore.Error.__subclasses__() if kind is not estore.LibraryError]
     assert sorted(kind.status for kind in kinds) == list(range(-23, 0))
+
+
+@pytest.mark.parametrize(
+    "kind, fitting",
+    [
+        (estore.InvalidError, ValueError),
+        (estore.IoError, OSError),
+        (estore.NotFoundError, FileNotFoundError),
+        (estore.ExistsError, FileExistsError),
+        (estore.LockedError, BlockingIOError),
+        (estore.ReadOnlyError, io.UnsupportedOperation),
+        (estore.NoSpaceError, OSError),
+        (estore.PoisonedError, OSError),
+        (estore.OutcomeUnknownError, OSError),
+        (estore.TooLargeError, ValueError),
+        (estore.SettingsError, ValueError),
+        (estore.ForeignFilesError, OSError),
+        (estore.NotAFolderError, NotADirectoryError),
+        (estore.TooManyChunksError, ValueError),
+        (estore.ClosedError, ValueError),
+        (estore.ForkedError, RuntimeError),
+        (estore.PanicError, RuntimeError),
+        (estore.GoneError, FileNotFoundError),
+        (estore.NotAStoreError, ValueError),
+        (estore.NoPermissionError, PermissionError),
+        (estore.RangeError, ValueError),
+        (estore.LibraryError, ImportError),
+    ],
+)
+def test_errors_are_the_fitting_built_in_ones_too(kind, fitting):
+    assert issubclass(kind, fitting) and issubclass(kind, estore.Error)
+    error = kind("what happened")
+    assert str(error) == "what happened"
+    if issubclass(fitting, OSError) and fitting is not io.UnsupportedOperation:
+        # The class that Python itself makes of this errno.
+        assert type(OSError(error.errno, "")) is fitting or fitting is OSError
+
+
+def test_a_full_disk_is_an_error_that_passes(path, run):
+    program = """
+import estore, resource, sys
+with estore.open(sys.argv[1], durability="process") as store:
+    store.append([(1, b"x")])
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, most[1]))
+    try:
+        for at in range(10): store.append([(at, bytes(10_000))])
+    except OSError as e:
+        print(type(e).__name__, e.errno, e.filename == sys.argv[1])
+    kept = store.count()
+    resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    print(store.append([(1, b"y")]) - kept)
+"""
+    assert run(program, path) == f"NoSpaceError {errno.EFBIG} True\n1\n"
 
 
 def test_nothing_there(path):

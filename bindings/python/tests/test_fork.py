@@ -107,6 +107,32 @@ def work(path):
         return [tuple(event) for event in store.read()]
 
 
+def use_inherited(what):
+    if what == "store":
+        return INHERITED[0].count()
+    return [event.time for event in INHERITED[1]]
+
+
+INHERITED = []
+
+
+def test_multiprocessing_with_a_store_of_the_parent(path):
+    with estore.open(path) as store, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        store.append([(at, b"x") for at in range(100)])
+        INHERITED[:] = [store, store.read()]
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            for what in ("store", "reader"):
+                with pytest.raises(estore.ForkedError, match=f"the {what} belongs to the parent"):
+                    pool.map(use_inherited, [what] * 4)
+            pool.close()
+            pool.join()
+        # Children that are gone have taken nothing with them.
+        assert [event.time for event in INHERITED.pop()] == list(range(100))
+        assert store.append([(1, b"y")]) == 101
+    INHERITED.clear()
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(path, method, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))

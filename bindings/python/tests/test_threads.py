@@ -123,6 +123,42 @@ def test_threads_that_break_off_and_go_on_lose_no_event_of_a_shared_reader(eithe
     assert sorted(seen) == list(range(20_000))
 
 
+def test_columns_and_loops_that_share_a_reader_give_each_event_once(either):
+    pytest.importorskip("numpy")
+    either.append([(at, b"x") for at in range(30_000)])
+    for _ in range(5):
+        reader, seen = either.read(), []
+
+        def loop():
+            seen.extend(event.time for event in reader)
+
+        def columns():
+            for batch in reader.numpy_batches(250):
+                seen.extend(batch.times.tolist())
+
+        together(loop, columns, loop, columns)
+        assert sorted(seen) == list(range(30_000))
+
+
+def test_a_store_closed_under_a_loop_does_not_disturb_it(path):
+    for _ in range(10):
+        store = estore.open(path)
+        store.append([(at, b"x" * 100) for at in range(20_000)])
+        count = store.count()
+        readers, started = [store.read() for _ in range(3)], threading.Barrier(4)
+
+        def loop(reader):
+            started.wait()
+            assert sum(1 for _ in reader) == count
+
+        def close():
+            started.wait()
+            store.close()
+
+        together(close, *[lambda reader=reader: loop(reader) for reader in readers])
+        estore.destroy(path)
+
+
 def test_a_reader_closed_under_a_loop_gives_an_error_and_no_crash(either):
     either.append([(at, b"x") for at in range(50_000)])
     for _ in range(10):

@@ -3,7 +3,7 @@
 import array
 import mmap
 import random
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 
 import pytest
 from conftest import plain
@@ -11,6 +11,13 @@ from conftest import plain
 import estore
 
 UTC = timezone.utc
+
+
+class Undecided(tzinfo):
+    """A time zone that does not say what it is: a datetime with it counts as naive."""
+
+    def utcoffset(self, _):
+        return None
 
 
 @pytest.mark.parametrize(
@@ -41,8 +48,10 @@ def test_times(store, time, ns):
         (datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), "before 1970"),
         (datetime(2554, 7, 21, 23, 34, 34, tzinfo=UTC), "after the year 2554"),
         (datetime.max.replace(tzinfo=UTC), "after the year 2554"),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-14))), "after the year 2554"),
         (datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), "before 1970"),
         (datetime(2024, 1, 1), "naive"),
+        (datetime(2024, 1, 1, tzinfo=Undecided()), "naive"),
     ],
 )
 def test_times_out_of_range_and_naive_ones_are_refused(store, time, reason):
@@ -166,6 +175,20 @@ def test_events():
     assert before <= estore.Event.now(b"").time <= estore.now()
     assert len({estore.new_id() for _ in range(100)}) > 90
     assert estore.to_datetime(1999) == datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+    assert estore.to_datetime(2**64 - 1) == datetime(2554, 7, 21, 23, 34, 33, 709551, tzinfo=UTC)
+    for wrong in (-1, 2**64):
+        with pytest.raises(estore.InvalidError):
+            estore.to_datetime(wrong)
+
+
+def test_the_hour_that_comes_twice_is_told_apart():
+    zone = pytest.importorskip("zoneinfo")
+    try:
+        berlin = zone.ZoneInfo("Europe/Berlin")
+    except zone.ZoneInfoNotFoundError:
+        pytest.skip("this machine knows no time zones")
+    first, second = (datetime(2023, 10, 29, 2, 30, tzinfo=berlin, fold=fold) for fold in (0, 1))
+    assert estore.to_ns(second) - estore.to_ns(first) == 3600 * 10**9
 
 
 def test_durations():
