@@ -2,6 +2,7 @@
 //! `benches/README.md` says what is measured and how.
 
 mod aims;
+mod border;
 mod driver;
 mod engine;
 mod estore;
@@ -60,12 +61,32 @@ struct Run {
     out: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Border {
+    /// The shared library to measure [default: what `make lib` left in target/dist]
+    #[arg(long)]
+    lib: Option<PathBuf>,
+    #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Makes the numbers of events smaller (or larger), for a quick look
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Where BORDER.md goes [default: results beside this package]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Shows the names of all workloads
     List,
     /// Makes RESULTS.md and the plots again from the results.json in a folder
     Report { folder: PathBuf },
+    /// Measures what C, C++, Go and Python lose against Rust, and writes BORDER.md
+    Border(Border),
     /// One measurement, as the driver starts it
     #[command(hide = true)]
     Child { job: String },
@@ -89,6 +110,7 @@ fn start(cli: Cli) -> Result<()> {
             Ok(())
         }
         Some(Command::Report { folder }) => write_report(&Results::load(&folder.join("results.json"))?, &folder),
+        Some(Command::Border(arguments)) => border(arguments),
         Some(Command::Child { job }) => {
             let measurement = measure::run(&serde_json::from_str(&job).context("no job")?)?;
             println!("{}", serde_json::to_string(&measurement)?);
@@ -121,6 +143,23 @@ fn run(arguments: Run) -> Result<()> {
     std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     let results = driver::run(&plan, |results| results.save(&out.join("results.json")))?;
     write_report(&results, &out)
+}
+
+fn border(arguments: Border) -> Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plan = border::Plan {
+        library: arguments.lib.unwrap_or_else(|| package.join("../target/dist/libestore.so")),
+        rounds: arguments.rounds.into(),
+        scale: arguments.scale,
+        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
+    };
+    let report = border::measure(&plan, package)?;
+    let out = arguments.out.unwrap_or_else(|| package.join("results"));
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let path = out.join("BORDER.md");
+    std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("the report is {}", path.display());
+    Ok(())
 }
 
 fn write_report(results: &Results, folder: &Path) -> Result<()> {
