@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BATCH = 1000, LEN = 100, READ = 256 };
+enum { BATCH = 1000, LEN = 100, READ = 512 };
 
 static estore_error err = ESTORE_ERROR_INIT;
 

@@ -25,7 +25,7 @@ pub struct Plan {
 }
 
 const APPENDED_EVENTS: f64 = 500_000.0;
-const SCANNED_EVENTS: f64 = 1_000_000.0;
+const SCANNED_EVENTS: f64 = 500_000.0;
 const BATCH: u64 = 1_000;
 const LEN: u64 = 100;
 

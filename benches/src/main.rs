@@ -66,7 +66,7 @@ struct Border {
     /// The shared library to measure [default: what `make lib` left in target/dist]
     #[arg(long)]
     lib: Option<PathBuf>,
-    #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 41, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Makes the numbers of events smaller (or larger), for a quick look
     #[arg(long, default_value_t = 1.0)]

@@ -8,7 +8,7 @@ use estore::{Durability, EventRef, Mode, Options, Result, Store};
 
 const BATCH: usize = 1000;
 const LEN: usize = 100;
-const READ: usize = 256;
+const READ: usize = 512;
 
 fn make_pool() -> Vec<u8> {
     (0..BATCH * LEN).map(|j| ((j * 31 + j / LEN) % 251) as u8).collect()
