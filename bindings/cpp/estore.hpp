@@ -997,18 +997,10 @@ public:
     /** The next event, or nullptr at the end. The pointer is good until the next call. */
     result<const event *> next()
     {
-        if (!batch_)
-            batch_ = std::make_unique<batch>();
-        if (batch_->given == batch_->filled) {
-            batch_->given = batch_->filled = 0;
-            const auto n = fetch(batch_->events);
-            if (n.failed())
-                return detail::fail<const event *>(n.what());
-            if (n.status == ESTORE_END)
-                return nullptr;
-            batch_->filled = n.value;
-        }
-        return &batch_->events[batch_->given++];
+        // Nearly always; small enough to be inlined into a loop.
+        if (batch_ && batch_->given < batch_->filled)
+            return &batch_->events[batch_->given++];
+        return first_of_next_batch();
     }
 
     /**
@@ -1148,6 +1140,20 @@ private:
         std::size_t given = 0;
         std::size_t filled = 0;
     };
+
+    result<const event *> first_of_next_batch()
+    {
+        if (!batch_)
+            batch_ = std::make_unique<batch>();
+        batch_->given = batch_->filled = 0;
+        const auto n = fetch(batch_->events);
+        if (n.failed())
+            return detail::fail<const event *>(n.what());
+        if (n.status == ESTORE_END)
+            return nullptr;
+        batch_->filled = n.value;
+        return &batch_->events[batch_->given++];
+    }
 
     // At the end (ESTORE_END) there are 0.
     detail::answer<std::size_t> fetch(view<event> events) const
