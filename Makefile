@@ -8,8 +8,8 @@ FILE ?= /var/log/dpkg.log
 KILLS ?= 10000
 SEED ?= 0
 
-# Where rustup puts Rust, should the shell not look there.
-export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+# Where rustup puts Rust and .ci/setup puts Go, should the shell not look there.
+export PATH := $(HOME)/sdk/go$(shell sed -n 's/^go_installed=//p' .ci/setup)/bin:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # What is installed: as `make lib` left it, whatever cargo has built for tests since.
