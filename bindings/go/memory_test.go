@@ -27,12 +27,20 @@ func TestForgottenHandlesAreClosed(t *testing.T) {
 		forgottenOnPurpose.Add(4)
 	}
 	forget()
-	for estore.OpenHandles() != before {
-		runtime.GC()
-		runtime.Gosched()
-	}
+	collectUntil(t, before)
 	// The lock is given up too.
 	same(t, texts(t, openAt(t, path).Read(ctx, 0, all)), []string{"x"})
+}
+
+// Collects garbage until no more handles are open than that.
+func collectUntil(t testing.TB, open int64) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); estore.OpenHandles() != open; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d handles are open, not %d", estore.OpenHandles(), open)
+		}
+		runtime.GC()
+	}
 }
 
 // The last use of the store is the call itself, during which the collector must not close it.
@@ -69,10 +77,7 @@ func TestAStoreLivesWhileItIsUsed(t *testing.T) {
 	}
 	close(stop)
 	<-collected
-	for estore.OpenHandles() != 0 {
-		runtime.GC()
-		time.Sleep(time.Millisecond)
-	}
+	collectUntil(t, 0)
 }
 
 // Small and large data, kept alive by nothing but the call.

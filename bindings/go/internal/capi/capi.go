@@ -2,7 +2,7 @@
 //
 // What crosses, and who keeps it alive:
 //
-//	append   the events as an array in Go memory, whose data pointers are plain numbers (rawEvent). What they point to is pinned: one
+//	append   the events as an array in Go memory, whose data pointers are plain numbers (RawEvent). What they point to is pinned: one
 //	         buffer into which short data was copied, and the caller's own memory for long data.
 //	read     a cursor in C memory: the iterator, the array of events that it fills, and its error. The data of the events is the
 //	         library's until the next call.
@@ -290,34 +290,22 @@ type Event struct {
 	Data []byte
 }
 
-// The layout of estore_event, with its pointer as a number: Go neither scans it nor checks it, so what it points to must be pinned.
-type rawEvent struct {
-	time uint64
-	seq  uint64
+// RawEvent has the layout of estore_event, with its pointer as a number: Go neither scans it nor checks it. So what is appended must be
+// pinned, and what was read belongs to the library, unless Copy made the number an offset.
+type RawEvent struct {
+	Time uint64
+	Seq  uint64
 	data uintptr
 	len  uint32
-	id   uint32
-}
-
-// The same with a pointer into memory of the library.
-type lentEvent struct {
-	time uint64
-	seq  uint64
-	data *byte
-	len  uint32
-	id   uint32
+	ID   uint32
 }
 
 // Does not compile if a layout differs.
 var (
-	_ = [1]struct{}{}[unsafe.Sizeof(C.estore_event{})-unsafe.Sizeof(rawEvent{})]
-	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.data)-unsafe.Offsetof(rawEvent{}.data)]
-	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.len)-unsafe.Offsetof(rawEvent{}.len)]
-	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.id)-unsafe.Offsetof(rawEvent{}.id)]
-	_ = [1]struct{}{}[unsafe.Sizeof(C.estore_event{})-unsafe.Sizeof(lentEvent{})]
-	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.data)-unsafe.Offsetof(lentEvent{}.data)]
-	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.len)-unsafe.Offsetof(lentEvent{}.len)]
-	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.id)-unsafe.Offsetof(lentEvent{}.id)]
+	_ = [1]struct{}{}[unsafe.Sizeof(C.estore_event{})-unsafe.Sizeof(RawEvent{})]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.data)-unsafe.Offsetof(RawEvent{}.data)]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.len)-unsafe.Offsetof(RawEvent{}.len)]
+	_ = [1]struct{}{}[unsafe.Offsetof(C.estore_event{}.id)-unsafe.Offsetof(RawEvent{}.ID)]
 )
 
 // Data up to this length is copied into one buffer, which costs less than pinning each; longer data is pinned and not copied.
@@ -326,7 +314,7 @@ const copiedLen = 1024
 // What an append needs, used again by later ones.
 type batch struct {
 	answer answer
-	events []rawEvent
+	events []RawEvent
 	data   []byte
 	pinner runtime.Pinner
 }
@@ -354,7 +342,7 @@ func (b *batch) fill(events []Event) *Failure {
 		b.data = make([]byte, 0, total)
 	}
 	if cap(b.events) < len(events) {
-		b.events = make([]rawEvent, len(events))
+		b.events = make([]RawEvent, len(events))
 	}
 	data, raw := b.data[:0], b.events[:len(events)]
 	var start uintptr
@@ -366,7 +354,7 @@ func (b *batch) fill(events []Event) *Failure {
 	for i := range events {
 		e := &events[i]
 		r := &raw[i]
-		r.time, r.id, r.len = e.Time, e.ID, uint32(len(e.Data))
+		r.Time, r.ID, r.len = e.Time, e.ID, uint32(len(e.Data))
 		if len(e.Data) <= copiedLen {
 			r.data = start + uintptr(len(data))
 			data = append(data, e.Data...)
@@ -544,8 +532,9 @@ func (l Log) Read(start, end uint64, flags uint32, limit uint64) (Cursor, *Failu
 	return Cursor{c, l.logging}, nil
 }
 
-// Next gets the next batch, of any number of events; 0 at the end. What Lend gave before ends here.
-func (c Cursor) Next() (int, *Failure) {
+// Next gets the next batch, of any number of events; none at the end. The events and their data are the library's, and end with the next
+// call or with End.
+func (c Cursor) Next() ([]RawEvent, *Failure) {
 	beforeCall()
 	var status C.estore_status
 	if c.logging {
@@ -555,47 +544,38 @@ func (c Cursor) Next() (int, *Failure) {
 	}
 	switch {
 	case status == OK:
-		return int(c.c.n), nil
+		return unsafe.Slice((*RawEvent)(unsafe.Pointer(&c.c.events[0])), int(c.c.n)), nil
 	case status == End:
-		return 0, nil
+		return nil, nil
 	case status < 0:
-		return 0, failure(status, &c.c.err)
+		return nil, failure(status, &c.c.err)
 	}
-	return 0, Refuse(Invalid, fmt.Sprintf("the library answered %d, which this binding does not know", int(status)))
+	return nil, Refuse(Invalid, fmt.Sprintf("the library answered %d, which this binding does not know", int(status)))
 }
 
-func (c Cursor) lent(n int) []lentEvent {
-	return unsafe.Slice((*lentEvent)(unsafe.Pointer(&c.c.events[0])), n)
-}
-
-// Lend fills the slice with the events of the batch, whose data stays the library's.
-func (c Cursor) Lend(events []Event) {
-	for i, l := range c.lent(len(events)) {
-		e := &events[i]
-		e.Time, e.Seq, e.ID, e.Data = l.time, l.seq, l.id, nil
-		if l.len > 0 {
-			e.Data = unsafe.Slice(l.data, l.len)
-		}
+// Data is what the event carries, nil if nothing. Memory is what Copy answered with, or nil if it wasn't called.
+func (r *RawEvent) Data(memory unsafe.Pointer) []byte {
+	if r.len == 0 {
+		return nil
 	}
+	return unsafe.Slice((*byte)(unsafe.Add(memory, r.data)), r.len)
 }
 
-// Copy fills the slice with the events of the batch, and copies their data into one new piece of memory.
-func (c Cursor) Copy(events []Event) {
-	lent := c.lent(len(events))
+// Copy copies the data of a batch into one new piece of memory.
+func Copy(events []RawEvent) unsafe.Pointer {
 	total := 0
-	for i := range lent {
-		total += int(lent[i].len)
+	for i := range events {
+		total += int(events[i].len)
 	}
-	memory := make([]byte, 0, total)
-	for i := range lent {
-		l, e := &lent[i], &events[i]
-		e.Time, e.Seq, e.ID, e.Data = l.time, l.seq, l.id, nil
-		if l.len > 0 {
-			start := len(memory)
-			memory = append(memory, unsafe.Slice(l.data, l.len)...)
-			e.Data = memory[start:len(memory):len(memory)]
-		}
+	memory := make([]byte, total)
+	at := 0
+	for i := range events {
+		r := &events[i]
+		n := copy(memory[at:], r.Data(nil))
+		r.data = uintptr(at)
+		at += n
 	}
+	return unsafe.Pointer(unsafe.SliceData(memory))
 }
 
 // SnapshotSeq is estore_iter_snapshot_seq.
