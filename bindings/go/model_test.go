@@ -3,11 +3,14 @@ package estore_test
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"estore"
@@ -63,8 +66,35 @@ func limited(events []estore.Event, reverse, last bool, limit int) []estore.Even
 	return events
 }
 
-// Random operations on a store and on the model, which must tell the same. ESTORE_SEED=N go test -run TestTheModel begins with seed N.
-func TestTheModel(t *testing.T) {
+// What stores and efiles both do.
+type keeper interface {
+	Append(events ...estore.Event) (uint64, error)
+	AppendAbsent(events ...estore.Event) (estore.Absent, error)
+	Read(ctx context.Context, from, to uint64, options ...estore.ReadOption) iter.Seq2[estore.Event, error]
+	Count(from, to uint64) (uint64, error)
+	Sync() (uint64, error)
+	Verify(ctx context.Context) (estore.Report, error)
+	Close() error
+}
+
+func openKeeper(t testing.TB, path string, efile bool, options []estore.Option) (keeper keeper) {
+	t.Helper()
+	var err error
+	if efile {
+		keeper, err = estore.OpenEfile(path, options...)
+	} else {
+		keeper, err = estore.Open(path, append(options, estore.FileSize(100))...)
+	}
+	must(t, err)
+	t.Cleanup(func() { must(t, keeper.Close()) })
+	return keeper
+}
+
+func TestTheModelOfAStore(t *testing.T)  { againstTheModel(t, false) }
+func TestTheModelOfAnEfile(t *testing.T) { againstTheModel(t, true) }
+
+// Random operations on a store or efile and on the model, which must tell the same. ESTORE_SEED=N begins with seed N.
+func againstTheModel(t *testing.T, efile bool) {
 	first, err := strconv.ParseUint(cmp.Or(os.Getenv("ESTORE_SEED"), "0"), 10, 64)
 	must(t, err)
 	cases := uint64(8)
@@ -75,18 +105,16 @@ func TestTheModel(t *testing.T) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			defer func() {
 				if t.Failed() {
-					t.Logf("again with: ESTORE_SEED=%d go test -run TestTheModel .", seed)
+					t.Logf("again with: ESTORE_SEED=%d go test -run '^%s$' .", seed, strings.ReplaceAll(t.Name(), "/", "$/^"))
 				}
 			}()
 			random := rand.New(rand.NewPCG(seed, 0))
 			path := t.TempDir() + "/events"
-			options := []estore.Option{
-				estore.FileSize(100), estore.Grace(20), []estore.Option{estore.Process(), estore.Buffered()}[random.IntN(2)],
-			}
+			options := []estore.Option{estore.Grace(20), []estore.Option{estore.Process(), estore.Buffered()}[random.IntN(2)]}
 			if random.IntN(4) == 0 {
 				options = append(options, estore.NoIndex())
 			}
-			store := openAt(t, path, options...)
+			store := openKeeper(t, path, efile, options)
 			var m model
 			// Mostly in order, with late ones, early ones and repeats.
 			now := uint64(0)
@@ -176,11 +204,13 @@ func TestTheModel(t *testing.T) {
 					switch random.IntN(6) {
 					case 0:
 						horizon := random.Uint64N(now/2 + 1)
-						must(t, store.DeleteBefore(horizon))
-						m.deleteBefore(horizon)
+						if chunked, ok := store.(*estore.Store); ok {
+							must(t, chunked.DeleteBefore(horizon))
+							m.deleteBefore(horizon)
+						}
 					case 1, 2:
 						must(t, store.Close())
-						store = openAt(t, path, options...)
+						store = openKeeper(t, path, efile, options)
 					case 3:
 						must(t, onlyError(store.Sync()))
 					case 4:
