@@ -3,9 +3,11 @@ package estore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -204,5 +206,77 @@ func TestDamageIsFoundLocatedAndPassedBy(t *testing.T) {
 	cancel()
 	if _, err := store.Verify(cancelled); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
+	}
+}
+
+// A context that is cancelled when it is asked for the n-th time whether it is.
+type impatient struct {
+	context.Context
+	asked, patience int
+}
+
+func (c *impatient) Err() error {
+	if c.asked++; c.asked > c.patience {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestVerifyEndsAtTheFindingAfterItsCancellation(t *testing.T) {
+	path := damaged(t)
+	store := openAt(t, path)
+	whole, err := store.Verify(ctx)
+	must(t, err)
+	if len(whole.Findings) < 2 {
+		t.Fatalf("only %d findings", len(whole.Findings))
+	}
+	// The first question comes before anything is looked at.
+	for found := range len(whole.Findings) {
+		report, err := store.Verify(&impatient{ctx, 0, found + 1})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("cancelled after %d findings: %v", found, err)
+		}
+		same(t, report.Findings, whole.Findings[:found])
+	}
+	patient, err := store.Verify(&impatient{ctx, 0, len(whole.Findings) + 2})
+	must(t, err)
+	same(t, patient.Findings, whole.Findings)
+}
+
+// A test in a process of its own, which must end in time; answers with what it printed, and how it ended.
+func alone(t *testing.T, test string) (string, *exec.ExitError) {
+	t.Helper()
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	program := exec.CommandContext(limited, os.Args[0], "-test.run=^"+test+"$")
+	program.Env = append(os.Environ(), "ESTORE_TEST_ALONE="+test, "ESTORE_TEST_FOLDER="+t.TempDir())
+	printed, err := program.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(printed), exit
+}
+
+func TestALoggerThatPanicsEndsTheProgram(t *testing.T) {
+	if os.Getenv("ESTORE_TEST_ALONE") == t.Name() {
+		logger := slog.New(handler(func() { panic("no more paper") }))
+		store, err := estore.Open(os.Getenv("ESTORE_TEST_FOLDER")+"/events", estore.Logger(logger), estore.FileSize(10), estore.NoBackground())
+		must(t, err)
+		add(t, store, at(5, "a"), at(15, "b"))
+		defer func() { fmt.Println("recovered", recover()) }()
+		must(t, store.DeleteBefore(10))
+		fmt.Println("went on")
+		return
+	}
+	printed, exit := alone(t, t.Name())
+	if exit == nil || exit.ExitCode() != 2 {
+		t.Fatalf("it ended with %v, and printed:\n%s", exit, printed)
+	}
+	if !strings.HasPrefix(printed, "panic in the logger of a store: no more paper\n") || !strings.Contains(printed, "errors_test.go") {
+		t.Fatalf("it printed:\n%s", printed)
+	}
+	if strings.Contains(printed, "recovered") || strings.Contains(printed, "went on") {
+		t.Fatalf("the program went on:\n%s", printed)
 	}
 }
