@@ -30,6 +30,9 @@ fn go(folder: &Path) -> Command {
     command
 }
 
+/// Not from a cache, and what hangs ends with the stacks of all goroutines.
+const TEST: [&str; 3] = ["test", "-count=1", "-timeout=5m"];
+
 #[test]
 fn gofmt_and_vet_have_nothing_to_say() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +47,7 @@ fn gofmt_and_vet_have_nothing_to_say() {
 fn behaviour_with_the_race_detector_and_all_checks_of_pointers() {
     let folder = tempfile::tempdir().unwrap();
     shared(folder.path());
-    run(go(folder.path()).env("GOEXPERIMENT", "cgocheck2").args(["test", "-race", "-count=1", "./..."]));
+    run(go(folder.path()).env("GOEXPERIMENT", "cgocheck2").args(TEST).args(["-race", "./..."]));
 }
 
 /// The collector runs before and during every call, and overwrites what it frees.
@@ -52,14 +55,23 @@ fn behaviour_with_the_race_detector_and_all_checks_of_pointers() {
 fn behaviour_while_garbage_is_collected() {
     let folder = tempfile::tempdir().unwrap();
     shared(folder.path());
-    run(go(folder.path()).env("GODEBUG", "clobberfree=1,cgocheck=1").args(["test", "-count=1", "-tags=estore_dev,estore_debug", "./..."]));
+    run(go(folder.path()).env("GODEBUG", "clobberfree=1,cgocheck=1").args(TEST).args(["-tags=estore_dev,estore_debug", "./..."]));
 }
 
 #[test]
 fn allocations_are_as_few_as_promised() {
     let folder = tempfile::tempdir().unwrap();
     shared(folder.path());
-    run(go(folder.path()).args(["test", "-count=1", "-run", "TestAllocations", "."]));
+    run(go(folder.path()).args(TEST).args(["-run", "TestAllocations", "."]));
+}
+
+/// By count and not by time, so that a slow machine tries as much. What fails is kept by Go, which says how to run it again.
+#[test]
+fn fuzzing_finds_nothing_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    let output = text_of(go(folder.path()).args(TEST).args(["-run", "^$", "-fuzz", "FuzzRoundTrip", "-fuzztime", "500x", "."]));
+    assert!(output.contains("execs: 500"), "{output}");
 }
 
 /// Builds the program in the opening comment of the package as a module of its own, finding the library through pkg-config.
@@ -140,8 +152,8 @@ fn the_program_of_the_comment_runs_with_the_static_library() {
 }
 
 /// Words of the C header that the binding has no use for: macros of its own text, outcomes that no function has yet, defaults that need no
-/// saying, the call for a single event, and what Go has itself (a clock, random numbers).
-const NOT_USED: [&str; 11] = [
+/// saying, the call for a single event and that for columns of data frames, and what Go has itself (a clock, random numbers).
+const NOT_USED: [&str; 12] = [
     "ESTORE_H",
     "ESTORE_ERROR_INIT",
     "ESTORE_ERROR_MESSAGE_LEN",
@@ -149,6 +161,7 @@ const NOT_USED: [&str; 11] = [
     "ESTORE_GAP",
     "ESTORE_READ_FORWARD",
     "estore_iter_next",
+    "estore_iter_next_columns",
     "estore_event_init",
     "estore_event_id",
     "estore_now",
