@@ -98,6 +98,8 @@ fn build_program(folder: &Path, tags: &str) -> PathBuf {
     let built = module.join("built");
     let mut command = Command::new("go");
     command.current_dir(&module).env("CGO_ENABLED", "1").env("PKG_CONFIG_PATH", folder).env("GOFLAGS", "-buildvcs=false");
+    // Go takes a package from its cache though pkg-config answers otherwise by now, but not if it is compiled otherwise.
+    command.env("CGO_CFLAGS", format!("-O2 -DFOUND_IN=\"{}\"", folder.display()));
     run(command.args(["build", "-tags", tags, "-o"]).arg(&built).arg("."));
     built
 }
