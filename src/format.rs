@@ -141,8 +141,7 @@
 //! | 120 | 8 | up to this offset the journal was known to be durable; 0 in records that it was made with |
 //!
 //! Bytes from 48 on belong to *active*, *idle* and *switch*. *Switch* says that the log of this generation
-//! takes the place of those from the stated first generation up to the one before it. It belongs to compaction: this version reads it and
-//! never writes it.
+//! takes the place of those from the stated first generation up to the one before it: compaction has made it of them.
 //!
 //! # Index
 //!

@@ -63,6 +63,14 @@ pub enum Bug {
     ShortRun,
     /// A reader shows events that came after it was opened.
     LeakIntoSnapshot,
+    /// Compaction leaves out one event, and counts it all the same.
+    CompactOneLess,
+    /// A compacted log takes the place of others before it is synced.
+    SwitchBeforeSync,
+    /// The files of logs that were compacted go before the journal says so for good.
+    RemoveBeforeSwitch,
+    /// Opening takes logs that a compacted one has replaced for logs that the journal has lost.
+    TakeReplacedLogs,
 }
 
 #[cfg(feature = "planted")]
@@ -73,7 +81,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 28] = [
+        pub const ALL: [Bug; 32] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -102,6 +110,10 @@ mod switch {
             Bug::LoseEventAtFrame,
             Bug::ShortRun,
             Bug::LeakIntoSnapshot,
+            Bug::CompactOneLess,
+            Bug::SwitchBeforeSync,
+            Bug::RemoveBeforeSwitch,
+            Bug::TakeReplacedLogs,
         ];
     }
 

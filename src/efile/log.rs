@@ -52,6 +52,11 @@ impl LogId {
         self.name("cut")
     }
 
+    /// The name of the log file while compaction writes it.
+    pub(crate) fn new_name(self) -> String {
+        self.name("new")
+    }
+
     fn name(self, suffix: &str) -> String {
         format!("{}-{}.{suffix}", self.chunk, self.generation)
     }
@@ -61,7 +66,7 @@ impl LogId {
         let (stem, suffix) = name.split_once('.')?;
         let (chunk, generation) = stem.split_once('-')?;
         let id = LogId { chunk: chunk.parse().ok()?, generation: generation.parse().ok()? };
-        let ours = matches!(suffix, "estore" | "recon" | "recon.new" | "idx" | "cut");
+        let ours = matches!(suffix, "estore" | "new" | "recon" | "recon.new" | "idx" | "cut");
         // The canonical spelling only: "+1-0.estore" and "01-0.estore" are not ours.
         (ours && name == id.name(suffix)).then_some((id, suffix))
     }

@@ -46,11 +46,21 @@ impl Messages {
     pub(crate) fn say(&self, level: Level, message: &str) {
         let Some(log) = &self.log else { return };
         // A thread that is about to end has no such list any more, and tells nothing.
-        if TOLD_BY.try_with(|told_by| told_by.borrow_mut().push(self.address())).is_ok() {
-            TELLING.fetch_add(1, Ordering::Relaxed);
-            let _telling = Telling;
+        if let Some(_telling) = self.begin_telling() {
             log(level, message);
         }
+    }
+
+    /// Calls something of the host program that must not call the store.
+    pub(crate) fn while_telling<T>(&self, receiver: impl FnOnce() -> T) -> T {
+        let _telling = self.begin_telling();
+        receiver()
+    }
+
+    fn begin_telling(&self) -> Option<Telling> {
+        TOLD_BY.try_with(|told_by| told_by.borrow_mut().push(self.address())).ok()?;
+        TELLING.fetch_add(1, Ordering::Relaxed);
+        Some(Telling)
     }
 
     /// Whether the calling thread is in the receiver of a message of this store.

@@ -25,6 +25,7 @@ use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
 
+pub(crate) mod compact;
 pub(crate) mod cut;
 pub(crate) mod frame;
 pub(crate) mod index;
@@ -36,6 +37,7 @@ pub(crate) mod recover;
 pub(crate) mod verify;
 mod watermark;
 
+pub(crate) use compact::summarize;
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
@@ -74,8 +76,16 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Removes the files of a log of a deleted chunk. What can't be removed now is removed when the store is opened next.
-    pub(crate) fn remove_deleted(&self, id: LogId) {
-        if !remove_files(&self.folder, id) {
+    pub(crate) fn remove_deleted(&self, summary: &LogSummary) {
+        let cuts: Vec<String> = summary.generations().map(LogId::cut_name).collect();
+        if !remove_files(&self.folder, summary.id, &cuts) {
+            self.files_left.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes the files of a log that a compacted one has taken the place of, but for bytes of it that were kept aside.
+    pub(crate) fn remove_replaced(&self, id: LogId) {
+        if !remove_files(&self.folder, id, &[]) {
             self.files_left.store(true, Ordering::Relaxed);
         }
     }
@@ -101,12 +111,37 @@ impl Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogSummary {
     pub(crate) id: LogId,
+    /// The first generation whose place it took; its own if it took that of none.
+    pub(crate) replaces: u32,
     /// The log's instance; 0 if it is not known, the log header being damaged. Such a log can't be read.
     pub(crate) instance: u64,
     /// Its length in bytes.
     pub(crate) len: u64,
     pub(crate) totals: Totals,
     pub(crate) watermark: Option<u64>,
+}
+
+impl LogSummary {
+    /// A log that has nothing in it yet.
+    pub(crate) fn new(id: LogId, instance: u64, watermark: Option<u64>) -> LogSummary {
+        LogSummary { id, replaces: id.generation, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark }
+    }
+
+    /// Whether compaction made it: sorted, whole from the start, and never appended to.
+    pub(crate) fn is_compacted(&self) -> bool {
+        self.replaces < self.id.generation
+    }
+
+    /// The logs whose events it holds or held: those that it replaced, and itself.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = LogId> {
+        let LogId { chunk, generation } = self.id;
+        (self.replaces..=generation).map(move |generation| LogId { chunk, generation })
+    }
+
+    /// Whether its events are those of a log of this generation, among others.
+    pub(crate) fn covers(&self, generation: u32) -> bool {
+        (self.replaces..self.id.generation).contains(&generation)
+    }
 }
 
 /// The chunk's state. See the module's documentation.
@@ -123,11 +158,21 @@ pub(crate) struct Chunk {
 struct State {
     /// By generation, rising. Empty for a chunk that was never written to.
     logs: Vec<Log>,
+    /// The generation that compaction is writing.
+    compacting: Option<u32>,
     watermark: Watermark,
     /// Everything in memory was found in the logs alone, without derived files.
     distrustful: bool,
     /// They could not be made anew.
     gave_up_files: bool,
+}
+
+impl State {
+    /// A generation that no log of the chunk has.
+    fn next_generation(&self) -> Result<u32> {
+        let last = self.logs.last().map(|log| log.id().generation).max(self.compacting);
+        last.map_or(Some(0), |last| last.checked_add(1)).ok_or_else(|| Error::invalid("a chunk has no more generations"))
+    }
 }
 
 struct Log {
@@ -157,6 +202,8 @@ struct Log {
     refused_recon: bool,
     /// Takes no more events, since bytes of it are damaged.
     closed: bool,
+    /// Takes no more events, being compacted, or to be.
+    sealed: bool,
     /// Where recent main frames ended in time, one for each 64 KiB of them.
     slack: Option<Box<Slack>>,
 }
@@ -179,6 +226,7 @@ impl Log {
             absorb_after: 0,
             refused_recon: false,
             closed: summary.instance == 0,
+            sealed: summary.is_compacted(),
             slack: None,
         }
     }
@@ -187,9 +235,24 @@ impl Log {
         self.summary.id
     }
 
+    /// Whether events may go on in it.
+    fn takes_events(&self) -> bool {
+        !self.closed && !self.sealed
+    }
+
+    /// Whether nothing is being done with it but reading.
+    fn is_at_rest(&self) -> bool {
+        !self.appendable && self.synced >= self.summary.len
+    }
+
     /// Whether there are enough late events without a run for one.
     fn has_much_pending(&self, sizes: &Sizes) -> bool {
         self.pending > sizes.pending_bytes || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
+    }
+
+    /// Whether anything was written to it.
+    fn has_frames(&self) -> bool {
+        self.summary.len > LOG_HEADER_LEN as u64
     }
 
     /// Whether all of it is known, and undamaged as far as headers go.
@@ -313,7 +376,7 @@ impl Chunk {
     pub(crate) fn new(number: u64, times: (u64, u64), shared: Arc<Shared>, logs: Vec<LogSummary>) -> Chunk {
         let watermark = Watermark::at(logs.iter().filter_map(|summary| summary.watermark).max());
         let logs = logs.into_iter().map(Log::new).collect();
-        let state = State { logs, watermark, distrustful: false, gave_up_files: false };
+        let state = State { logs, compacting: None, watermark, distrustful: false, gave_up_files: false };
         Chunk { number, times, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
     }
 
@@ -334,7 +397,7 @@ impl Chunk {
         self.doomed.store(true, Ordering::Relaxed);
         if planted::has(Bug::RemoveUnderReaders) {
             for summary in self.summaries() {
-                remove_files(&self.shared.folder, summary.id);
+                remove_files(&self.shared.folder, summary.id, &[]);
             }
         }
     }
@@ -383,16 +446,15 @@ impl Chunk {
     pub(crate) fn prepare(&self, events: &[EventRef<'_>], ahead: Ahead) -> Result<Prepared> {
         let mut state = self.lock();
         let state = &mut *state;
-        if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && !log.closed) {
+        if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && log.takes_events()) {
             match self.make_appendable(log, state.distrustful) {
                 // Its damage is reported to whoever reads it; events go on in a new log.
                 Err(Error::Corrupt { .. } | Error::Gone { .. }) => log.closed = true,
                 other => other?,
             }
         }
-        if state.logs.last().is_none_or(|log| log.closed) {
-            let generation = state.logs.last().map_or(Some(0), |log| log.summary.id.generation.checked_add(1));
-            let generation = generation.ok_or_else(|| Error::invalid("a chunk has no more generations"))?;
+        if state.logs.last().is_none_or(|log| !log.takes_events()) {
+            let generation = state.next_generation()?;
             let log = self.create(LogId { chunk: self.number, generation }, state.watermark.time())?;
             state.logs.push(log);
         }
@@ -494,7 +556,7 @@ impl Chunk {
             folder.remove_if_there(&name)?;
         }
         // The length is that of a log without frames; the header itself is written along with the first of them.
-        let summary = LogSummary { id, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark };
+        let summary = LogSummary::new(id, instance, watermark);
         Ok(Log { file: Some(file), appendable: true, index: Some(Box::new(LogIndex::new())), ..Log::new(summary) })
     }
 
@@ -710,57 +772,66 @@ impl Chunk {
         }
     }
 
-    /// The log that is open for appending, if it has bytes that no sync covers.
-    pub(crate) fn unsynced(&self) -> Option<Unsynced> {
-        let state = self.lock();
-        let log = state.logs.last().filter(|log| log.synced < log.summary.len)?;
-        Some(Unsynced { file: log.file.clone()?, summary: log.summary, noted_len: log.noted.len })
+    /// The logs with bytes that no sync covers.
+    pub(crate) fn unsynced(&self) -> Vec<Unsynced> {
+        let unsynced = |log: &Log| {
+            let file = log.file.clone().filter(|_| log.synced < log.summary.len)?;
+            Some(Unsynced { file, summary: log.summary, noted_len: log.noted.len })
+        };
+        self.lock().logs.iter().filter_map(unsynced).collect()
     }
 
     /// Takes note that what [`Chunk::unsynced`] gave is durable. Only from then on may the log be called idle without a sync of its own.
     pub(crate) fn note_synced(&self, unsynced: &Unsynced) {
         let mut state = self.lock();
-        if let Some(log) = state.logs.last_mut().filter(|log| log.id() == unsynced.summary.id) {
+        if let Some(log) = state.logs.iter_mut().find(|log| log.id() == unsynced.summary.id) {
             log.synced = log.synced.max(unsynced.summary.len);
         }
     }
 
-    /// Closes the file of the log that is open for appending, synced; it is opened again when it is needed.
+    /// Closes the file of the log that is open for appending, all of the chunk synced; it is opened again when it is needed.
     pub(crate) fn park(&self) -> Result<()> {
-        let mut state = self.lock();
-        let Some(log) = state.logs.last_mut().filter(|log| log.appendable) else { return Ok(()) };
-        if let Some(file) = log.file.take().filter(|_| log.synced < log.summary.len) {
-            file.sync()?;
-            log.synced = log.summary.len;
+        for log in &mut self.lock().logs {
+            if let Some(file) = log.file.clone().filter(|_| log.synced < log.summary.len) {
+                file.sync()?;
+                log.synced = log.summary.len;
+            }
+            if log.appendable {
+                log.file = None;
+            }
         }
         Ok(())
     }
 
-    /// Syncs and closes the log that is open for appending; answers what the journal should know of it. Room set aside is given back.
-    pub(crate) fn retire(&self) -> Result<Option<LogSummary>> {
+    /// Syncs and closes what is open for appending, or was; answers what the journal should know of it. Room set aside is given back.
+    pub(crate) fn retire(&self) -> Result<Vec<LogSummary>> {
         let mut state = self.lock();
-        let Some(log) = state.logs.last_mut().filter(|log| log.appendable) else { return Ok(None) };
-        let started = log.summary.len > LOG_HEADER_LEN as u64;
-        if !started && !log.active {
+        let state = &mut *state;
+        if let Some(log) = state.logs.last().filter(|log| log.appendable && !log.active && !log.has_frames()) {
             // Made for a batch that then failed. Nothing knows of it.
             let name = log.id().log_name();
             state.logs.pop();
             self.shared.folder.remove_if_there(&name)?;
-            return Ok(None);
         }
-        let file = self.file_of(log)?;
-        file.truncate(log.summary.len)?;
-        if log.synced < log.summary.len && !planted::has(Bug::RetireWithoutSync) {
-            file.sync()?;
-            log.synced = log.summary.len;
+        let mut retired = Vec::new();
+        for log in state.logs.iter_mut().filter(|log| log.appendable || log.active) {
+            let file = self.file_of(log)?;
+            if log.appendable {
+                file.truncate(log.summary.len)?;
+            }
+            if log.synced < log.summary.len && !planted::has(Bug::RetireWithoutSync) {
+                file.sync()?;
+                log.synced = log.summary.len;
+            }
+            self.write_index(log);
+            log.appendable = false;
+            log.active = false;
+            log.file = None;
+            log.slack = None;
+            log.room = 0;
+            retired.push(log.summary);
         }
-        self.write_index(log);
-        log.appendable = false;
-        log.active = false;
-        log.file = None;
-        log.slack = None;
-        log.room = 0;
-        Ok(Some(log.summary))
+        Ok(retired)
     }
 
     // Recovery.
@@ -936,21 +1007,34 @@ impl Chunk {
             return Ok(());
         }
         self.load_all(&mut state)?;
-        for log in &state.logs {
-            let (Some(file), Some(index)) = (&log.file, &log.index) else { continue };
-            let instance = log.summary.instance;
-            merge.add(file, instance, Class::Main, &index.main);
-            merge.add(file, instance, Class::Late, &index.late);
-            for gap in self.gaps(log, file, &index.damage) {
-                if merge.salvages() { merge.note_gap(gap) } else { merge.add_damage(gap) }
-            }
-            if let Some(recon) = &log.recon {
-                for run in &recon.runs {
-                    merge.add(&recon.file, recon.instance, Class::Run, &run.list);
-                }
-            }
+        state.logs.iter().for_each(|log| self.add_log_to(log, merge));
+        Ok(())
+    }
+
+    /// Adds everything of the logs that are older than a generation to a merge.
+    fn add_sealed_to(&self, generation: u32, merge: &mut Merge) -> Result<()> {
+        let mut state = self.lock();
+        let distrustful = state.distrustful;
+        for log in state.logs.iter_mut().filter(|log| log.id().generation < generation) {
+            self.load(log, distrustful)?;
+            self.add_log_to(log, merge);
         }
         Ok(())
+    }
+
+    fn add_log_to(&self, log: &Log, merge: &mut Merge) {
+        let (Some(file), Some(index)) = (&log.file, &log.index) else { return };
+        let instance = log.summary.instance;
+        merge.add(file, instance, Class::Main, &index.main);
+        merge.add(file, instance, Class::Late, &index.late);
+        for gap in self.gaps(log, file, &index.damage) {
+            if merge.salvages() { merge.note_gap(gap) } else { merge.add_damage(gap) }
+        }
+        if let Some(recon) = &log.recon {
+            for run in &recon.runs {
+                merge.add(&recon.file, recon.instance, Class::Run, &run.list);
+            }
+        }
     }
 
     /// As [`Chunk::add_to`] for a merge that salvages, where that failed: goes by the logs alone, and past their headers. Logs that nothing
@@ -1161,7 +1245,7 @@ impl Chunk {
 
     /// Gives back the memory and the files of a chunk that is only read; one that is open for appending keeps them.
     pub(crate) fn unload(&self) {
-        for log in self.lock().logs.iter_mut().filter(|log| !log.appendable) {
+        for log in self.lock().logs.iter_mut().filter(|log| log.is_at_rest()) {
             log.index = None;
             log.recon = None;
             log.file = None;
@@ -1197,7 +1281,8 @@ impl Drop for Chunk {
         }
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let folder = self.shared.store_folder();
-        for LogSummary { id, instance, .. } in state.logs.iter().map(|log| log.summary) {
+        for deleted in state.logs.iter().map(|log| log.summary) {
+            let LogSummary { id, instance, .. } = deleted;
             let is_it = |(other, summary): &(StoreFolder, LogSummary)| *other == folder && summary.instance == instance;
             let others = {
                 let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -1212,7 +1297,7 @@ impl Drop for Chunk {
             // By now the name may belong to another store that was made in this folder.
             let file = self.shared.folder.open(&id.log_name(), Access::Read).and_then(|file| LogHeader::read(&file));
             if file.is_ok_and(|header| (header.store, header.instance) == (self.shared.store, instance)) {
-                self.shared.remove_deleted(id);
+                self.shared.remove_deleted(&deleted);
             }
         }
     }
@@ -1231,11 +1316,11 @@ pub(crate) fn doomed(folder: StoreFolder) -> Vec<LogSummary> {
     doomed.iter().filter(|(other, _)| *other == folder).map(|(_, summary)| *summary).collect()
 }
 
-/// Removes the files of a log; `false` if some of them could not be.
-fn remove_files(folder: &Folder, id: LogId) -> bool {
+/// Removes the files of a log, and others; `false` if some of them could not be.
+fn remove_files(folder: &Folder, id: LogId, others: &[String]) -> bool {
     // The log goes first: derived files without it mean nothing.
-    let names = [id.log_name(), id.index_name(), id.recon_name(), id.recon_name() + ".new", id.cut_name()];
-    names.iter().fold(true, |all, name| all & folder.remove_if_there(name).is_ok())
+    let names = [id.log_name(), id.index_name(), id.recon_name(), id.recon_name() + ".new", id.new_name()];
+    names.iter().chain(others).fold(true, |all, name| all & folder.remove_if_there(name).is_ok())
 }
 
 /// A log with bytes that no sync covers.

@@ -135,7 +135,7 @@ impl Chunk {
                 Err(Error::Gone { path }) => findings.add(FindingKind::Damage, &path, 0, summary.len, "the log is missing"),
                 Err(failure) => findings.add_failure(&self.shared.folder.file_path(&id.log_name()), &failure),
             }
-            self.verify_cut(&summary, findings);
+            summary.generations().for_each(|id| self.verify_cut(id, findings));
         }
     }
 
@@ -258,8 +258,8 @@ impl Chunk {
         Ok(())
     }
 
-    fn verify_cut(&self, summary: &LogSummary, findings: &mut Findings<'_>) {
-        let name = summary.id.cut_name();
+    fn verify_cut(&self, id: LogId, findings: &mut Findings<'_>) {
+        let name = id.cut_name();
         let cuts = match self.shared.folder.open_if_there(&name, Access::Read) {
             Ok(None) => return,
             Ok(Some(file)) => cut::cuts(&file),

@@ -40,7 +40,7 @@ pub(super) fn retain_absent(core: &Core, batch: &mut Vec<EventRef<'_>>) -> Resul
                 *flag |= identity_cmp(other, &event) == Ordering::Equal;
             }
         };
-        chunk.mending(|| chunk.visit_near(times, &mut mark)).map_err(|e| core.explain(chunk, e))?;
+        core.read_chunk(chunk, || chunk.visit_near(times, &mut mark))?;
         core.touch(chunk);
     }
 

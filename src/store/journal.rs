@@ -11,7 +11,7 @@
 //! - *idle*: this log is synced and closed, in the state that the record gives. What is missing of it later is damage.
 //! - *horizon*: events before this time are deleted.
 //! - *drop*: this log is gone.
-//! - *switch*: this log takes the place of earlier generations of its chunk. Nothing in this version writes it.
+//! - *switch*: this log, which compaction made, takes the place of earlier generations of its chunk.
 //! - *close*: everything is idle; the next seq to give out.
 //!
 //! Opening a store that was closed reads this and nothing else. The journal is written anew, beside the old one and renamed over it, when a
@@ -51,8 +51,8 @@ pub(crate) enum Fact {
     Idle(LogSummary),
     Horizon(u64),
     Drop(LogId),
-    /// The log takes the place of those of its chunk from the given generation on.
-    Switch(LogSummary, u32),
+    /// The log takes the place of those whose events it holds.
+    Switch(LogSummary),
     Close {
         next_seq: u64,
     },
@@ -68,6 +68,13 @@ pub(crate) struct Record {
     pub(crate) durable: u64,
 }
 
+impl Fact {
+    /// That a log is idle, or compacted, as it stands.
+    pub(crate) fn at_rest(summary: LogSummary) -> Fact {
+        if summary.is_compacted() { Fact::Switch(summary) } else { Fact::Idle(summary) }
+    }
+}
+
 impl Record {
     /// `synced`: up to there the journal is known to be durable.
     fn encode(&self, instance: u64, offset: u64, synced: u64) -> [u8; RECORD_LEN] {
@@ -76,9 +83,9 @@ impl Record {
             Fact::Active(summary) => (2, 0, Some(summary)),
             Fact::Idle(summary) => (3, 0, Some(summary)),
             Fact::Horizon(time) => (4, time, None),
-            Fact::Drop(id) => (5, 0, Some(LogSummary { id, instance: 0, len: 0, totals: Totals::default(), watermark: None })),
+            Fact::Drop(id) => (5, 0, Some(LogSummary { len: 0, ..LogSummary::new(id, 0, None) })),
             Fact::Close { next_seq } => (6, next_seq, None),
-            Fact::Switch(summary, _) => (7, 0, Some(summary)),
+            Fact::Switch(summary) => (7, 0, Some(summary)),
         };
         let mut bytes = [0; RECORD_LEN];
         put(&mut bytes, 4, &kind.to_le_bytes());
@@ -86,7 +93,7 @@ impl Record {
         put(&mut bytes, 24, &self.committed.to_le_bytes());
         put(&mut bytes, 32, &self.durable.to_le_bytes());
         put(&mut bytes, 120, &synced.to_le_bytes());
-        if let Some(LogSummary { id, instance, len, totals, watermark }) = summary {
+        if let Some(LogSummary { id, instance, len, totals, watermark, .. }) = summary {
             put(&mut bytes, 6, &u16::from(watermark.is_some()).to_le_bytes());
             put(&mut bytes, 8, &id.generation.to_le_bytes());
             let fields = [
@@ -108,8 +115,8 @@ impl Record {
         if let Fact::Session { start, .. } = self.fact {
             put(&mut bytes, 40, &start.to_le_bytes());
         }
-        if let Fact::Switch(_, replaces) = self.fact {
-            put(&mut bytes, 12, &replaces.to_le_bytes());
+        if let Fact::Switch(summary) = self.fact {
+            put(&mut bytes, 12, &summary.replaces.to_le_bytes());
         }
         let crc = checksum(&bytes, instance, offset);
         put(&mut bytes, 0, &crc.to_le_bytes());
@@ -132,15 +139,17 @@ impl Record {
             last_seq: u64_at(104),
         };
         let watermark = (u16_at(bytes, 6) & 1 == 1).then(|| u64_at(112));
-        let summary = LogSummary { id, instance: u64_at(48), len: u64_at(56), totals, watermark };
-        let fact = match u16_at(bytes, 4) {
+        let kind = u16_at(bytes, 4);
+        let replaces = if kind == 7 { u32_at(bytes, 12) } else { id.generation };
+        let summary = LogSummary { id, replaces, instance: u64_at(48), len: u64_at(56), totals, watermark };
+        let fact = match kind {
             1 => Fact::Session { start: u64_at(40), limit: u64_at(16) },
             2 => Fact::Active(summary),
             3 => Fact::Idle(summary),
             4 => Fact::Horizon(u64_at(16)),
             5 => Fact::Drop(id),
             6 => Fact::Close { next_seq: u64_at(16) },
-            7 => Fact::Switch(summary, u32_at(bytes, 12)),
+            7 => Fact::Switch(summary),
             _ => return Some(None),
         };
         Some(Some(Record { fact, committed: u64_at(24), durable: u64_at(32) }))
@@ -195,16 +204,26 @@ impl Facts {
             Fact::Idle(summary) => drop(self.logs.insert(summary.id, (summary, false, older))),
             Fact::Horizon(time) => self.horizon = self.horizon.max(time),
             Fact::Drop(id) => drop(self.logs.remove(&id)),
-            Fact::Switch(summary, replaces) => {
-                let id = summary.id;
-                self.logs.retain(|log, _| log.chunk != id.chunk || !(replaces..id.generation).contains(&log.generation));
-                self.logs.insert(id, (summary, false, older));
-            }
+            Fact::Switch(summary) => self.switch(summary, older),
             Fact::Close { next_seq } => {
                 self.next_seq = next_seq;
                 self.closed = true;
             }
         }
+    }
+}
+
+impl Facts {
+    /// A compacted log takes the place of those whose events it holds.
+    pub(crate) fn switch(&mut self, summary: LogSummary, older: u64) {
+        self.logs.retain(|log, _| log.chunk != summary.id.chunk || !summary.covers(log.generation));
+        self.logs.insert(summary.id, (summary, false, older));
+    }
+
+    /// Whether a compacted log holds what was in this one.
+    pub(crate) fn is_replaced(&self, id: LogId) -> bool {
+        let of_chunk = LogId { generation: 0, ..id }..=LogId { generation: u32::MAX, ..id };
+        self.logs.range(of_chunk).any(|(_, (summary, ..))| summary.covers(id.generation))
     }
 }
 

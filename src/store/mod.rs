@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A reader takes a [`View`] once and from then on sees exactly the events up to its seq; it never waits for a writer, except that opening
-//! one hands the buffer of `BUFFERED` to the system first. Locks are taken in this order: the turn to sync, the writer, the view, a
-//! chunk.
+//! one hands the buffer of `BUFFERED` to the system first. Locks are taken in this order: maintenance, the turn to sync, the writer, the
+//! view, a chunk.
 
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
@@ -31,6 +31,7 @@ use crate::threads::{Mutex, lock};
 mod absent;
 mod background;
 mod chunks;
+mod compact;
 mod journal;
 mod lockfile;
 mod open;
@@ -50,6 +51,7 @@ use chunks::{Loaded, View};
 use settings::StoreKind;
 use writer::Writer;
 
+pub use compact::{Compacted, Progress};
 pub use read::{ReadOptions, Reader};
 pub use stats::Stats;
 pub use verify::{Finding, Verified};
@@ -74,6 +76,10 @@ pub(crate) struct Core {
     /// Why the writer stopped.
     poison: OnceLock<String>,
     closed: AtomicBool,
+    /// Closing has begun: what takes long is to end.
+    closing: AtomicBool,
+    /// Held by whoever puts new files in the place of old ones, without changing what they hold.
+    maintenance: Mutex<()>,
     /// Chunks whose indexes and files readers have loaded.
     loaded: Mutex<Loaded>,
     spare: Spare,
@@ -281,6 +287,18 @@ macro_rules! handle {
             /// store is damaged is no error of this call; an error means that it could not be looked at at all.
             pub fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
                 self.core.verify(receiver)
+            }
+
+            /// Merges the logs of each chunk of a time range into one: sorted, in full frames, with nothing late any more. Reading it takes
+            /// less, and so does keeping it. Chunks that are so already are left alone. Appends and readers go on meanwhile.
+            ///
+            /// `receiver` is told now and then how far it has come; if it answers [`ControlFlow::Break`], the chunk in work stays as
+            /// it was, and it ends there. It must not call the store.
+            ///
+            /// Errors: [`Error::NoSpace`], where nothing is lost; [`Error::Corrupt`] for a damaged chunk, which stays as it is: the others
+            /// are compacted before that is reported.
+            pub fn compact(&self, range: impl RangeBounds<u64>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {
+                self.core.compact(bounds(&range)?, receiver)
             }
 
             /// Whether the calling thread is in the receiver of a message of this store.

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::disk::{Access, Folder, Kind, Lock, process, retry};
-use crate::efile::log::{LOG_HEADER_LEN, LogHeader, LogId, find_instance};
+use crate::disk::{Access, Folder, Handle, Kind, Lock, process, retry};
+use crate::efile::log::{LogHeader, LogId, find_instance};
 use crate::efile::read::Spare;
 use crate::efile::recover::{Survey, Totals, survey};
 use crate::efile::{self, Chunk, LogSummary};
@@ -87,6 +87,8 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         durable: AtomicU64::new(durable),
         poison: OnceLock::new(),
         closed: AtomicBool::new(false),
+        closing: AtomicBool::new(false),
+        maintenance: Mutex::new(()),
         loaded: Mutex::new(Loaded::default()),
         spare: Spare::default(),
         background: Background::default(),
@@ -201,8 +203,8 @@ impl Opening<'_> {
         if facts.horizon > 0 {
             all.push(Fact::Horizon(facts.horizon));
         }
-        all.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::Idle));
-        all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::Idle));
+        all.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::at_rest));
+        all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::at_rest));
         let created = Journal::create(self.folder, self.settings.store, records(&facts, &all));
         let (journal, seq_limit) = match (created, &reading) {
             // It has room, so that opening works on a full disk. The first append finds that seqs are yet to be reserved.
@@ -245,10 +247,13 @@ impl Opening<'_> {
             // What the first look reported, the second reports again.
             let again = Opening { counters: Counters::default(), ..self };
             let Found { facts, chunks, missing, .. } = again.look(Some(seq))?;
-            // Logs that were deleted between a look at the journal and one at them are to be missing for their horizon, and not because
+            // Logs that were deleted or compacted between a look at the journal and one at them are to be missing for that, and not because
             // they happened to be.
-            if missing && journal::read(self.folder, self.settings.store)?.facts.horizon > facts.horizon {
-                continue;
+            if missing {
+                let now = journal::read(self.folder, self.settings.store)?.facts;
+                if now.horizon > facts.horizon || facts.logs.keys().any(|id| now.is_replaced(*id)) {
+                    continue;
+                }
             }
             let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
             return Ok(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters });
@@ -316,14 +321,15 @@ impl Opening<'_> {
     fn split_expired(&self, facts: &mut Facts) -> Vec<LogId> {
         // Readers of this process may still have some of them; then the files go with the last of those.
         let in_use = efile::doomed(self.chunk_shared.store_folder());
-        let expired: Vec<LogId> = facts.logs.keys().filter(|id| self.settings.chunk_end(id.chunk) < facts.horizon).copied().collect();
-        for id in &expired {
-            facts.logs.remove(id);
-            if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == *id) {
-                self.chunk_shared.remove_deleted(*id);
+        let summaries = facts.logs.values().map(|(summary, ..)| *summary);
+        let expired: Vec<LogSummary> = summaries.filter(|log| self.settings.chunk_end(log.id.chunk) < facts.horizon).collect();
+        for log in &expired {
+            facts.logs.remove(&log.id);
+            if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == log.id) {
+                self.chunk_shared.remove_deleted(log);
             }
         }
-        expired
+        expired.into_iter().map(|log| log.id).collect()
     }
 
     /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal, and
@@ -410,12 +416,20 @@ impl Opening<'_> {
     fn complete_from_logs(&self, facts: &mut Facts, doubtful: bool) -> Result<()> {
         facts.next_seq = facts.next_seq.max(1);
         let in_use = efile::doomed(self.chunk_shared.store_folder());
+        let mut compacted = Vec::new();
         for name in self.folder.list()? {
             let Some((id, suffix)) = name.to_str().and_then(LogId::of_name) else { continue };
             if self.settings.chunk_end(id.chunk) < facts.horizon {
                 // Left of a deleted chunk, since its files could not be removed or that did not outlive a loss of power.
                 if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == id) {
-                    self.chunk_shared.remove_deleted(id);
+                    self.chunk_shared.remove_deleted(&LogSummary::new(id, 0, None));
+                }
+                continue;
+            }
+            // Left of a compaction that was cut short: before it was done, or before what it replaced was removed.
+            if suffix == "new" || facts.is_replaced(id) && !planted::has(Bug::TakeReplacedLogs) {
+                if self.chunk_shared.writable {
+                    self.chunk_shared.remove_replaced(id);
                 }
                 continue;
             }
@@ -439,9 +453,12 @@ impl Opening<'_> {
                 // Its header may be there in memory only.
                 file.sync_and_forget()?;
             }
-            let len = LOG_HEADER_LEN as u64;
-            let start = LogSummary { id, instance: 0, len, totals: Totals::default(), watermark: None };
+            let start = LogSummary::new(id, 0, None);
+            let len = start.len;
             match LogHeader::read(&file) {
+                Ok(header) if header.id == id && header.store == self.settings.store && header.replaces < id.generation => {
+                    compacted.push((LogSummary { replaces: header.replaces, instance: header.instance, ..start }, file));
+                }
                 Ok(header) if header.id == id && header.store == self.settings.store => {
                     facts.logs.insert(id, (LogSummary { instance: header.instance, ..start }, true, 0));
                 }
@@ -462,6 +479,9 @@ impl Opening<'_> {
                 Err(e) => return Err(e),
             }
         }
+        for (summary, file) in compacted {
+            self.take_compacted(facts, summary, &file)?;
+        }
         if facts.found_anew {
             // A session may have given out so many more seqs than its frames tell of.
             let surveyed = facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, _)| summary);
@@ -471,6 +491,31 @@ impl Opening<'_> {
                 seq_high = seq_high.max(survey(&file, summary.instance, summary.len, 0)?.seq_high);
             }
             facts.next_seq = seq_high.saturating_add(self.chunk_shared.sizes.seq_reserve.saturating_mul(2));
+        }
+        Ok(())
+    }
+
+    /// Decides about a compacted log that the journal does not know. It got its name once it was whole, and the files of the logs that it
+    /// was made of went only once the journal knew it. So where they are all there it is not needed, and else it takes their place.
+    fn take_compacted(&self, facts: &mut Facts, summary: LogSummary, file: &Handle) -> Result<()> {
+        let id = summary.id;
+        let mut is_needed = facts.found_anew;
+        let replaced: Vec<LogId> = facts.logs.keys().filter(|log| log.chunk == id.chunk && summary.covers(log.generation)).copied().collect();
+        for log in &replaced {
+            is_needed |= self.folder.open_if_there(&log.log_name(), Access::Read)?.is_none();
+        }
+        if !is_needed {
+            if self.chunk_shared.writable {
+                self.chunk_shared.remove_replaced(id);
+            }
+            return Ok(());
+        }
+        let summary = efile::summarize(file, summary)?;
+        facts.committed = facts.committed.max(summary.totals.last_seq);
+        facts.next_seq = facts.next_seq.max(summary.totals.last_seq.saturating_add(1));
+        facts.switch(summary, 0);
+        if self.chunk_shared.writable {
+            replaced.into_iter().for_each(|log| self.chunk_shared.remove_replaced(log));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Reading across chunks: one chunk after the other, since their times don't overlap, each by the ordered merge.
 
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::efile::Chunk;
@@ -129,17 +130,24 @@ impl Source {
     }
 
     fn set_up(&mut self, chunk: &Arc<Chunk>, merge: &mut Merge) -> Result<()> {
-        merge.reset(self.scope());
-        // Asked before, so that at worst the merge is thought to be over copies when it is not.
-        self.distrustful = chunk.is_distrustful();
-        merge.set_from_logs(self.distrustful);
-        match chunk.add_to(merge).map_err(|e| self.core.explain(chunk, e)) {
-            Err(e) if e.is_damage() && self.distrustful && merge.salvages() => {
-                merge.reset(self.scope());
-                merge.set_from_logs(true);
-                return chunk.add_what_can_be_read(merge);
+        loop {
+            merge.reset(self.scope());
+            // Asked before, so that at worst the merge is thought to be over copies when it is not.
+            self.distrustful = chunk.is_distrustful();
+            merge.set_from_logs(self.distrustful);
+            match chunk.add_to(merge) {
+                Ok(()) => break,
+                Err(Error::Gone { path }) if self.core.renew(chunk, &path) => {}
+                Err(e) => {
+                    let e = self.core.explain(chunk, e);
+                    if !(e.is_damage() && self.distrustful && merge.salvages()) {
+                        return Err(e);
+                    }
+                    merge.reset(self.scope());
+                    merge.set_from_logs(true);
+                    return chunk.add_what_can_be_read(merge);
+                }
             }
-            other => other?,
         }
         self.core.touch(chunk);
         Ok(())
@@ -314,8 +322,26 @@ impl Iterator for Reader {
 impl std::iter::FusedIterator for Reader {}
 
 impl Core {
+    /// After a log was found missing: lets the chunk know of compacted logs that have taken the place of some of its own, where another
+    /// process made them, or a later handle of this one. Whether reading the chunk again may go better.
+    fn renew(&self, chunk: &Chunk, missing: &Path) -> bool {
+        let Ok(reading) = journal::read(&self.folder, self.settings.store) else { return false };
+        let compacted = reading.facts.logs.values().map(|(summary, ..)| summary).filter(|log| log.id.chunk == chunk.number);
+        chunk.take_over(compacted.filter(|log| log.is_compacted()), missing)
+    }
+
+    /// Calls `read`; once more if it met damage that may be in a derived file only, or a log that was compacted meanwhile.
+    pub(super) fn read_chunk<T>(&self, chunk: &Chunk, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+        loop {
+            match chunk.mending(&mut read) {
+                Err(Error::Gone { path }) if self.renew(chunk, &path) => {}
+                other => return other.map_err(|e| self.explain(chunk, e)),
+            }
+        }
+    }
+
     /// Says why a log of a chunk is not there: deleted by another process, which the journal then tells, or lost.
-    pub(super) fn explain(&self, chunk: &Chunk, e: Error) -> Error {
+    fn explain(&self, chunk: &Chunk, e: Error) -> Error {
         let Error::Gone { path } = e else { return e };
         let facts = journal::read(&self.folder, self.settings.store).map(|reading| reading.facts);
         let known = |facts: &Facts| facts.logs.keys().any(|id| id.chunk == chunk.number);
@@ -340,7 +366,7 @@ impl Core {
         let (first, last) = (Key::new(start, 0), Key::new(end, u64::MAX));
         let mut sum = 0;
         for chunk in view.chunks.range(self.settings.chunk_of(start)..=self.settings.chunk_of(end)).map(|(_, chunk)| chunk) {
-            let count = chunk.mending(|| chunk.count(first, last, view.seq)).map_err(|e| self.explain(chunk, e))?;
+            let count = self.read_chunk(chunk, || chunk.count(first, last, view.seq))?;
             sum = u64::saturating_add(sum, count);
             if chunk.is_loaded() {
                 self.touch(chunk);

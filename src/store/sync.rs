@@ -131,7 +131,7 @@ impl Core {
         writer.dirty_since = None;
         Work {
             seq: self.visible_seq(),
-            logs: writer.open.iter().filter_map(|chunk| Some((Arc::clone(chunk), chunk.unsynced()?))).collect(),
+            logs: writer.open.iter().flat_map(|chunk| chunk.unsynced().into_iter().map(|log| (Arc::clone(chunk), log))).collect(),
             journal: writer.journal.unsynced(),
             folder: (writer.folder_synced < writer.folder_changes).then_some(writer.folder_changes),
         }
@@ -211,6 +211,8 @@ impl Core {
         }
         self.check_callable()?;
         self.background.stop();
+        self.closing.store(true, Ordering::Release);
+        let _maintenance = lock(&self.maintenance);
         let _turn = self.sync_turn.take();
         let mut guard = lock(&self.writer);
         if self.closed.swap(true, Ordering::AcqRel) {
@@ -244,9 +246,7 @@ impl Core {
         let mut records = Vec::new();
         let chunks: Vec<_> = writer.open.drain(..).chain(writer.parked.drain(..)).collect();
         for chunk in chunks {
-            if let Some(summary) = chunk.retire()? {
-                records.push(self.record(Fact::Idle(summary), committed));
-            }
+            records.extend(chunk.retire()?.into_iter().map(|summary| self.record(Fact::Idle(summary), committed)));
         }
         if writer.folder_synced < writer.folder_changes {
             self.folder.sync()?;

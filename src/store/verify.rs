@@ -84,6 +84,7 @@ impl Core {
         // Of a deleted chunk the files stay until the last reader is closed.
         let deleted = || {
             self.settings.chunk_end(id.chunk) < view.horizon
+                || self.is_replaced(id, view)
                 || efile::doomed((self.chunk_shared.identity, self.settings.store)).iter().any(|summary| summary.id == id)
         };
         if known || deleted() {
@@ -105,6 +106,14 @@ impl Core {
                 journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.damage.is_none() && !reading.facts.closed);
             if died { found(FindingKind::Aside, BEING_MADE) } else { found(kind, what) }
         }
+    }
+
+    /// Whether a compacted log holds what was in this one, whose file is about to go.
+    fn is_replaced(&self, id: LogId, view: &View) -> bool {
+        let in_view = || {
+            view.chunks.get(&id.chunk).is_some_and(|chunk| chunk.summaries().iter().any(|summary| summary.covers(id.generation)))
+        };
+        in_view() || journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.facts.is_replaced(id))
     }
 
     /// What the journal says of a log now, and whether the log may grow. If there is no journal to be read, what it said at first.
@@ -131,6 +140,8 @@ fn unknown_log(folder: &Folder, id: LogId, store: u128) -> Result<Option<(Findin
         return Ok(None);
     }
     let (kind, what) = match LogHeader::read(&file) {
+        // Whole, but the journal does not know it yet, or never did: the logs that it was made of count.
+        Ok(header) if header.store == store && header.id == id && header.replaces < id.generation => return Ok(None),
         Ok(header) if header.store == store && header.id == id => (FindingKind::Damage, "the journal does not know this log"),
         Ok(_) => (FindingKind::Aside, "this log belongs to another store or another place"),
         // Its first write was torn, before the journal knew of it for good: nothing of it was promised.

@@ -505,9 +505,7 @@ impl Core {
         let mut retire = || -> Result<()> {
             let mut records = Vec::new();
             for chunk in std::mem::take(&mut writer.parked) {
-                if let Some(summary) = chunk.retire()? {
-                    records.push(self.record(Fact::Idle(summary), committed));
-                }
+                records.extend(chunk.retire()?.into_iter().map(|summary| self.record(Fact::Idle(summary), committed)));
             }
             // Idle means durable, and that includes the log's name.
             if writer.folder_synced < writer.folder_changes {
@@ -554,12 +552,12 @@ impl Core {
             facts.push(Fact::Horizon(view.horizon));
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.
-        facts.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::Idle));
+        facts.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::at_rest));
         let mut records: Vec<Record> = facts.into_iter().map(|fact| self.record(fact, committed)).collect();
         for (summary, noted) in view.chunks.values().flat_map(|chunk| chunk.facts()) {
             records.push(match noted {
                 Some(noted) => self.record(Fact::Active(summary), noted),
-                None => self.record(Fact::Idle(summary), committed),
+                None => self.record(Fact::at_rest(summary), committed),
             });
         }
         records

@@ -1,0 +1,304 @@
+//! Compaction: the logs of a chunk become one, whose events are sorted, and nothing of it is late any more.
+//!
+//! ```text
+//!   before   N-0.estore  ══main══late══main══late══   N-1.estore  ══late══        sealed: later events go to N-3
+//!   merge    N-2.new     ═══════════ all of them, sorted, in full frames ═══════
+//!   publish  N-2.estore  synced, renamed, the folder synced
+//!   switch   the journal says that N-2 takes the place of N-0 and N-1; only once that is durable, their files go
+//! ```
+//!
+//! Each step leaves a store that opens with the same events: before the switch is durable by the old logs, after it by the new one, whose
+//! header names those that it replaces. A compacted log is never appended to. Damage ends it: what can't be read is not
+//! compacted away. Memory is that of a merge, whatever the chunk's size.
+
+use std::path::Path;
+
+use crate::disk::Handle;
+use crate::error::{Error, Result};
+use crate::event::{AsEvent, Event, EventRef, Key};
+use crate::planted::{self, Bug};
+
+use super::frame::{self, END, LAST, Stamp, TARGET_BODY_LEN};
+use super::index::LogIndex;
+use super::log::{LogHeader, LogId, Stretch, Walk};
+use super::read::{Merge, Scope};
+use super::recover::Totals;
+use super::{Chunk, Log, LogSummary, State, WRITE_LEN, remove_files};
+
+/// So much is written before it is synced: one sync of it all would keep others from the disk for long.
+const SYNC_LEN: u64 = 32 << 20;
+
+/// What a chunk looks like to whoever decides whether to compact it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Disorder {
+    /// Bytes of its logs.
+    pub(crate) len: u64,
+    /// Those of them, about, that compaction would sort in or join.
+    pub(crate) waste: u64,
+}
+
+impl State {
+    /// Puts a compacted log in the place of those that it was made of.
+    fn replace(&mut self, summary: &LogSummary) {
+        self.logs.retain(|log| !summary.covers(log.id().generation));
+        let at = self.logs.partition_point(|log| log.id() < summary.id);
+        self.logs.insert(at, Log::new(*summary));
+        if self.logs.len() == 1 {
+            self.distrustful = false;
+            self.gave_up_files = false;
+        }
+    }
+
+    fn is_compactable(&self) -> bool {
+        !matches!(self.logs.as_slice(), [log] if log.summary.is_compacted()) && self.logs.iter().any(Log::has_frames)
+    }
+}
+
+/// Logs that take no more events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sealed {
+    /// The generation that is to take their place.
+    generation: u32,
+    /// What they add up to.
+    totals: Totals,
+    /// The first generation whose place they took, or their own.
+    replaces: u32,
+    watermark: Option<u64>,
+    /// Their length.
+    pub(crate) len: u64,
+}
+
+impl Sealed {
+    /// Events in them.
+    pub(crate) fn count(&self) -> u64 {
+        self.totals.count
+    }
+}
+
+/// A log that is ready to take the place of others.
+pub(crate) struct Compacted {
+    pub(crate) summary: LogSummary,
+}
+
+impl Chunk {
+    /// How much there is to do for compaction.
+    pub(crate) fn disorder(&self) -> Disorder {
+        let mut disorder = Disorder::default();
+        let state = self.lock();
+        for log in &state.logs {
+            let LogSummary { len, totals, .. } = log.summary;
+            disorder.len += len;
+            // A lone log is left as it is but for what reading it takes from recon.
+            let share = |part: u64| (u128::from(len) * u128::from(part) / u128::from(totals.count.max(1))) as u64;
+            disorder.waste += if log.summary.is_compacted() { 0 } else { share(totals.recon.min(totals.count)) };
+        }
+        let largest = state.logs.iter().map(|log| log.summary.len).max().unwrap_or(0);
+        let others = disorder.len - largest;
+        disorder.waste = disorder.waste.max(others);
+        disorder
+    }
+
+    /// Whether compaction would change anything.
+    pub(crate) fn is_compactable(&self) -> bool {
+        self.lock().is_compactable()
+    }
+
+    /// Takes the chunk's logs out of use for appending, for the one who holds the writer. `None` if compacting them would change nothing.
+    ///
+    /// Followed by [`Chunk::switch`] or [`Chunk::abandon`].
+    pub(crate) fn seal(&self) -> Result<Option<Sealed>> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if let Some(log) = state.logs.iter().find(|log| log.closed) {
+            let path = self.shared.folder.file_path(&log.id().log_name());
+            return Err(Error::corrupt(&path, 0, "the log is damaged, and is not compacted for that"));
+        }
+        if state.compacting.is_some() || !state.is_compactable() {
+            return Ok(None);
+        }
+        let generation = state.next_generation()?;
+        let mut sealed = Sealed { generation, totals: Totals::default(), replaces: generation, watermark: state.watermark.time(), len: 0 };
+        for log in &mut state.logs {
+            if log.appendable {
+                log.appendable = false;
+                log.slack = None;
+                // What is beyond that was room for more; where it can't be given back, there is only less space for a while.
+                let _ = log.file.as_ref().map_or(Ok(()), |file| file.truncate(log.summary.len));
+                log.room = 0;
+            }
+            log.sealed = true;
+            sealed.totals.add_all(&log.summary.totals);
+            sealed.replaces = sealed.replaces.min(log.summary.replaces);
+            sealed.len = sealed.len.saturating_add(log.summary.len);
+        }
+        state.compacting = Some(generation);
+        Ok(Some(sealed))
+    }
+
+    /// Writes the events of sealed logs into one log, and gives it its name, durably. `go_on` is told now and then how many events are done;
+    /// its error ends it. After a failure nothing has changed.
+    pub(crate) fn compact(&self, sealed: &Sealed, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<Compacted> {
+        let id = LogId { chunk: self.number, generation: sealed.generation };
+        self.mending(|| self.merge_logs(id, sealed, durable, go_on)).inspect_err(|_| {
+            remove_files(&self.shared.folder, id, &[]);
+        })
+    }
+
+    fn merge_logs(&self, id: LogId, sealed: &Sealed, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<Compacted> {
+        let folder = &self.shared.folder;
+        let mut merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
+        self.add_sealed_to(id.generation, &mut merge)?;
+        // The old index of a log that had the name is gone with it.
+        folder.remove_if_there(&id.index_name())?;
+        let file = folder.create_anew(&id.new_name())?;
+        let instance = folder.random()?;
+        file.reserve(0, sealed.len)?;
+        let stamp = Stamp { instance, batch: sealed.totals.last_seq, durable };
+        let mut writing = Writing { file: &file, stamp, late_left: sealed.totals.late, written: 0, synced: 0, buffer: Vec::new(), index: LogIndex::new() };
+        let header = LogHeader { store: self.shared.store, id, instance, replaces: sealed.replaces };
+        writing.buffer.extend_from_slice(&header.encode());
+        let mut totals = Totals::default();
+        // The last events of a batch, for a frame that is not full yet.
+        let mut begun: Vec<Event> = Vec::new();
+        loop {
+            let batch = merge.next_batch(usize::MAX)?;
+            let is_end = batch.is_empty();
+            let events: Vec<EventRef<'_>> = begun.iter().map(AsEvent::as_event).chain(batch.iter()).collect();
+            let mut rest = events.as_slice();
+            let mut left = Vec::new();
+            while !rest.is_empty() {
+                let (frame, after) = rest.split_at(frame::cut(rest, TARGET_BODY_LEN));
+                if after.is_empty() && !is_end {
+                    left = frame.iter().map(|event| event.to_event()).collect();
+                    break;
+                }
+                let skipped = usize::from(planted::has(Bug::CompactOneLess) && totals.count == 0 && frame.len() > 1);
+                totals.count += skipped as u64;
+                writing.add(frame.get(skipped..).unwrap_or_default(), after.is_empty(), &mut totals)?;
+                rest = after;
+            }
+            begun = left;
+            go_on(totals.count)?;
+            if is_end {
+                break;
+            }
+        }
+        if totals.count != sealed.totals.count {
+            let what = format!("{} events were found, {} were written to it and those before it", totals.count, sealed.totals.count);
+            let path = folder.file_path(&LogId { generation: sealed.replaces, ..id }.log_name());
+            return Err(Error::corrupt(&path, 0, what));
+        }
+        let (len, mut index) = writing.finish()?;
+        folder.rename(&id.new_name(), &id.log_name())?;
+        folder.sync()?;
+        if !self.shared.no_index
+            && let Err(e) = index.write(folder, id, instance)
+        {
+            self.shared.say(crate::Level::Warning, &format!("{}: it was not written: {e}", id.index_name()));
+        }
+        let totals = Totals { late: sealed.totals.late, last_seq: sealed.totals.last_seq, ..totals };
+        Ok(Compacted { summary: LogSummary { id, replaces: sealed.replaces, instance, len, totals, watermark: sealed.watermark } })
+    }
+
+    /// Lets the compacted log take the place of those that it was made of, which the journal says by now; answers those.
+    pub(crate) fn switch(&self, compacted: &Compacted) -> Vec<LogSummary> {
+        let mut state = self.lock();
+        state.compacting = None;
+        let summary = compacted.summary;
+        let replaced = state.logs.iter().map(|log| log.summary).filter(|log| summary.covers(log.id.generation)).collect();
+        state.replace(&summary);
+        replaced
+    }
+
+    /// Puts compacted logs in the place of those that they were made of. Whether anything has changed, or the missing file is not one of
+    /// a log of the chunk any more.
+    pub(crate) fn take_over<'a>(&self, compacted: impl Iterator<Item = &'a LogSummary>, missing: &Path) -> bool {
+        let mut state = self.lock();
+        let mut changed = false;
+        for summary in compacted {
+            if state.logs.iter().any(|log| summary.covers(log.id().generation)) {
+                state.replace(summary);
+                changed = true;
+            }
+        }
+        changed || state.logs.iter().all(|log| self.shared.folder.file_path(&log.id().log_name()) != missing)
+    }
+
+    /// Removes the files of logs that a compacted one has taken the place of. What recovery kept aside of them stays.
+    pub(crate) fn remove_replaced(&self, replaced: &[LogSummary]) {
+        for summary in replaced {
+            self.shared.remove_replaced(summary.id);
+        }
+    }
+
+    /// Gives up compacting: the logs stay, and the last of them may take events again.
+    pub(crate) fn abandon(&self, sealed: &Sealed) {
+        let mut state = self.lock();
+        state.compacting = None;
+        state.logs.iter_mut().for_each(|log| log.sealed = log.summary.is_compacted());
+        drop(state);
+        remove_files(&self.shared.folder, LogId { chunk: self.number, generation: sealed.generation }, &[]);
+    }
+}
+
+/// What a compacted log adds up to that no journal tells of, going by its frames.
+pub(crate) fn summarize(file: &Handle, summary: LogSummary) -> Result<LogSummary> {
+    let len = file.len()?;
+    let mut totals = Totals::default();
+    let mut walk = Walk::new(file, summary.instance, summary.len, len, false);
+    while let Some(stretch) = walk.next()? {
+        if let Stretch::Frame(header) | Stretch::DamagedBody(header) = stretch {
+            totals.add(&header);
+        }
+    }
+    Ok(LogSummary { len, totals, ..summary })
+}
+
+/// The new log, as far as it is written.
+struct Writing<'a> {
+    file: &'a Handle,
+    stamp: Stamp,
+    /// Events that were late and that no frame has counted yet. Which they are is not known; the sum is kept.
+    late_left: u64,
+    written: u64,
+    synced: u64,
+    buffer: Vec<u8>,
+    index: LogIndex,
+}
+
+impl Writing<'_> {
+    fn add(&mut self, events: &[EventRef<'_>], is_last: bool, totals: &mut Totals) -> Result<()> {
+        let late = self.late_left.min(events.len() as u64);
+        self.late_left -= late;
+        let offset = self.written + self.buffer.len() as u64;
+        let flags = if is_last { LAST | END } else { 0 };
+        let header = frame::encode(&mut self.buffer, events, offset, flags, late as u32, &self.stamp);
+        totals.add(&header);
+        self.index.add(&header);
+        if self.buffer.len() >= WRITE_LEN {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.file.write_all(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        if self.written - self.synced >= SYNC_LEN {
+            self.file.sync()?;
+            self.synced = self.written;
+        }
+        Ok(())
+    }
+
+    /// Makes all of it durable; answers its length.
+    fn finish(mut self) -> Result<(u64, LogIndex)> {
+        self.write()?;
+        self.file.truncate(self.written)?;
+        if !planted::has(Bug::SwitchBeforeSync) {
+            self.file.sync()?;
+        }
+        Ok((self.written, self.index))
+    }
+}

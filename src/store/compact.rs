@@ -1,0 +1,197 @@
+//! Compaction of a store: which chunks, one at a time, beside appends and reads.
+//!
+//! ```text
+//!   under the writer's lock, short     the chunk's logs are sealed
+//!   without a lock, long               they are merged into one, which is synced and gets its name          efile::compact
+//!   under the writer's lock, short     the journal says that it takes their place; so does the chunk
+//!   without a lock                     the journal is synced, then their files go
+//! ```
+//!
+//! Readers that are open go on: they hold the files that they read, and what they have yet to come to has the same events.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::efile::Chunk;
+use crate::efile::compact::Compacted as NewLog;
+use crate::error::{Error, Result};
+use crate::options::Level;
+use crate::planted::{self, Bug};
+use crate::threads::atomic::Ordering;
+use crate::threads::lock;
+
+use super::Core;
+use super::journal::{self, Fact};
+
+/// How far a compaction has come, as it tells its receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Chunks that are done, of those to do.
+    pub chunks_done: u64,
+    /// Chunks to do.
+    pub chunks: u64,
+    /// Events that are done, of those in the chunks to do.
+    pub events_done: u64,
+    /// Events in the chunks to do.
+    pub events: u64,
+}
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// Chunks that were compacted.
+    pub chunks: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Bytes of their logs before,
+    pub bytes_before: u64,
+    /// and after.
+    pub bytes_after: u64,
+    /// Its receiver, or the closing of the store, stopped it before all was done.
+    pub stopped: bool,
+}
+
+/// Why a chunk was not compacted.
+enum NotDone {
+    /// There was nothing to do, or the chunk is gone.
+    Nothing,
+    Stopped,
+    Failed(Error),
+}
+
+impl From<Error> for NotDone {
+    fn from(e: Error) -> NotDone {
+        NotDone::Failed(e)
+    }
+}
+
+impl Core {
+    /// See [`Store::compact`](crate::Store::compact).
+    pub(super) fn compact(
+        &self,
+        range: Option<(u64, u64)>,
+        mut receiver: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Compacted> {
+        self.check_writable()?;
+        let mut compacted = Compacted::default();
+        let Some((start, end)) = range else { return Ok(compacted) };
+        self.flush_buffer()?;
+        let _maintenance = lock(&self.maintenance);
+        let view = lock(&self.view).clone();
+        let numbers = self.settings.chunk_of(start)..=self.settings.chunk_of(end);
+        let chunks: Vec<&Arc<Chunk>> = view.chunks.range(numbers).map(|(_, chunk)| chunk).filter(|chunk| chunk.is_compactable()).collect();
+        let mut progress = Progress { chunks: chunks.len() as u64, ..Progress::default() };
+        progress.events = chunks.iter().map(|chunk| chunk.totals().count).fold(0, u64::saturating_add);
+        let mut failure = None;
+        for chunk in chunks {
+            let before = progress.events_done;
+            let mut tell = |events_done: u64| {
+                progress.events_done = before.saturating_add(events_done).min(progress.events);
+                self.chunk_shared.messages.while_telling(|| receiver(progress))
+            };
+            match self.compact_chunk(chunk, &mut tell) {
+                Ok(done) => {
+                    compacted.chunks += done.chunks;
+                    compacted.events += done.events;
+                    compacted.bytes_before += done.bytes_before;
+                    compacted.bytes_after += done.bytes_after;
+                }
+                Err(NotDone::Nothing) => {}
+                Err(NotDone::Stopped) => {
+                    compacted.stopped = true;
+                    break;
+                }
+                // The others can be compacted all the same, unless the writer has stopped.
+                Err(NotDone::Failed(e)) => {
+                    self.say(Level::Warning, &format!("chunk {} was not compacted: {e}", chunk.number));
+                    let is_over = self.poison.get().is_some() || matches!(e, Error::NoSpace { .. });
+                    failure.get_or_insert(e);
+                    if is_over {
+                        break;
+                    }
+                }
+            }
+            progress.chunks_done += 1;
+        }
+        failure.map_or(Ok(compacted), Err)
+    }
+
+    /// Compacts one chunk, for the one who holds the maintenance lock.
+    fn compact_chunk(
+        &self,
+        chunk: &Arc<Chunk>,
+        tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Compacted, NotDone> {
+        let sealed = {
+            let mut guard = lock(&self.writer);
+            self.writer_of(&mut guard)?;
+            if !self.is_in_view(chunk) {
+                return Err(NotDone::Nothing);
+            }
+            chunk.seal()?.ok_or(NotDone::Nothing)?
+        };
+        let mut stopped = false;
+        let mut go_on = |events_done: u64| {
+            stopped |= self.closing.load(Ordering::Acquire) || tell(events_done).is_break();
+            if stopped { Err(Error::Closed { path: self.path().to_owned() }) } else { self.check_writable() }
+        };
+        let new = chunk.compact(&sealed, self.durable_seq(), &mut go_on);
+        let result = new.and_then(|new| self.switch(chunk, &new));
+        // Only for what has been read of the logs.
+        self.touch(chunk);
+        match result {
+            Ok(Some(new)) => Ok(Compacted {
+                chunks: 1,
+                events: sealed.count(),
+                bytes_before: sealed.len,
+                bytes_after: new,
+                stopped: false,
+            }),
+            Ok(None) => {
+                chunk.abandon(&sealed);
+                Err(NotDone::Nothing)
+            }
+            Err(e) => {
+                // What became of a switch that failed, only opening can tell.
+                if self.poison.get().is_none() {
+                    chunk.abandon(&sealed);
+                }
+                Err(if stopped { NotDone::Stopped } else { NotDone::Failed(e) })
+            }
+        }
+    }
+
+    fn is_in_view(&self, chunk: &Arc<Chunk>) -> bool {
+        lock(&self.view).chunks.get(&chunk.number).is_some_and(|other| Arc::ptr_eq(other, chunk))
+    }
+
+    /// Lets a new log take the place of those that it was made of; answers its length. `None` if the chunk was deleted meanwhile.
+    fn switch(&self, chunk: &Arc<Chunk>, new: &NewLog) -> Result<Option<u64>> {
+        let (replaced, journal) = {
+            let mut guard = lock(&self.writer);
+            let writer = self.writer_of(&mut guard)?;
+            if !self.is_in_view(chunk) {
+                return Ok(None);
+            }
+            writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
+            let record = self.record(Fact::Switch(new.summary), self.visible_seq());
+            writer.journal.append(&[record]).map_err(|e| self.stop(e))?;
+            (chunk.switch(new), writer.journal.unsynced())
+        };
+        if planted::has(Bug::RemoveBeforeSwitch) {
+            chunk.remove_replaced(&replaced);
+            return Ok(Some(new.summary.len));
+        }
+        if let Some(journal) = journal {
+            journal.sync().map_err(|e| self.stop(e))?;
+            if let Some(writer) = lock(&self.writer).as_mut() {
+                writer.journal.note_synced(&journal);
+                self.shorten_journal(writer).map_err(|e| self.stop(e))?;
+            }
+        }
+        chunk.remove_replaced(&replaced);
+        Ok(Some(new.summary.len))
+    }
+}
