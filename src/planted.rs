@@ -67,8 +67,8 @@ pub enum Bug {
     CompactOneLess,
     /// A compacted log takes the place of others before it is synced.
     SwitchBeforeSync,
-    /// The files of logs that were compacted go before the journal says so for good.
-    RemoveBeforeSwitch,
+    /// A compacted log takes the place of others before its name is durable.
+    SkipNameSync,
     /// Opening takes logs that a compacted one has replaced for logs that the journal has lost.
     TakeReplacedLogs,
 }
@@ -112,7 +112,7 @@ mod switch {
             Bug::LeakIntoSnapshot,
             Bug::CompactOneLess,
             Bug::SwitchBeforeSync,
-            Bug::RemoveBeforeSwitch,
+            Bug::SkipNameSync,
             Bug::TakeReplacedLogs,
         ];
     }

@@ -128,7 +128,7 @@ fn images_until_found(bug: Bug, most: u64) -> Option<u64> {
 }
 
 /// The bugs of `src/planted.rs` that this test is there for; the others need bytes that go bad at rest.
-const TO_BE_FOUND: [Bug; 22] = [
+const TO_BE_FOUND: [Bug; 25] = [
     Bug::SkipLogSync,
     Bug::SkipFolderSync,
     Bug::SkipJournalSync,
@@ -151,6 +151,9 @@ const TO_BE_FOUND: [Bug; 22] = [
     Bug::LoseEventAtFrame,
     Bug::ShortRun,
     Bug::LeakIntoSnapshot,
+    Bug::CompactOneLess,
+    Bug::SwitchBeforeSync,
+    Bug::TakeReplacedLogs,
 ];
 
 #[test]

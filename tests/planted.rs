@@ -54,6 +54,10 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::LoseEventAtFrame => (Kind::Crash, "append-batch"),
         Bug::ShortRun => (Kind::Crash, "late"),
         Bug::LeakIntoSnapshot => (Kind::Crash, "delete"),
+        Bug::CompactOneLess => (Kind::Crash, "compact"),
+        Bug::SwitchBeforeSync => (Kind::Crash, "compact"),
+        Bug::SkipNameSync => (Kind::Crash, "compact"),
+        Bug::TakeReplacedLogs => (Kind::Crash, "compact-recover"),
     }
 }
 

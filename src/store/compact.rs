@@ -16,7 +16,6 @@ use crate::efile::Chunk;
 use crate::efile::compact::Compacted as NewLog;
 use crate::error::{Error, Result};
 use crate::options::Level;
-use crate::planted::{self, Bug};
 use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
@@ -69,11 +68,7 @@ impl From<Error> for NotDone {
 
 impl Core {
     /// See [`Store::compact`](crate::Store::compact).
-    pub(super) fn compact(
-        &self,
-        range: Option<(u64, u64)>,
-        mut receiver: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Compacted> {
+    pub(super) fn compact(&self, range: Option<(u64, u64)>, mut receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {
         self.check_writable()?;
         let mut compacted = Compacted::default();
         let Some((start, end)) = range else { return Ok(compacted) };
@@ -119,11 +114,7 @@ impl Core {
     }
 
     /// Compacts one chunk, for the one who holds the maintenance lock.
-    fn compact_chunk(
-        &self,
-        chunk: &Arc<Chunk>,
-        tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
-    ) -> Result<Compacted, NotDone> {
+    fn compact_chunk(&self, chunk: &Arc<Chunk>, tell: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Compacted, NotDone> {
         let sealed = {
             let mut guard = lock(&self.writer);
             self.writer_of(&mut guard)?;
@@ -142,13 +133,9 @@ impl Core {
         // Only for what has been read of the logs.
         self.touch(chunk);
         match result {
-            Ok(Some(new)) => Ok(Compacted {
-                chunks: 1,
-                events: sealed.count(),
-                bytes_before: sealed.len,
-                bytes_after: new,
-                stopped: false,
-            }),
+            Ok(Some(new)) => {
+                Ok(Compacted { chunks: 1, events: sealed.count(), bytes_before: sealed.len, bytes_after: new, stopped: false })
+            }
             Ok(None) => {
                 chunk.abandon(&sealed);
                 Err(NotDone::Nothing)
@@ -180,10 +167,6 @@ impl Core {
             writer.journal.append(&[record]).map_err(|e| self.stop(e))?;
             (chunk.switch(new), writer.journal.unsynced())
         };
-        if planted::has(Bug::RemoveBeforeSwitch) {
-            chunk.remove_replaced(&replaced);
-            return Ok(Some(new.summary.len));
-        }
         if let Some(journal) = journal {
             journal.sync().map_err(|e| self.stop(e))?;
             if let Some(writer) = lock(&self.writer).as_mut() {

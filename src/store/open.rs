@@ -500,7 +500,8 @@ impl Opening<'_> {
     fn take_compacted(&self, facts: &mut Facts, summary: LogSummary, file: &Handle) -> Result<()> {
         let id = summary.id;
         let mut is_needed = facts.found_anew;
-        let replaced: Vec<LogId> = facts.logs.keys().filter(|log| log.chunk == id.chunk && summary.covers(log.generation)).copied().collect();
+        let replaced: Vec<LogId> =
+            facts.logs.keys().filter(|log| log.chunk == id.chunk && summary.covers(log.generation)).copied().collect();
         for log in &replaced {
             is_needed |= self.folder.open_if_there(&log.log_name(), Access::Read)?.is_none();
         }

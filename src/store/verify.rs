@@ -110,9 +110,8 @@ impl Core {
 
     /// Whether a compacted log holds what was in this one, whose file is about to go.
     fn is_replaced(&self, id: LogId, view: &View) -> bool {
-        let in_view = || {
-            view.chunks.get(&id.chunk).is_some_and(|chunk| chunk.summaries().iter().any(|summary| summary.covers(id.generation)))
-        };
+        let in_view =
+            || view.chunks.get(&id.chunk).is_some_and(|chunk| chunk.summaries().iter().any(|summary| summary.covers(id.generation)));
         in_view() || journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.facts.is_replaced(id))
     }
 

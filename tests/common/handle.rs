@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 
-use estore::{Appended, AsEvent, Efile, Finding, Options, ReadOptions, Reader, Result, Stats, Store, Verified};
+use estore::{Appended, AsEvent, Compacted, Efile, Finding, Options, ReadOptions, Reader, Result, Stats, Store, Verified};
 
 /// An estore or an efile.
 pub(crate) enum Handle {
@@ -60,6 +60,10 @@ impl Handle {
 
     pub(crate) fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
         both!(self, inner => inner.verify(receiver))
+    }
+
+    pub(crate) fn compact(&self, range: impl RangeBounds<u64>) -> Result<Compacted> {
+        both!(self, inner => inner.compact(range, |_| ControlFlow::Continue(())))
     }
 
     pub(crate) fn tick(&self) -> Result<()> {

@@ -180,6 +180,7 @@ pub(crate) enum Doing {
     Append(BatchSpec),
     Sync,
     DeleteBefore(Point),
+    Compact,
     Close,
 }
 
@@ -205,6 +206,7 @@ pub(crate) enum Op {
         pull: usize,
     },
     DeleteBefore(Point),
+    Compact(RangeSpec),
     Sync,
     Tick(u64),
     Stats,
@@ -255,6 +257,7 @@ impl Op {
             Op::OpenReader { spec, beside, .. } => read(if *beside { "open reader beside" } else { "open reader" }, spec),
             Op::PullReader { .. } => vec!["pull reader".to_owned()],
             Op::DeleteBefore(_) => vec!["delete before".to_owned()],
+            Op::Compact(_) => vec!["compact".to_owned()],
             Op::Sync => vec!["sync".to_owned()],
             Op::Tick(_) => vec!["tick".to_owned()],
             Op::Stats => vec!["stats".to_owned()],
@@ -406,6 +409,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         4 => batch().prop_map(Doing::Append),
         1 => Just(Doing::Sync),
         1 => point().prop_map(Doing::DeleteBefore),
+        2 => Just(Doing::Compact),
         2 => Just(Doing::Close),
     ];
     let die = (doing, 0_u64..40, crash(), opening()).prop_map(|(doing, at, ending, opening)| Op::Die { doing, at, ending, opening });
@@ -421,6 +425,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         3 => (read(), beside(), 0_usize..50).prop_map(|(spec, beside, pull)| Op::OpenReader { spec, beside, pull }),
         3 => (any::<usize>(), 0_usize..300).prop_map(|(which, pull)| Op::PullReader { which, pull }),
         1 => point().prop_map(Op::DeleteBefore),
+        4 => range().prop_map(Op::Compact),
         1 => Just(Op::Sync),
         1 => (1_u64..3_000_000_000).prop_map(Op::Tick),
         2 => Just(Op::Stats),

@@ -126,6 +126,7 @@ impl World {
             Op::OpenReader { spec, beside, pull } => self.open_reader(spec, *beside, *pull),
             Op::PullReader { which, pull } => self.pull_reader(*which, *pull),
             Op::DeleteBefore(point) => self.delete_before(*point),
+            Op::Compact(range) => self.compact(range),
             Op::Sync => self.sync(),
             Op::Tick(nanoseconds) => self.tick(*nanoseconds),
             Op::Stats => self.stats(),
@@ -529,6 +530,23 @@ impl World {
         }
     }
 
+    fn compact(&mut self, range: &RangeSpec) {
+        let (range, _) = self.range(range);
+        let done = self.handle().compact(range).expect("chunks are compacted");
+        if done.chunks > 0 {
+            self.hit("chunks were compacted");
+            if self.readers.iter().any(|open| open.expected.len() > open.given) {
+                self.hit("a compaction while readers are open");
+            }
+            if self.readers.iter().any(|open| open.beside && open.expected.len() > open.given) {
+                self.hit("a compaction while readers beside are open");
+            }
+        }
+        if let LevelChoice::Buffered { .. } = self.opening.level {
+            self.flushed = self.model.events.len();
+        }
+    }
+
     fn sync(&mut self) {
         let last = self.handle().last_seq();
         let durable = self.handle().sync().expect("the store syncs");
@@ -672,6 +690,11 @@ impl World {
                     if store.delete_before(time).is_ok() {
                         self.model.delete_before(time);
                     }
+                }
+            }
+            Doing::Compact => {
+                if self.handle().compact(..).is_ok() {
+                    self.flushed = self.model.events.len();
                 }
             }
             Doing::Close => {

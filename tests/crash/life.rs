@@ -1,6 +1,7 @@
 //! One life of a store: an opening, what its threads do under the faults of the plan, and an end.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -196,6 +197,13 @@ impl Cast {
         }
     }
 
+    /// Everything, or a range around the writers' time of so many thousandths of a chunk before and behind.
+    fn range(&self, around: Option<(u64, u64)>) -> (u64, u64) {
+        let Some((before, behind)) = around else { return (0, u64::MAX) };
+        let (now, chunk) = (self.time.load(Ordering::Relaxed), self.scene.chunk());
+        (now.saturating_sub(part(chunk, before)), now.saturating_add(part(chunk, behind)))
+    }
+
     fn note_durable(&self) {
         let (durable, last) = (self.handle.durable_seq(), self.handle.last_seq());
         if durable > last {
@@ -300,6 +308,23 @@ impl Actor {
                 }
             }
             Op::DeleteBefore { behind, times } => self.delete(behind, times),
+            Op::Compact { around, most } => {
+                let mut left = most;
+                let go_on = |_| {
+                    left -= 1;
+                    if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                let (start, end) = cast.range(around);
+                let done = match handle {
+                    Handle::Store(store) if most > 0 => store.compact(start..=end, go_on),
+                    Handle::Efile(efile) if most > 0 => efile.compact(start..=end, go_on),
+                    _ => handle.compact(start..=end),
+                };
+                match done {
+                    Ok(done) => tell!(cast.scene.story, "    thread {}: {done:?}", self.number),
+                    Err(e) => cast.check_error("compaction", &e, false),
+                }
+            }
             Op::Tick(nanoseconds) => {
                 cast.scene.clock.advance(nanoseconds);
                 if let Err(e) = handle.tick() {
@@ -496,13 +521,7 @@ impl Actor {
     fn open_reader(&mut self, reading: Reading, beside: bool) {
         let cast = Arc::clone(&self.cast);
         let ledger = &cast.scene.ledger;
-        let range = match reading.around {
-            None => (0, u64::MAX),
-            Some((before, behind)) => {
-                let (now, chunk) = (cast.time.load(Ordering::Relaxed), cast.scene.chunk());
-                (now.saturating_sub(part(chunk, before)), now.saturating_add(part(chunk, behind)))
-            }
-        };
+        let range = cast.range(reading.around);
         let mut options = ReadOptions::new();
         if reading.reverse {
             options = options.reverse();

@@ -96,6 +96,11 @@ pub(crate) enum Op {
         behind: u64,
         times: u64,
     },
+    /// All chunks, or those of a range around the writers' time; ended after so many calls of its receiver.
+    Compact {
+        around: Option<(u64, u64)>,
+        most: u64,
+    },
     /// The clock goes on, and what is due is done.
     Tick(u64),
     /// Somebody sets the clock on the wall, back mostly.
@@ -307,16 +312,18 @@ enum Flavour {
     Writing,
     Reading,
     Deleting,
+    Compacting,
 }
 
 impl Flavour {
     fn draw(rng: &mut Rng) -> Flavour {
-        match rng.below(10) {
+        match rng.below(12) {
             0..4 => Flavour::Mixed,
             4 => Flavour::Late,
             5..7 => Flavour::Writing,
             7 | 8 => Flavour::Reading,
-            _ => Flavour::Deleting,
+            9 => Flavour::Deleting,
+            _ => Flavour::Compacting,
         }
     }
 }
@@ -334,7 +341,8 @@ impl Op {
                 _ => Op::Pull(1 + rng.index(10)),
             },
             Flavour::Deleting if rng.one_in(3) => Op::delete(rng),
-            _ => match rng.below(40) {
+            Flavour::Compacting if rng.one_in(4) => Op::compact(rng),
+            _ => match rng.below(42) {
                 0..15 => Op::Append(Batch::draw(rng)),
                 15..18 => Op::AppendAbsent(Batch::draw(rng)),
                 18..21 => Op::Sync,
@@ -346,11 +354,19 @@ impl Op {
                 33 | 34 => Op::ReadBeside(Reading::draw(rng)),
                 35 => Op::Count,
                 36 => Op::Stats,
+                40 | 41 => Op::compact(rng),
                 37 if rng.one_in(2) => Op::Fill(scattered(rng, 17)),
                 37 | 38 => Op::Free,
                 _ if rng.one_in(4) => Op::Close,
                 _ => Op::Sync,
             },
+        }
+    }
+
+    fn compact(rng: &mut Rng) -> Op {
+        Op::Compact {
+            around: rng.one_in(3).then(|| (scattered(rng, 12), scattered(rng, 12))),
+            most: if rng.one_in(4) { rng.below(6) } else { u64::MAX },
         }
     }
 

@@ -53,6 +53,8 @@ pub(crate) enum Step {
     /// So many nanoseconds go by, and what is due is done.
     Tick(u64),
     DeleteBefore(u64),
+    /// Everything.
+    Compact,
     Close,
     /// Closed without asking how it went.
     Drop,
@@ -212,6 +214,7 @@ impl<'a> Life<'a> {
             Step::Sync => self.sync(),
             Step::Tick(nanoseconds) => self.tick(*nanoseconds),
             Step::DeleteBefore(time) => self.delete_before(*time),
+            Step::Compact => self.compact(),
             Step::Close => self.close(),
             Step::Drop => {
                 self.handle = None;
@@ -419,6 +422,18 @@ impl<'a> Life<'a> {
         self.probe();
         // A buffer that can't go out for now is kept.
         assert!(self.poisoned || self.opening.level == Durability::Buffered, "{doing} failed, and the writer goes on: {error:?}");
+    }
+
+    fn compact(&mut self) {
+        match self.handle().compact(..) {
+            Ok(done) => {
+                assert!(!self.poisoned, "a poisoned writer compacted");
+                assert!(!done.stopped);
+                self.ledger.note_flushed();
+            }
+            Err(error) => self.explain("compact", &error),
+        }
+        self.probe();
     }
 
     fn delete_before(&mut self, time: u64) {

@@ -73,7 +73,8 @@ const PROCESS: Durability = Durability::Process;
 /// All workloads. Chunks are 100 long and events late beyond 10, unless a workload says otherwise.
 pub(crate) fn all() -> Vec<Workload> {
     use Step::{
-        Append, AppendAbsent, Beside, Close, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Hold, Open, Read, Stats, Sync, Tick,
+        Append, AppendAbsent, Beside, Close, Compact, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Hold, Open, Read, Stats, Sync,
+        Tick,
     };
     let mut all = Vec::new();
     let mut add = |name: &'static str, make: fn(&mut Maker) -> (Vec<Step>, Vec<Step>)| {
@@ -197,6 +198,44 @@ pub(crate) fn all() -> Vec<Workload> {
     add("delete-all", |m| {
         let before = vec![Open(opening(Durability::Power).logs(1)), m.append(&[5, 120]), m.append(&[250])];
         (before, vec![Hold, DeleteBefore(5_000), Read, Drain, m.append(&[5_001]), Close, Open(opening(PROCESS)), Read, Close])
+    });
+    add("compact", |m| {
+        // A past chunk with late events and a live one, of which a reader is at the start.
+        let before = vec![
+            Open(opening(PROCESS)),
+            m.append(&[50, 51, 150]),
+            m.append(&[5]),
+            m.append_large(&[6, 52, 151, 105], 150),
+            Sync,
+            m.append(&[53]),
+        ];
+        (before, vec![Hold, Compact, Read, m.append(&[7, 152]), Drain, Sync, Beside, Stats, Close, Open(opening(PROCESS)), Read, Close])
+    });
+    add("compact-again", |m| {
+        // A chunk that was compacted, and has got more; the log is the only one that may be open.
+        let before = vec![
+            Open(opening(Durability::Power).logs(1)),
+            m.append(&[50, 5, 51]),
+            Compact,
+            m.append(&[6, 52]),
+            m.append(&[150]),
+            m.append(&[7]),
+        ];
+        (before, vec![Compact, m.append(&[8]), DeleteBefore(100), Compact, m.append(&[151, 105]), Close])
+    });
+    add("compact-recover", |m| {
+        // The writer died before the journal knew of the compacted log, and before the files of the old ones were gone.
+        let cut_short = |call, name| DieIn(Box::new(Compact), call, name, 0, Crash::KeepAll);
+        let before = vec![
+            Open(opening(PROCESS)),
+            m.append(&[50, 5, 150]),
+            m.append(&[51, 6]),
+            cut_short(Call::Write, "journal"),
+            Open(opening(PROCESS)),
+            m.append(&[52, 7]),
+            cut_short(Call::RemoveFile, ".estore"),
+        ];
+        (before, vec![Open(opening(PROCESS)), m.append(&[8, 151]), Read, Compact, Close, Open(opening(PROCESS)), Read, Close])
     });
     add("journal", |m| {
         // Every log that is made or retired is a record or two; every few of them the journal is written anew.
