@@ -107,7 +107,7 @@ fn drain(reader: &mut Reader) -> (Vec<Event>, Option<Error>) {
 
 impl Original {
     /// A store with every kind of file: frames of one event and of several, late ones in runs and in none, an event far ahead, two chunks, a
-    /// horizon, bytes that a recovery has cut off.
+    /// third that was compacted and has got more, a horizon, bytes that a recovery has cut off.
     fn new() -> Original {
         let place = Place::simulated(1);
         let disk = place.sim().clone();
@@ -121,10 +121,14 @@ impl Original {
         store.append(&batch(&[420])).unwrap();
         store.append(&batch(&[100, 90, 80, 110, 120, 130])).unwrap();
         store.append(&batch(&[430, 1010, 1020])).unwrap();
+        store.append(&batch(&[2050, 2060, 2061])).unwrap();
+        store.append(&batch(&[2005])).unwrap();
         store.close().unwrap();
         let older = files(&disk);
         let store = open();
         store.delete_before(8).unwrap();
+        assert_eq!(store.compact(2000..3000, |_| ControlFlow::Continue(())).unwrap().chunks, 1);
+        store.append(&batch(&[2070])).unwrap();
         store.append(&batch(&[440, 441])).unwrap();
         store.append(&batch(&[200, 210, 190, 220, 230, 240])).unwrap();
         store.append(&batch(&[30])).unwrap();
@@ -140,7 +144,7 @@ impl Original {
         let store = open();
         store.append(&batch(&[460])).unwrap();
         let (events, error) = drain(&mut store.read(..).unwrap());
-        assert!(error.is_none() && events.len() == 27, "{} events, {error:?}", events.len());
+        assert!(error.is_none() && events.len() == 32, "{} events, {error:?}", events.len());
         store.close().unwrap();
         let files = files(&disk);
         let kinds: BTreeSet<&str> = files.keys().map(|name| name.rsplit('.').next().unwrap()).collect();
@@ -149,7 +153,7 @@ impl Original {
         let copy = original.disk.fork(1);
         assert_eq!(original.look(&copy, "unchanged", ""), Outcome { right: true, ..Outcome::default() });
         // Without what is derived there is more to do, though nothing is damaged.
-        for name in ["0-0.idx", "0-0.recon", "1-0.idx"] {
+        for name in ["0-0.idx", "0-0.recon", "1-0.idx", "2-1.idx", "2-2.idx"] {
             assert!(copy.remove(format!("{PATH}/{name}")));
         }
         let before = copy.calls();
@@ -493,6 +497,9 @@ fn files_in_the_places_of_others_and_of_an_older_copy() {
             changes.push(one(format!("{name}: older up to {at}"), name, [&older[..at], &bytes[at..]].concat()));
             changes.push(one(format!("{name}: older from {at} on"), name, [&bytes[..at], &older[at..]].concat()));
         }
+    }
+    for (name, older) in original.older.iter().filter(|(name, _)| !original.files.contains_key(*name)) {
+        changes.push(one(format!("{name}: there again"), name, older.clone()));
     }
     let outcomes = original.sweep("files", changes);
     assert!(outcomes.refused > 0 && outcomes.right > 0, "{outcomes:?}");
