@@ -88,6 +88,7 @@ pub struct Options {
     pub(crate) buffer_ns: u64,
     pub(crate) no_index: bool,
     pub(crate) background: bool,
+    pub(crate) compaction: bool,
     pub(crate) log: Option<Arc<LogFn>>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -107,11 +108,22 @@ pub struct Sizes {
     pub journal_slack: u64,
     /// So many seqs are reserved in the journal at a time.
     pub seq_reserve: u64,
+    /// Chunks are compacted by themselves only for so many bytes that it would sort in or join.
+    pub compact_bytes: u64,
+    /// As long as a chunk is the newest one, only for so many.
+    pub compact_newest_bytes: u64,
 }
 
 impl Default for Sizes {
     fn default() -> Sizes {
-        Sizes { pending_bytes: 256 << 10, index_entries: 64, journal_slack: 512, seq_reserve: 1 << 24 }
+        Sizes {
+            pending_bytes: 256 << 10,
+            index_entries: 64,
+            journal_slack: 512,
+            seq_reserve: 1 << 24,
+            compact_bytes: 64 << 10,
+            compact_newest_bytes: 64 << 20,
+        }
     }
 }
 
@@ -147,6 +159,7 @@ impl Options {
             buffer_ns: 1_000_000_000,
             no_index: false,
             background: true,
+            compaction: true,
             log: None,
             disk: Arc::new(RealDisk),
             clock: Arc::new(RealClock),
@@ -211,10 +224,18 @@ impl Options {
         self
     }
 
-    /// Whether the store may have a thread of its own for what is due by time (syncs of `Interval`, flushes of `Buffered`); on by
-    /// default. Without it, call [`Store::tick`](crate::Store::tick).
+    /// Whether the store may have threads of its own: for what is due by time (syncs of `Interval`, flushes of `Buffered`), and for
+    /// [`compaction`](Self::compaction). On by default. Without them, call [`Store::tick`](crate::Store::tick).
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
+        self
+    }
+
+    /// Whether the store may compact by itself, on a thread of its own: chunks that get no more events in order, once an eighth of what
+    /// they hold would be sorted in or joined; and the newest one, once half of a large log came late. On by default; needs
+    /// [`background`](Self::background). Without it, call [`Store::compact`](crate::Store::compact).
+    pub fn compaction(mut self, compaction: bool) -> Options {
+        self.compaction = compaction;
         self
     }
 

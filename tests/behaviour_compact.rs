@@ -12,7 +12,7 @@ use common::place::Place;
 use common::rng::Rng;
 use common::{assert_ordered, drain, drain_batches, event, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
-use estore::{Compacted, Durability, Efile, Error, Event, FindingKind, Mode, Options, Progress, ReadOptions, Store};
+use estore::{Compacted, Durability, Efile, Error, Event, FindingKind, Level, Mode, Options, Progress, ReadOptions, Sizes, Store};
 
 const FILE_SIZE: u64 = 1_000_000;
 
@@ -545,6 +545,107 @@ fn bytes_that_recovery_kept_aside_survive_it_and_go_with_their_chunk() {
     store.append(&[event(2 * FILE_SIZE, 1, "x")]).unwrap();
     store.delete_before(FILE_SIZE).unwrap();
     assert_eq!(files(&place, 0), Vec::<String>::new());
+}
+
+/// Options for a store that compacts by itself, small chunks too.
+fn in_background(place: &Place) -> Options {
+    let sizes = Sizes { pending_bytes: 2000, compact_bytes: 500, compact_newest_bytes: 20_000, ..Sizes::default() };
+    options(place).background(true).sizes(sizes)
+}
+
+/// Waits until the store has nothing to do by itself.
+fn wait_for_backlog(store: &Store) {
+    let began = std::time::Instant::now();
+    while store.stats().unwrap().backlog_bytes > 0 {
+        assert!(began.elapsed().as_secs() < 60, "it is not compacted");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn past_chunks_are_compacted_in_the_background() {
+    for place in [Place::simulated(1), Place::real()] {
+        let (tell, told) = mpsc::channel();
+        let store = Store::open(&place.path, in_background(&place).log(move |level, text| tell.send((level, text.to_owned())).unwrap()));
+        let store = store.unwrap();
+        append_disorder(&store, 0, 1);
+        let before = all(&store);
+        append_disorder(&store, 1, 2);
+        wait_for_backlog(&store);
+        assert_eq!(store.read(..FILE_SIZE).unwrap().map(Result::unwrap).collect::<Vec<_>>(), before);
+        // Told once it is done, files and all.
+        let (level, text) = told.recv().unwrap();
+        assert!(level == Level::Info && text.starts_with("chunk 0: compacted"), "{text}");
+        assert!(!files(&place, 0).contains(&"0-0.estore".to_owned()));
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn the_newest_chunk_is_compacted_once_most_of_a_large_log_came_late() {
+    let place = Place::simulated(1);
+    let store = Store::open(&place.path, in_background(&place)).unwrap();
+    store.append(&[event(500_000, 1, "a"), event(500_001, 1, "b")]).unwrap();
+    for i in 0..200 {
+        store.append(&[event(1000 + i, 1, vec![1; 300])]).unwrap();
+    }
+    wait_for_backlog(&store);
+    store.close().unwrap();
+    assert!(!files(&place, 0).contains(&"0-0.estore".to_owned()), "{:?}", files(&place, 0));
+    assert_eq!(all(&open(&place)).len(), 202);
+}
+
+#[test]
+fn what_an_earlier_handle_left_to_compact_is_done_unless_that_is_off() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    (0..3).for_each(|chunk| append_disorder(&store, chunk, chunk));
+    let expected = all(&store);
+    store.close().unwrap();
+    let store = Store::open(&place.path, in_background(&place).compaction(false)).unwrap();
+    assert!(store.stats().unwrap().backlog_bytes > 0);
+    store.append(&[event(3 * FILE_SIZE, 1, "x")]).unwrap();
+    store.close().unwrap();
+    assert!(place.names("-1.estore").is_empty());
+    let store = Store::open(&place.path, in_background(&place)).unwrap();
+    wait_for_backlog(&store);
+    store.close().unwrap();
+    assert_eq!(place.names("-1.estore").len(), 3);
+    assert_eq!(all(&open(&place))[..expected.len()], expected);
+}
+
+#[test]
+fn a_chunk_in_order_is_left_alone() {
+    let place = Place::simulated(1);
+    let store = Store::open(&place.path, in_background(&place)).unwrap();
+    for chunk in 0..3 {
+        let batch: Vec<Event> = (0..1000).map(|i| event(chunk * FILE_SIZE + i, 1, vec![1; 100])).collect();
+        store.append(&batch).unwrap();
+    }
+    assert_eq!(store.stats().unwrap().backlog_bytes, 0);
+    store.close().unwrap();
+    assert_eq!(place.names(".estore").len(), 3);
+    assert!(place.names("-1.estore").is_empty());
+}
+
+#[test]
+fn a_damaged_chunk_is_not_tried_again_and_again() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    (0..3).for_each(|chunk| append_disorder(&store, chunk, chunk));
+    store.close().unwrap();
+    let mut log = place.file("1-0.estore");
+    let main = common::frames(&log).into_iter().find(|&at| log[at + 24] & (1 | 32) == 0).unwrap();
+    log[main + 1000] ^= 1;
+    place.put_file("1-0.estore", &log);
+    let (tell, told) = mpsc::channel();
+    let options = in_background(&place).log(move |level, text| tell.send((level, text.to_owned())).unwrap());
+    let store = Store::open(&place.path, options).unwrap();
+    wait_for_backlog(&store);
+    store.close().unwrap();
+    drop(store);
+    let warnings = told.iter().filter(|(level, text)| *level == Level::Warning && text.contains("chunk 1 was not compacted")).count();
+    assert_eq!(warnings, 1);
 }
 
 #[test]

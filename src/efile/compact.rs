@@ -18,24 +18,17 @@ use crate::error::{Error, Result};
 use crate::event::{AsEvent, Event, EventRef, Key};
 use crate::planted::{self, Bug};
 
-use super::frame::{self, END, LAST, Stamp, TARGET_BODY_LEN};
+use super::frame::{self, END, LAST, MIN_FRAME_LEN, Stamp, TARGET_BODY_LEN};
 use super::index::LogIndex;
 use super::log::{LogHeader, LogId, Stretch, Walk};
 use super::read::{Merge, Scope};
 use super::recover::Totals;
 use super::{Chunk, Log, LogSummary, State, WRITE_LEN, remove_files};
 
+/// A chunk of more logs than this is worth compacting whatever is in them.
+const MANY_LOGS: usize = 4;
 /// So much is written before it is synced: one sync of it all would keep others from the disk for long.
 const SYNC_LEN: u64 = 32 << 20;
-
-/// What a chunk looks like to whoever decides whether to compact it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Disorder {
-    /// Bytes of its logs.
-    pub(crate) len: u64,
-    /// Those of them, about, that compaction would sort in or join.
-    pub(crate) waste: u64,
-}
 
 impl State {
     /// Puts a compacted log in the place of those that it was made of.
@@ -81,21 +74,34 @@ pub(crate) struct Compacted {
 }
 
 impl Chunk {
-    /// How much there is to do for compaction.
-    pub(crate) fn disorder(&self) -> Disorder {
-        let mut disorder = Disorder::default();
+    /// Bytes of its logs, and how many of them, about, compaction would sort in, or save by joining small frames.
+    pub(crate) fn disorder(&self) -> (u64, u64) {
         let state = self.lock();
-        for log in &state.logs {
-            let LogSummary { len, totals, .. } = log.summary;
-            disorder.len += len;
-            // A lone log is left as it is but for what reading it takes from recon.
-            let share = |part: u64| (u128::from(len) * u128::from(part) / u128::from(totals.count.max(1))) as u64;
-            disorder.waste += if log.summary.is_compacted() { 0 } else { share(totals.recon.min(totals.count)) };
+        if state.gave_up_compacting {
+            return (0, 0);
         }
-        let largest = state.logs.iter().map(|log| log.summary.len).max().unwrap_or(0);
-        let others = disorder.len - largest;
-        disorder.waste = disorder.waste.max(others);
-        disorder
+        let (mut len, mut disorder) = (0_u64, 0_u64);
+        for log in &state.logs {
+            let LogSummary { len: log_len, totals, .. } = log.summary;
+            len = len.saturating_add(log_len);
+            if log.summary.is_compacted() {
+                continue;
+            }
+            let late = u128::from(log_len) * u128::from(totals.recon.min(totals.count)) / u128::from(totals.count.max(1));
+            let full_frames = log_len / TARGET_BODY_LEN as u64;
+            let joined = log.frames.saturating_sub(4 * full_frames) * MIN_FRAME_LEN as u64;
+            disorder = disorder.saturating_add((late as u64).max(joined));
+        }
+        // Each log is one more place to look at, too.
+        if state.logs.len() > MANY_LOGS {
+            disorder = len;
+        }
+        (len, disorder)
+    }
+
+    /// Takes note that compacting it has failed.
+    pub(crate) fn give_up_compacting(&self) {
+        self.lock().gave_up_compacting = true;
     }
 
     /// Whether compaction would change anything.

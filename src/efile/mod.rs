@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) messages: Messages,
     /// Bytes that were cut off logs, or out of the way of new ones, since the store was opened.
     pub(crate) cut: AtomicU64,
+    /// Late events have become so many that compaction may be worth it.
+    pub(crate) late_grew: AtomicBool,
     /// Files of deleted chunks could not be removed.
     pub(crate) files_left: AtomicBool,
     pub(crate) sizes: Sizes,
@@ -156,6 +158,8 @@ pub(crate) struct Chunk {
 }
 
 struct State {
+    /// Compaction has failed for what is in the chunk: not to be tried again and again.
+    gave_up_compacting: bool,
     /// By generation, rising. Empty for a chunk that was never written to.
     logs: Vec<Log>,
     /// The generation that compaction is writing.
@@ -204,6 +208,8 @@ struct Log {
     closed: bool,
     /// Takes no more events, being compacted, or to be.
     sealed: bool,
+    /// Frames that this handle wrote to it.
+    frames: u64,
     /// Where recent main frames ended in time, one for each 64 KiB of them.
     slack: Option<Box<Slack>>,
 }
@@ -227,6 +233,7 @@ impl Log {
             refused_recon: false,
             closed: summary.instance == 0,
             sealed: summary.is_compacted(),
+            frames: 0,
             slack: None,
         }
     }
@@ -376,7 +383,7 @@ impl Chunk {
     pub(crate) fn new(number: u64, times: (u64, u64), shared: Arc<Shared>, logs: Vec<LogSummary>) -> Chunk {
         let watermark = Watermark::at(logs.iter().filter_map(|summary| summary.watermark).max());
         let logs = logs.into_iter().map(Log::new).collect();
-        let state = State { logs, compacting: None, watermark, distrustful: false, gave_up_files: false };
+        let state = State { gave_up_compacting: false, logs, compacting: None, watermark, distrustful: false, gave_up_files: false };
         Chunk { number, times, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
     }
 
@@ -625,6 +632,7 @@ impl Chunk {
     fn wrote(&self, log: &mut Log, header: &Header) {
         log.summary.totals.add(header);
         log.summary.len = header.end();
+        log.frames += 1;
         if let Some(index) = &mut log.index {
             index.add(header);
         }
@@ -758,6 +766,7 @@ impl Chunk {
         log.recon = Some(recon::absorb(&self.shared.folder, log.summary.id, log.recon.as_ref(), &pending, merge)?);
         index.absorb_late();
         log.pending = 0;
+        self.shared.late_grew.store(true, Ordering::Relaxed);
         Ok(())
     }
 

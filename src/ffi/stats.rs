@@ -47,8 +47,10 @@ pub const ESTORE_STAT_RECOVERED_EVENTS: usize = 18;
 pub const ESTORE_STAT_CUT_BYTES: usize = 19;
 /// Damaged regions known.
 pub const ESTORE_STAT_DAMAGED_REGIONS: usize = 20;
+/// Bytes in the logs of chunks that wait for being compacted.
+pub const ESTORE_STAT_BACKLOG_BYTES: usize = 21;
 /// How many numbers this header knows; a library may know more.
-pub const ESTORE_STAT_COUNT: usize = 21;
+pub const ESTORE_STAT_COUNT: usize = 22;
 
 /// The numbers by index. Taken apart in full, so that a new field of the engine can't be forgotten here.
 pub(super) fn values(stats: Stats) -> [u64; ESTORE_STAT_COUNT] {
@@ -74,6 +76,7 @@ pub(super) fn values(stats: Stats) -> [u64; ESTORE_STAT_COUNT] {
         recovered_events,
         cut_bytes,
         damaged,
+        backlog_bytes,
     } = stats;
     let mut values = [0; ESTORE_STAT_COUNT];
     values[ESTORE_STAT_FILE_SIZE_NS] = file_size;
@@ -97,6 +100,7 @@ pub(super) fn values(stats: Stats) -> [u64; ESTORE_STAT_COUNT] {
     values[ESTORE_STAT_RECOVERED_EVENTS] = recovered_events;
     values[ESTORE_STAT_CUT_BYTES] = cut_bytes;
     values[ESTORE_STAT_DAMAGED_REGIONS] = damaged;
+    values[ESTORE_STAT_BACKLOG_BYTES] = backlog_bytes;
     values
 }
 
@@ -123,6 +127,7 @@ fn name(index: usize) -> Option<&'static CStr> {
         ESTORE_STAT_RECOVERED_EVENTS => c"recovered_events",
         ESTORE_STAT_CUT_BYTES => c"cut_bytes",
         ESTORE_STAT_DAMAGED_REGIONS => c"damaged_regions",
+        ESTORE_STAT_BACKLOG_BYTES => c"backlog_bytes",
         _ => return None,
     })
 }

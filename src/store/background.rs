@@ -1,6 +1,7 @@
-//! A thread that sleeps until something is due by time: syncs of `INTERVAL`, flushes of `BUFFERED`.
+//! A store's own threads: one that sleeps until something is due by time (syncs of `INTERVAL`, flushes of `BUFFERED`; a store of the other
+//! levels has none), and one that compacts.
 //!
-//! It sleeps without a timeout while there is nothing to wait for, and blocks all signals. A store of the other levels has none.
+//! They sleep without a timeout while there is nothing to do, and block all signals.
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
@@ -38,6 +39,15 @@ impl Background {
         }
     }
 
+    /// Starts the thread, which works for a store as long as that is in memory and until it is stopped.
+    fn start(&self, core: &Arc<Core>, name: &str, period: Option<Duration>, work: fn(&Core) -> Result<()>) -> Result<()> {
+        let (shared, weak) = (Arc::clone(&self.shared), Arc::downgrade(core));
+        let thread =
+            process::spawn(name, move || run(&shared, &weak, period, work)).map_err(|e| Error::io("start a thread for", core.path(), e))?;
+        *lock(&self.thread) = Some(thread);
+        Ok(())
+    }
+
     /// Ends the thread and waits for it.
     pub(super) fn stop(&self) {
         let Some(thread) = lock(&self.thread).take() else { return };
@@ -51,51 +61,23 @@ impl Background {
 }
 
 impl Core {
-    /// Starts the thread if this store has use for one.
+    /// Starts the threads that this store has use for.
     pub(super) fn start_background(self: &Arc<Core>) -> Result<()> {
-        let Some(period) = self.options.durability.period(&self.options) else { return Ok(()) };
         if !self.options.background || !self.chunk_shared.writable {
             return Ok(());
         }
-        let shared = Arc::clone(&self.background.shared);
-        let core = Arc::downgrade(self);
-        let thread = process::spawn("estore", move || run(&shared, &core, Duration::from_nanos(period)))
-            .map_err(|e| Error::io("start a thread for", self.path(), e))?;
-        *lock(&self.background.thread) = Some(thread);
+        if let Some(period) = self.options.durability.period(&self.options) {
+            self.background.start(self, "estore", Some(Duration::from_nanos(period)), Core::do_due)?;
+        }
+        if self.options.compaction {
+            self.compactor.start(self, "estore-compact", None, Core::compact_backlog)?;
+            // Whatever an earlier writer left.
+            self.compactor.wake();
+        }
         Ok(())
     }
-}
 
-fn run(shared: &Shared, core: &Weak<Core>, period: Duration) {
-    loop {
-        let stop = lock(&shared.stop);
-        let stop = shared.signal.wait_while(stop, |stop| !*stop && !shared.woken.load(Ordering::Acquire));
-        let stop = stop.unwrap_or_else(PoisonError::into_inner);
-        let stop = wait_at_most(&shared.signal, &shared.stop, stop, period, |stop| !*stop);
-        if *stop {
-            return;
-        }
-        drop(stop);
-        // What is written from here on asks for another round.
-        shared.woken.store(false, Ordering::Release);
-        let Some(core) = core.upgrade() else { return };
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| core.do_due()));
-        match result {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => {
-                core.say(Level::Error, &format!("background work failed: {e}"));
-                // A full disk may have space again in a while.
-                shared.woken.store(core.poison.get().is_none(), Ordering::Release);
-            }
-            Err(panic) => {
-                core.poison(&Error::invalid(format!("a panic in the background thread: {}", threads::panic_text(panic.as_ref()))));
-            }
-        }
-    }
-}
-
-impl Core {
-    /// What the thread does once its time has come: everything, since it was woken a whole period ago.
+    /// What the thread for it does once its time has come: everything, since it was woken a whole period ago.
     fn do_due(&self) -> Result<()> {
         if self.check_writable().is_err() {
             return Ok(());
@@ -103,6 +85,37 @@ impl Core {
         match self.options.durability {
             crate::Durability::Interval(_) => self.sync_up_to(self.visible_seq()),
             _ => self.flush_buffer(),
+        }
+    }
+}
+
+/// Does the work each time that there is some, a period after that became known if there is a period.
+fn run(shared: &Shared, core: &Weak<Core>, period: Option<Duration>, work: fn(&Core) -> Result<()>) {
+    loop {
+        let stop = lock(&shared.stop);
+        let stop = shared.signal.wait_while(stop, |stop| !*stop && !shared.woken.load(Ordering::Acquire));
+        let mut stop = stop.unwrap_or_else(PoisonError::into_inner);
+        if let Some(period) = period {
+            stop = wait_at_most(&shared.signal, &shared.stop, stop, period, |stop| !*stop);
+        }
+        if *stop {
+            return;
+        }
+        drop(stop);
+        // What is to be done from here on asks for another round.
+        shared.woken.store(false, Ordering::Release);
+        let Some(core) = core.upgrade() else { return };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&core)));
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => {
+                core.say(Level::Error, &format!("background work failed: {e}"));
+                // A full disk may have space again in a while.
+                shared.woken.store(period.is_some() && core.poison.get().is_none(), Ordering::Release);
+            }
+            Err(panic) => {
+                core.poison(&Error::invalid(format!("a panic in the background thread: {}", threads::panic_text(panic.as_ref()))));
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
 use super::Core;
+use super::chunks::View;
 use super::journal::{self, Fact};
 
 /// How far a compaction has come, as it tells its receiver.
@@ -111,6 +112,56 @@ impl Core {
             progress.chunks_done += 1;
         }
         failure.map_or(Ok(compacted), Err)
+    }
+
+    /// What the thread for it does once it is woken: compacts chunks as long as there are some for which that is worth it.
+    pub(super) fn compact_backlog(&self) -> Result<()> {
+        while let Some(chunk) = self.next_worth_compacting() {
+            let _maintenance = lock(&self.maintenance);
+            match self.compact_chunk(&chunk, &mut |_| ControlFlow::Continue(())) {
+                Ok(done) => self.say(
+                    Level::Info,
+                    &format!("chunk {}: compacted, {} bytes of logs to {}", chunk.number, done.bytes_before, done.bytes_after),
+                ),
+                Err(NotDone::Nothing) => chunk.give_up_compacting(),
+                Err(NotDone::Stopped) => return Ok(()),
+                Err(NotDone::Failed(e)) if self.check_writable().is_err() => return Err(e),
+                // Tried again when there is more to do.
+                Err(NotDone::Failed(Error::NoSpace { .. })) => {
+                    self.say(Level::Warning, &format!("chunk {}: there is no space to compact it", chunk.number));
+                    return Ok(());
+                }
+                Err(NotDone::Failed(e)) => {
+                    self.say(Level::Warning, &format!("chunk {} was not compacted: {e}", chunk.number));
+                    chunk.give_up_compacting();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first chunk that is to be compacted without being asked for.
+    fn next_worth_compacting(&self) -> Option<Arc<Chunk>> {
+        if self.closing.load(Ordering::Acquire) || self.check_writable().is_err() {
+            return None;
+        }
+        let view = lock(&self.view).clone();
+        let newest = view.chunks.last_key_value().map(|(number, _)| *number);
+        view.chunks.values().find(|chunk| self.is_worth_compacting(chunk, newest == Some(chunk.number))).map(Arc::clone)
+    }
+
+    fn is_worth_compacting(&self, chunk: &Chunk, is_newest: bool) -> bool {
+        let (len, disorder) = chunk.disorder();
+        let sizes = &self.options.sizes;
+        let (share, least) = if is_newest { (2, sizes.compact_newest_bytes) } else { (8, sizes.compact_bytes) };
+        disorder >= least.max(1) && disorder >= len / share
+    }
+
+    /// Bytes of logs that wait for being compacted.
+    pub(super) fn backlog(&self, view: &View) -> u64 {
+        let newest = view.chunks.last_key_value().map(|(number, _)| *number);
+        let waits = |chunk: &&Arc<Chunk>| self.is_worth_compacting(chunk, newest == Some(chunk.number));
+        view.chunks.values().filter(waits).map(|chunk| chunk.disorder().0).fold(0, u64::saturating_add)
     }
 
     /// Compacts one chunk, for the one who holds the maintenance lock.

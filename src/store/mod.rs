@@ -7,7 +7,7 @@
 //!             Core ── View (a short lock): chunks, the seq S that readers see, the horizon        chunks, read
 //!               ├──── Writer (a lock held while a batch is written): journal, next seq, buffer     writer
 //!               ├──── the turn to sync: one thread syncs for all that wait                         sync
-//!               └──── a thread for what is due by time                                            background
+//!               └──── threads for what is due by time, and to compact                              background, compact
 //! ```
 //!
 //! A reader takes a [`View`] once and from then on sees exactly the events up to its seq; it never waits for a writer, except that opening
@@ -84,6 +84,7 @@ pub(crate) struct Core {
     loaded: Mutex<Loaded>,
     spare: Spare,
     background: Background,
+    compactor: Background,
     /// What happened through this handle.
     counters: Counters,
     /// The fork generation that opened it.

@@ -69,6 +69,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         writable,
         messages: efile::Messages::to(options.log.clone()),
         cut: AtomicU64::new(0),
+        late_grew: AtomicBool::new(false),
         files_left: AtomicBool::new(false),
         sizes: options.sizes,
     });
@@ -92,6 +93,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         loaded: Mutex::new(Loaded::default()),
         spare: Spare::default(),
         background: Background::default(),
+        compactor: Background::default(),
         counters,
         forks,
     });

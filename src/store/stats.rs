@@ -42,6 +42,8 @@ pub struct Stats {
     pub recon_bytes: u64,
     /// Bytes of index files.
     pub index_bytes: u64,
+    /// Bytes of the logs of chunks for which compaction is worth it.
+    pub backlog_bytes: u64,
     /// Bytes of the journal.
     pub journal_bytes: u64,
     /// Logs that are open for appending.
@@ -73,6 +75,7 @@ impl Core {
             horizon: view.horizon,
             last_seq: view.seq,
             durable_seq: self.durable_seq(),
+            backlog_bytes: self.backlog(&view),
             journal_bytes,
             open_logs,
             expired: self.counters.expired.load(Ordering::Relaxed),

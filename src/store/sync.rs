@@ -210,8 +210,9 @@ impl Core {
             return Ok(());
         }
         self.check_callable()?;
-        self.background.stop();
         self.closing.store(true, Ordering::Release);
+        self.background.stop();
+        self.compactor.stop();
         let _maintenance = lock(&self.maintenance);
         let _turn = self.sync_turn.take();
         let mut guard = lock(&self.writer);

@@ -414,6 +414,11 @@ impl Core {
         view.seq = last_seq;
         drop(view);
         self.issued.store(last_seq, Ordering::Release);
+        // A chunk that was the newest may have become a past one.
+        let flag = &self.chunk_shared.late_grew;
+        if !newly_active.is_empty() || flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Relaxed) {
+            self.compactor.wake();
+        }
     }
 
     /// Opens a log with room in every chunk, and makes room in the journal; answers the logs that it has to call active. A failure changes

@@ -254,6 +254,8 @@ impl Opening {
                     index_entries: 1 + rng.index(4),
                     journal_slack: scattered(rng, 5),
                     seq_reserve: 1 + scattered(rng, 8),
+                    compact_bytes: scattered(rng, 10),
+                    compact_newest_bytes: scattered(rng, 12),
                 }
             },
             background: rng.one_in(2),

@@ -37,7 +37,8 @@ impl Workload {
 }
 
 /// Sizes so small that everything that is done once in a while is done all the time.
-const SMALL: Sizes = Sizes { pending_bytes: 300, index_entries: 1, journal_slack: 4, seq_reserve: 6 };
+const SMALL: Sizes =
+    Sizes { pending_bytes: 300, index_entries: 1, journal_slack: 4, seq_reserve: 6, compact_bytes: 0, compact_newest_bytes: 0 };
 
 /// Makes events, each with an identity of its own.
 struct Maker(u32);
