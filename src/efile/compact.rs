@@ -104,21 +104,23 @@ impl Chunk {
         self.lock().gave_up_compacting = true;
     }
 
-    /// Whether compaction would change anything.
-    pub(crate) fn is_compactable(&self) -> bool {
-        self.lock().is_compactable()
+    /// Whether compaction would change anything. An error if it can't, since damage is known.
+    pub(crate) fn is_compactable(&self) -> Result<bool> {
+        let state = self.lock();
+        if let Some(log) = state.logs.iter().find(|log| log.closed) {
+            let path = self.shared.folder.file_path(&log.id().log_name());
+            return Err(Error::corrupt(&path, 0, "the log is damaged, and is not compacted for that"));
+        }
+        Ok(state.is_compactable())
     }
 
     /// Takes the chunk's logs out of use for appending, for the one who holds the writer. `None` if compacting them would change nothing.
+    /// What is not synced of them is; a failure of that must stop the writer.
     ///
     /// Followed by [`Chunk::switch`] or [`Chunk::abandon`].
     pub(crate) fn seal(&self) -> Result<Option<Sealed>> {
         let mut state = self.lock();
         let state = &mut *state;
-        if let Some(log) = state.logs.iter().find(|log| log.closed) {
-            let path = self.shared.folder.file_path(&log.id().log_name());
-            return Err(Error::corrupt(&path, 0, "the log is damaged, and is not compacted for that"));
-        }
         if state.compacting.is_some() || !state.is_compactable() {
             return Ok(None);
         }
@@ -131,6 +133,11 @@ impl Chunk {
                 // What is beyond that was room for more; where it can't be given back, there is only less space for a while.
                 let _ = log.file.as_ref().map_or(Ok(()), |file| file.truncate(log.summary.len));
                 log.room = 0;
+            }
+            // Later events go to another log, and must not outlive these when the power goes.
+            if let Some(file) = log.file.as_ref().filter(|_| log.synced < log.summary.len) {
+                file.sync()?;
+                log.synced = log.summary.len;
             }
             log.sealed = true;
             sealed.totals.add_all(&log.summary.totals);

@@ -507,9 +507,14 @@ impl Chunk {
         }
     }
 
-    /// Whether the journal says that the log may grow.
+    /// Whether the journal says that the log that is open for appending may grow.
     pub(crate) fn is_active(&self) -> bool {
         self.lock().logs.last().is_some_and(|log| log.active)
+    }
+
+    /// Whether the journal says that of any of its logs.
+    pub(crate) fn has_active(&self) -> bool {
+        self.lock().logs.iter().any(|log| log.active)
     }
 
     /// The journal is about to say that the log was durable as `summary` tells; `false` if it must not, the log being idle by now.
@@ -812,35 +817,49 @@ impl Chunk {
         Ok(())
     }
 
-    /// Syncs and closes what is open for appending, or was; answers what the journal should know of it. Room set aside is given back.
+    /// Syncs and closes the logs that the journal calls active; answers what it should know of them. Room set aside is given back.
     pub(crate) fn retire(&self) -> Result<Vec<LogSummary>> {
         let mut state = self.lock();
-        let state = &mut *state;
-        if let Some(log) = state.logs.last().filter(|log| log.appendable && !log.active && !log.has_frames()) {
-            // Made for a batch that then failed. Nothing knows of it.
-            let name = log.id().log_name();
-            state.logs.pop();
-            self.shared.folder.remove_if_there(&name)?;
-        }
         let mut retired = Vec::new();
-        for log in state.logs.iter_mut().filter(|log| log.appendable || log.active) {
-            let file = self.file_of(log)?;
-            if log.appendable {
-                file.truncate(log.summary.len)?;
-            }
-            if log.synced < log.summary.len && !planted::has(Bug::RetireWithoutSync) {
-                file.sync()?;
-                log.synced = log.summary.len;
-            }
-            self.write_index(log);
-            log.appendable = false;
-            log.active = false;
-            log.file = None;
-            log.slack = None;
-            log.room = 0;
+        for log in state.logs.iter_mut().filter(|log| log.active) {
+            self.finish(log)?;
             retired.push(log.summary);
         }
         Ok(retired)
+    }
+
+    /// Takes back what was done to the log that is open for appending for a batch that then failed, if the journal doesn't call it active.
+    pub(crate) fn unprepare(&self) -> Result<()> {
+        let mut state = self.lock();
+        match state.logs.last_mut().filter(|log| log.appendable && !log.active) {
+            Some(log) if log.has_frames() => self.finish(log),
+            Some(log) => {
+                // Nothing knows of it.
+                let name = log.id().log_name();
+                state.logs.pop();
+                self.shared.folder.remove_if_there(&name).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Syncs and closes a log that was appended to, and gives its room back.
+    fn finish(&self, log: &mut Log) -> Result<()> {
+        let file = self.file_of(log)?;
+        if log.appendable {
+            file.truncate(log.summary.len)?;
+        }
+        if log.synced < log.summary.len && !planted::has(Bug::RetireWithoutSync) {
+            file.sync()?;
+            log.synced = log.summary.len;
+        }
+        self.write_index(log);
+        log.appendable = false;
+        log.active = false;
+        log.file = None;
+        log.slack = None;
+        log.room = 0;
+        Ok(())
     }
 
     // Recovery.

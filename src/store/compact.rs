@@ -1,7 +1,8 @@
 //! Compaction of a store: which chunks, one at a time, beside appends and reads.
 //!
 //! ```text
-//!   under the writer's lock, short     the chunk's logs are sealed
+//!   without a lock                     the chunk's logs are synced
+//!   under the writer's lock, short     they are sealed, with what came since synced
 //!   without a lock, long               they are merged into one, which is synced and gets its name          efile::compact
 //!   under the writer's lock, short     the journal says that it takes their place; so does the chunk
 //!   without a lock                     the journal is synced, then their files go
@@ -77,7 +78,8 @@ impl Core {
         let _maintenance = lock(&self.maintenance);
         let view = lock(&self.view).clone();
         let numbers = self.settings.chunk_of(start)..=self.settings.chunk_of(end);
-        let chunks: Vec<&Arc<Chunk>> = view.chunks.range(numbers).map(|(_, chunk)| chunk).filter(|chunk| chunk.is_compactable()).collect();
+        let chunks: Vec<&Arc<Chunk>> =
+            view.chunks.range(numbers).map(|(_, chunk)| chunk).filter(|chunk| !matches!(chunk.is_compactable(), Ok(false))).collect();
         let mut progress = Progress { chunks: chunks.len() as u64, ..Progress::default() };
         progress.events = chunks.iter().map(|chunk| chunk.totals().count).fold(0, u64::saturating_add);
         let mut failure = None;
@@ -166,13 +168,20 @@ impl Core {
 
     /// Compacts one chunk, for the one who holds the maintenance lock.
     fn compact_chunk(&self, chunk: &Arc<Chunk>, tell: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Compacted, NotDone> {
+        if !chunk.is_compactable()? {
+            return Err(NotDone::Nothing);
+        }
+        // Most of what is to be synced is by the time that appends have to wait for it.
+        for log in chunk.unsynced() {
+            log.file.sync().map_err(|e| self.stop(e))?;
+        }
         let sealed = {
             let mut guard = lock(&self.writer);
             self.writer_of(&mut guard)?;
             if !self.is_in_view(chunk) {
                 return Err(NotDone::Nothing);
             }
-            chunk.seal()?.ok_or(NotDone::Nothing)?
+            chunk.seal().map_err(|e| self.stop(e))?.ok_or(NotDone::Nothing)?
         };
         let mut stopped = false;
         let mut go_on = |events_done: u64| {

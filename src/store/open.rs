@@ -245,21 +245,31 @@ impl Opening<'_> {
     /// the second look, in every log that it touches; so the second look, cut off at S, is a snapshot.
     fn run_beside_writer(self) -> Result<Opened> {
         loop {
-            let seq = self.look(None)?.facts.committed;
+            let first = self.look(None)?;
+            if self.has_moved_on(&first)? {
+                continue;
+            }
+            let seq = first.facts.committed;
             // What the first look reported, the second reports again.
             let again = Opening { counters: Counters::default(), ..self };
-            let Found { facts, chunks, missing, .. } = again.look(Some(seq))?;
-            // Logs that were deleted or compacted between a look at the journal and one at them are to be missing for that, and not because
-            // they happened to be.
-            if missing {
-                let now = journal::read(self.folder, self.settings.store)?.facts;
-                if now.horizon > facts.horizon || facts.logs.keys().any(|id| now.is_replaced(*id)) {
-                    continue;
-                }
+            let second = again.look(Some(seq))?;
+            if self.has_moved_on(&second)? {
+                continue;
             }
+            let Found { facts, chunks, .. } = second;
             let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
             return Ok(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters });
         }
+    }
+
+    /// Whether logs were deleted or compacted between a look at the journal and one at them. They are to be missing for that, and not
+    /// because they happened to be; and what they would have told of whole batches is told elsewhere by now.
+    fn has_moved_on(&self, found: &Found) -> Result<bool> {
+        if !found.missing {
+            return Ok(false);
+        }
+        let now = journal::read(self.folder, self.settings.store)?.facts;
+        Ok(now.horizon > found.facts.horizon || found.facts.logs.keys().any(|id| now.is_replaced(*id)))
     }
 
     /// Reads the journal and the tails of active logs, decides what counts of them (nothing beyond `snapshot`, if that is given), and in a

@@ -444,11 +444,14 @@ impl Core {
     /// After a failed [`Core::prepare`]: gives back the room, removes what is empty.
     fn undo_prepare(&self, writer: &mut Writer, chunks: &[Arc<Chunk>]) {
         for chunk in chunks.iter().filter(|chunk| !chunk.is_active()) {
-            if let Err(e) = chunk.retire() {
+            if let Err(e) = chunk.unprepare() {
                 self.say(Level::Warning, &format!("room that was set aside could not be given back: {e}"));
             }
-            writer.open.retain(|other| !Arc::ptr_eq(other, chunk));
-            writer.parked.retain(|other| !Arc::ptr_eq(other, chunk));
+            // A log of it that is being compacted may be active still.
+            if !chunk.has_active() {
+                writer.open.retain(|other| !Arc::ptr_eq(other, chunk));
+                writer.parked.retain(|other| !Arc::ptr_eq(other, chunk));
+            }
         }
         // Active logs that had to close their files open them again when they are needed.
         for chunk in std::mem::take(&mut writer.parked) {
