@@ -49,7 +49,7 @@ mod header {
 
     /// The files of the C layer in the order in which their functions stand in the header; where a chapter begins there, its first
     /// function and its title.
-    const FILES: [(&str, &str, &str); 10] = [
+    const FILES: [(&str, &str, &str); 11] = [
         ("status.rs", "estore_strerror", "Statuses and versions"),
         ("error.rs", "", ""),
         ("event.rs", "estore_now", "Events"),
@@ -57,6 +57,7 @@ mod header {
         ("store.rs", "estore_open", "Stores"),
         ("stats.rs", "", ""),
         ("verify.rs", "", ""),
+        ("progress.rs", "", ""),
         ("iter.rs", "estore_iter_next", "Iterators, of stores and efiles"),
         ("efile.rs", "efile_open", "Efiles"),
         ("calls.rs", "", ""),

@@ -299,9 +299,14 @@
 #define ESTORE_STAT_DAMAGED_REGIONS 20
 
 /**
+ * Bytes in the logs of chunks that wait for being compacted.
+ */
+#define ESTORE_STAT_BACKLOG_BYTES 21
+
+/**
  * How many numbers this header knows; a library may know more.
  */
-#define ESTORE_STAT_COUNT 21
+#define ESTORE_STAT_COUNT 22
 
 /**
  * Kind of a finding: bytes that count are not what was written. Events are lost, or may be.
@@ -442,6 +447,13 @@ typedef int32_t (*estore_finding_fn)(void *userdata,
                                      uint64_t len,
                                      const char *what,
                                      size_t what_len);
+
+/**
+ * Is told now and then how far a call has come: done of so many events. Comes from the thread that calls the library. Answers 0 to go on,
+ * anything else to stop: then what is finished stays, and the rest is as it was. It must not call functions on the same store
+ * (ESTORE_ERR_INVALID), throw, or leave by longjmp.
+ */
+typedef int32_t (*estore_progress_fn)(void *userdata, uint64_t done, uint64_t events);
 
 /**
  * Receives the gaps that a salvaging iterator left. path is the damaged file, offset and len are its bytes that were left out. No event that
@@ -827,8 +839,8 @@ estore_status estore_options_set_buffer(estore_options *options, size_t buffer_l
 estore_status estore_options_set_no_index(estore_options *options, int32_t no_index);
 
 /**
- * Sets whether the store may have a thread of its own for what is due by time: syncs of ESTORE_DURABILITY_INTERVAL, flushes of
- * ESTORE_DURABILITY_BUFFERED. Without it, call estore_tick.
+ * Sets whether the store may have threads of its own: for what is due by time (syncs of ESTORE_DURABILITY_INTERVAL, flushes of
+ * ESTORE_DURABILITY_BUFFERED), and for compaction. Without them, call estore_tick.
  *
  * Arguments: options. background: 0 or 1 (the default).
  * Returns: ESTORE_OK; on failure the options are as they were.
@@ -839,6 +851,21 @@ estore_status estore_options_set_no_index(estore_options *options, int32_t no_in
  */
 estore_status estore_options_set_background(estore_options *options,
                                             int32_t background);
+
+/**
+ * Sets whether the store may compact by itself, on a thread of its own: chunks that get no more events in order, once an eighth of what
+ * they hold would be sorted in or joined; and the newest one, once half of a large log came late. Without it, or where
+ * estore_options_set_background is off, call estore_compact.
+ *
+ * Arguments: options. compaction: 0 or 1 (the default).
+ * Returns: ESTORE_OK; on failure the options are as they were.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_compaction(estore_options *options,
+                                            int32_t compaction);
 
 /**
  * Sets who receives the messages of the store. Without it they are dropped; the library never prints.
@@ -1064,6 +1091,31 @@ estore_status estore_verify(const estore *store,
                             uint64_t *events,
                             uint64_t *damaged,
                             estore_error *err);
+
+/**
+ * Merges the logs of each chunk of a time range into one: sorted, in full frames, with nothing late any more. Reading it takes less then,
+ * and so does keeping it. Chunks that are so already are left alone. Appends and iterators go on meanwhile. A store does this by itself
+ * where it is worth it, unless estore_options_set_compaction is off.
+ *
+ * Arguments: store. start, end: times, both included; chunks that have one of them are compacted whole. on_progress: is told how far it
+ * is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
+ * and as they are; each may be NULL.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
+ * the others are compacted before that is reported.
+ * Ownership: borrows store; see estore_progress_fn.
+ * Threads: any, also beside all other calls; one at a time compacts, the others wait.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_compact(const estore *store,
+                             uint64_t start,
+                             uint64_t end,
+                             estore_progress_fn on_progress,
+                             void *userdata,
+                             uint64_t *bytes_before,
+                             uint64_t *bytes_after,
+                             estore_error *err);
 
 /**
  * Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give
@@ -1455,6 +1507,30 @@ estore_status efile_verify(const efile *file,
                            uint64_t *events,
                            uint64_t *damaged,
                            estore_error *err);
+
+/**
+ * Merges the logs of the efile into one: sorted, in full frames, with nothing late any more. Reading it takes less then, and so does keeping
+ * it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless estore_options_set_compaction is off.
+ *
+ * Arguments: file. start, end: times, both included; without an event between them nothing is done. on_progress: is told how far it
+ * is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
+ * and as they are; each may be NULL.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
+ * the others are compacted before that is reported.
+ * Ownership: borrows file; see estore_progress_fn.
+ * Threads: any, also beside all other calls; one at a time compacts, the others wait.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_compact(const efile *file,
+                            uint64_t start,
+                            uint64_t end,
+                            estore_progress_fn on_progress,
+                            void *userdata,
+                            uint64_t *bytes_before,
+                            uint64_t *bytes_after,
+                            estore_error *err);
 
 /**
  * Closes an efile: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are

@@ -43,6 +43,7 @@ programs! {
     callbacks_call_the_library
     closing_in_every_order
     columns
+    compact
     dead_writers_lock_is_free
     delete_before
     durations

@@ -40,6 +40,7 @@ macro_rules! programs {
 
 programs! {
     choosing_options;
+    compact;
     efile_does_the_same;
     errors;
     handles;

@@ -775,6 +775,9 @@ public:
     /** Whether the store may have a thread of its own for what is due by time (the default); without it, call tick(). */
     options &background(bool on) { return set("background", ::estore_options_set_background, std::int32_t{on}); }
 
+    /** Whether the store may compact by itself, on a thread of its own, as it does by default; see compact. */
+    options &compaction(bool on) { return set("compaction", ::estore_options_set_compaction, std::int32_t{on}); }
+
     /**
      * Who receives the messages; nobody by default, or if the function is empty. Called by any thread that calls the library, and by that
      * of the store, perhaps by several at once. Must not use the same store. What it throws is dropped. The message ends with the call. The
@@ -885,6 +888,7 @@ struct store_stats {
     std::uint64_t recovered_events = 0; /**< Events recovered when the store was opened. */
     std::uint64_t cut_bytes = 0;        /**< Bytes of torn tails cut (and kept aside) when the store was opened. */
     std::uint64_t damaged_regions = 0;  /**< Damaged regions known. */
+    std::uint64_t backlog_bytes = 0;    /**< Bytes in the logs of chunks that wait for being compacted. */
 };
 
 /** What kind of thing verify found. */
@@ -907,6 +911,18 @@ struct finding {
 struct verified {
     std::uint64_t events = 0;  /**< Events that were found whole. */
     std::uint64_t damaged = 0; /**< Findings of the kind damage. */
+};
+
+/** How far a call that takes long has come. */
+struct progress {
+    std::uint64_t done;   /**< Events that are done. */
+    std::uint64_t events; /**< Events to do. */
+};
+
+/** What compact did. */
+struct compacted {
+    std::uint64_t bytes_before = 0; /**< Bytes of the logs that were compacted. */
+    std::uint64_t bytes_after = 0;  /**< Of those in their place. */
 };
 
 /** Bytes that a salvaging reader left out. Its texts end with the call. */
@@ -946,6 +962,11 @@ struct callback {
     {
         const finding found{static_cast<finding_kind>(kind), {path, path_len}, offset, len, {what, what_len}};
         return static_cast<callback *>(self)->call(found) ? 0 : 1;
+    }
+
+    static std::int32_t on_progress(void *self, std::uint64_t done, std::uint64_t events) noexcept
+    {
+        return static_cast<callback *>(self)->call(progress{done, events}) ? 0 : 1;
     }
 
     static void on_gap(void *self, const char *path, std::size_t path_len, std::uint64_t offset, std::uint64_t len,
@@ -1218,6 +1239,7 @@ struct store_api {
     static constexpr auto count = &::estore_count;
     static constexpr auto stats = &::estore_stats;
     static constexpr auto verify = &::estore_verify;
+    static constexpr auto compact = &::estore_compact;
     static constexpr auto close = &::estore_close;
     static constexpr auto destroy = &::estore_destroy;
 };
@@ -1235,6 +1257,7 @@ struct efile_api {
     static constexpr auto count = &::efile_count;
     static constexpr auto stats = &::efile_stats;
     static constexpr auto verify = &::efile_verify;
+    static constexpr auto compact = &::efile_compact;
     static constexpr auto close = &::efile_close;
     static constexpr auto destroy = &::efile_destroy;
 };
@@ -1359,6 +1382,7 @@ public:
         s.recovered_events = n[ESTORE_STAT_RECOVERED_EVENTS];
         s.cut_bytes = n[ESTORE_STAT_CUT_BYTES];
         s.damaged_regions = n[ESTORE_STAT_DAMAGED_REGIONS];
+        s.backlog_bytes = n[ESTORE_STAT_BACKLOG_BYTES];
         return s;
     }
 
@@ -1397,6 +1421,29 @@ public:
     result<verified> verify() const
     {
         return verify([](const finding &) {});
+    }
+
+    /**
+     * Merges the logs of each chunk of a range into one, sorted and in full frames, also beside appends and readers; calls
+     * on_progress(const progress &), which may return false to stop it and must not use the same store. What it throws stops it too and is
+     * thrown from here (estore_compact).
+     */
+    template <class F>
+    result<compacted> compact(timestamp from, timestamp to, F &&on_progress)
+    {
+        callback<F> callback{on_progress};
+        void *userdata = &callback;
+        compacted r;
+        const auto a =
+            handle_.tell(Api::compact, from, to, &detail::callback<F>::on_progress, userdata, &r.bytes_before, &r.bytes_after);
+        rethrow(callback.thrown);
+        return a.failed() ? fail<compacted>(a.what()) : result<compacted>(r);
+    }
+
+    /** Without progress; everything unless a range is given. */
+    result<compacted> compact(timestamp from = 0, timestamp to = forever)
+    {
+        return compact(from, to, [](const progress &) {});
     }
 
     /**

@@ -32,6 +32,7 @@ pub struct Detail {
 }
 
 pub type LogFn = Option<unsafe extern "C" fn(Handle, i32, *const c_char, usize)>;
+pub type ProgressFn = Option<unsafe extern "C" fn(Handle, u64, u64) -> i32>;
 pub type FindingFn = Option<unsafe extern "C" fn(Handle, i32, *const c_char, usize, u64, u64, *const c_char, usize) -> i32>;
 pub type GapFn = Option<unsafe extern "C" fn(Handle, *const c_char, usize, u64, u64, u64, u64, *const c_char, usize)>;
 
@@ -64,6 +65,7 @@ functions! {
     estore_options_set_buffer(options: Handle, buffer_len: usize, buffer_ns: u64) -> Status;
     estore_options_set_no_index(options: Handle, no_index: i32) -> Status;
     estore_options_set_background(options: Handle, background: i32) -> Status;
+    estore_options_set_compaction(options: Handle, compaction: i32) -> Status;
     estore_options_set_log(options: Handle, log: LogFn, userdata: Handle) -> Status;
     estore_options_free(options: *mut Handle) -> Status;
     estore_open(path: *const c_char, path_len: usize, options: Handle, store: *mut Handle, err: *mut Detail) -> Status;
@@ -78,6 +80,8 @@ functions! {
     estore_count(store: Handle, start: u64, end: u64, count: *mut u64, err: *mut Detail) -> Status;
     estore_stats(store: Handle, values: *mut u64, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
     estore_verify(store: Handle, on_finding: FindingFn, userdata: Handle, events: *mut u64, damaged: *mut u64, err: *mut Detail) -> Status;
+    estore_compact(store: Handle, start: u64, end: u64, on_progress: ProgressFn, userdata: Handle, bytes_before: *mut u64, bytes_after: *mut u64,
+        err: *mut Detail) -> Status;
     estore_splits(store: Handle, start: u64, end: u64, bounds: *mut u64, capacity_pieces: usize, pieces: *mut u64, err: *mut Detail)
         -> Status;
     estore_delete_before(store: Handle, time: u64, err: *mut Detail) -> Status;
@@ -103,6 +107,8 @@ functions! {
     efile_count(file: Handle, start: u64, end: u64, count: *mut u64, err: *mut Detail) -> Status;
     efile_stats(file: Handle, values: *mut u64, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
     efile_verify(file: Handle, on_finding: FindingFn, userdata: Handle, events: *mut u64, damaged: *mut u64, err: *mut Detail) -> Status;
+    efile_compact(file: Handle, start: u64, end: u64, on_progress: ProgressFn, userdata: Handle, bytes_before: *mut u64, bytes_after: *mut u64,
+        err: *mut Detail) -> Status;
     efile_close(file: *mut Handle, err: *mut Detail) -> Status;
     efile_destroy(path: *const c_char, path_len: usize, options: Handle, err: *mut Detail) -> Status;
 }

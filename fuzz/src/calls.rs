@@ -245,6 +245,11 @@ unsafe extern "C" fn log(userdata: Handle, level: i32, message: *const c_char, l
     LOGGED.fetch_add(1, Ordering::Relaxed);
 }
 
+unsafe extern "C" fn progress(userdata: Handle, done: u64, events: u64) -> i32 {
+    assert!(done <= events);
+    i32::from(!userdata.is_null())
+}
+
 unsafe extern "C" fn finding(
     userdata: Handle,
     kind: i32,
@@ -506,6 +511,8 @@ impl Runner {
             Call::Seqs(on, efile, odd) => self.seqs(*on, *efile, *odd),
             Call::Count { on, efile, start, end, odd } => self.count(*on, *efile, start.ns(), end.ns(), *odd),
             Call::Stats { on, efile, capacity, odd } => self.stats(*on, *efile, usize::from(*capacity), *odd),
+            // Compaction for some numbers of the callback, rather than as a call of its own: so older inputs keep their meaning.
+            Call::Verify { on, efile, callback: callback @ 160.., odd } => self.compact(*on, *efile, *callback, *odd),
             Call::Verify { on, efile, callback, odd } => self.verify(*on, *efile, *callback, *odd),
             Call::Splits { on, start, end, capacity, odd } => self.splits(*on, start.ns(), end.ns(), usize::from(*capacity % 16), *odd),
             Call::DeleteBefore(on, time, odd) => self.delete_before(*on, time.ns(), *odd),
@@ -612,6 +619,11 @@ impl Runner {
                 }
                 Setting::NoIndex(value) => {
                     ("estore_options_set_no_index", flag(value), abi::estore_options_set_no_index(handle, i32::from(value)))
+                }
+                // By the same kind of call, so that older inputs keep their meaning.
+                Setting::Background(value @ 2..) => {
+                    let value = i32::from(value) - 2;
+                    ("estore_options_set_compaction", value < 2, abi::estore_options_set_compaction(handle, value))
                 }
                 Setting::Background(value) => {
                     ("estore_options_set_background", flag(value), abi::estore_options_set_background(handle, i32::from(value)))
@@ -961,6 +973,26 @@ impl Runner {
         assert_eq!(outputs == [UNTOUCHED; 2], status != 0 || odd.no_output());
         if status == 0 && !odd.no_output() && !self.shaky {
             assert_eq!(outputs[1], 0, "damage in a store that nobody has damaged");
+        }
+    }
+
+    fn compact(&mut self, on: Slot, efile: bool, callback: u8, odd: Odd) {
+        let mut outputs = [UNTOUCHED; 2];
+        let [before, after] = outputs.each_mut().map(|output| if odd.no_output() { null_mut() } else { &raw mut *output });
+        let is_one = self.target(on, efile);
+        let function: abi::ProgressFn = if callback & 1 == 0 { None } else { Some(progress) };
+        let (start, end) = if callback & 4 == 0 { (0, u64::MAX) } else { (u64::from(callback & 24), 16) };
+        let handle = self.handle(on);
+        let stop = if callback & 2 == 0 { null_mut() } else { handle };
+        let status = either!(self, odd, efile, estore_compact | efile_compact, (handle, start, end, function, stop, before, after));
+        if !is_one {
+            return self.must_be_invalid(status, "compacting no store");
+        }
+        let writes = self.open(on, efile).is_some_and(|open| open.snapshot.is_none());
+        assert!(self.shaky || (status == 0) == (writes && start <= end), "compacting answered {status}");
+        assert_eq!(outputs == [UNTOUCHED; 2], status != 0 || odd.no_output());
+        if status == 0 {
+            self.note_read(on, efile);
         }
     }
 

@@ -11,12 +11,13 @@ use super::event::{Checked, batch, estore_event};
 use super::handle::{Handle, Opaque};
 use super::iter::{self, estore_iter};
 use super::options::{self, estore_options};
+use super::progress::{estore_progress_fn, tell_progress};
 use super::status::{ESTORE_OK, estore_status};
 use super::verify::{estore_finding_fn, tell_finding};
 use super::{check_array, close, guarded, path, put, require, with};
 use crate::error::Result;
 use crate::options::Options;
-use crate::{Appended, Efile, Finding, ReadOptions, Reader, Stats, Store, Verified};
+use crate::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Stats, Store, Verified};
 
 /// Read oldest first; the default.
 pub const ESTORE_READ_FORWARD: u32 = 0;
@@ -42,6 +43,7 @@ pub(super) trait Engine: Sized {
     fn tick(&self) -> Result<()>;
     fn stats(&self) -> Result<Stats>;
     fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified>;
+    fn compact(&self, start: u64, end: u64, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted>;
 }
 
 macro_rules! engine {
@@ -76,6 +78,9 @@ macro_rules! engine {
             }
             fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
                 self.verify(receiver)
+            }
+            fn compact(&self, start: u64, end: u64, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {
+                self.compact(start..=end, receiver)
             }
         }
     };
@@ -377,6 +382,41 @@ where
         unsafe {
             put(outputs.events, verified.events);
             put(outputs.damaged, verified.damaged);
+        }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// Where compacting puts its numbers.
+pub(super) struct CompactOutputs {
+    pub(super) bytes_before: *mut u64,
+    pub(super) bytes_after: *mut u64,
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn compact<H>(
+    handle: *const H,
+    (start, end): (u64, u64),
+    on_progress: estore_progress_fn,
+    userdata: *mut c_void,
+    outputs: CompactOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        // SAFETY: the contract.
+        let compacted = engine.compact(start, end, |progress| unsafe { tell_progress(on_progress, userdata, progress) })?;
+        // SAFETY: the contract.
+        unsafe {
+            put(outputs.bytes_before, compacted.bytes_before);
+            put(outputs.bytes_after, compacted.bytes_after);
         }
         Ok(ESTORE_OK)
     };

@@ -41,6 +41,7 @@ mod handle;
 mod iter;
 mod options;
 mod panics;
+mod progress;
 mod stats;
 mod status;
 mod store;

@@ -289,8 +289,8 @@ pub unsafe extern "C" fn estore_options_set_no_index(options: *mut estore_option
     unsafe { set(options, |options| Ok(options.no_index(truth(no_index)?))) }
 }
 
-/// Sets whether the store may have a thread of its own for what is due by time: syncs of ESTORE_DURABILITY_INTERVAL, flushes of
-/// ESTORE_DURABILITY_BUFFERED. Without it, call estore_tick.
+/// Sets whether the store may have threads of its own: for what is due by time (syncs of ESTORE_DURABILITY_INTERVAL, flushes of
+/// ESTORE_DURABILITY_BUFFERED), and for compaction. Without them, call estore_tick.
 ///
 /// Arguments: options. background: 0 or 1 (the default).
 /// Returns: ESTORE_OK; on failure the options are as they were.
@@ -302,6 +302,22 @@ pub unsafe extern "C" fn estore_options_set_no_index(options: *mut estore_option
 pub unsafe extern "C" fn estore_options_set_background(options: *mut estore_options, background: i32) -> estore_status {
     // SAFETY: options is NULL or live, as the header asks.
     unsafe { set(options, |options| Ok(options.background(truth(background)?))) }
+}
+
+/// Sets whether the store may compact by itself, on a thread of its own: chunks that get no more events in order, once an eighth of what
+/// they hold would be sorted in or joined; and the newest one, once half of a large log came late. Without it, or where
+/// estore_options_set_background is off, call estore_compact.
+///
+/// Arguments: options. compaction: 0 or 1 (the default).
+/// Returns: ESTORE_OK; on failure the options are as they were.
+/// Ownership: borrows options.
+/// Threads: any, one at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_options_set_compaction(options: *mut estore_options, compaction: i32) -> estore_status {
+    // SAFETY: options is NULL or live, as the header asks.
+    unsafe { set(options, |options| Ok(options.compaction(truth(compaction)?))) }
 }
 
 /// log level: damage, or an operation that failed.

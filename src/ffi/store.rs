@@ -2,12 +2,13 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::calls::{self, AbsentOutputs, VerifyOutputs, Window};
+use super::calls::{self, AbsentOutputs, CompactOutputs, VerifyOutputs, Window};
 use super::error::estore_error;
 use super::event::estore_event;
 use super::handle::Opaque;
 use super::iter::estore_iter;
 use super::options::estore_options;
+use super::progress::estore_progress_fn;
 use super::status::{ESTORE_OK, estore_status};
 use super::verify::estore_finding_fn;
 use super::{check_array, require, with};
@@ -256,6 +257,36 @@ pub unsafe extern "C" fn estore_verify(
 ) -> estore_status {
     // SAFETY: as the header asks.
     unsafe { calls::verify(store, on_finding, userdata, VerifyOutputs { events, damaged }, err) }
+}
+
+/// Merges the logs of each chunk of a time range into one: sorted, in full frames, with nothing late any more. Reading it takes less then,
+/// and so does keeping it. Chunks that are so already are left alone. Appends and iterators go on meanwhile. A store does this by itself
+/// where it is worth it, unless estore_options_set_compaction is off.
+///
+/// Arguments: store. start, end: times, both included; chunks that have one of them are compacted whole. on_progress: is told how far it
+/// is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
+/// and as they are; each may be NULL.
+/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
+/// the others are compacted before that is reported.
+/// Ownership: borrows store; see estore_progress_fn.
+/// Threads: any, also beside all other calls; one at a time compacts, the others wait.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_compact(
+    store: *const estore,
+    start: u64,
+    end: u64,
+    on_progress: estore_progress_fn,
+    userdata: *mut c_void,
+    bytes_before: *mut u64,
+    bytes_after: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    let outputs = CompactOutputs { bytes_before, bytes_after };
+    // SAFETY: as the header asks.
+    unsafe { calls::compact(store, (start, end), on_progress, userdata, outputs, err) }
 }
 
 /// Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give

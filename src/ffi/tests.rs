@@ -64,7 +64,7 @@ fn each_function_is_described_in_one_order() {
 }
 
 /// Names of types, which are no functions.
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 9] = [
     "estore_status",
     "estore_error",
     "estore_event",
@@ -73,6 +73,7 @@ const TYPES: [&str; 8] = [
     "estore_log_fn",
     "estore_finding_fn",
     "estore_gap_fn",
+    "estore_progress_fn",
 ];
 
 #[test]
@@ -238,6 +239,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_options_set_buffer false |f| (f.options, 1, 1);
         estore_options_set_no_index false |f| (f.options, 1);
         estore_options_set_background false |f| (f.options, 1);
+        estore_options_set_compaction false |f| (f.options, 1);
         estore_options_set_log false |f| (f.options, None, ptr::null_mut());
         estore_options_free false |f| (&mut f.options);
         estore_open true |f| (text(&f.path), f.path.len(), f.options, &mut f.store, &mut f.err);
@@ -251,6 +253,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_count true |f| (f.store, 0, 1, &mut f.number, &mut f.err);
         estore_stats true |f| (f.store, &mut f.number, 1, &mut f.size, &mut f.err);
         estore_verify true |f| (f.store, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
+        estore_compact true |f| (f.store, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         estore_splits true |f| (f.store, 0, 1, ptr::null_mut(), 0, &mut f.number, &mut f.err);
         estore_delete_before true |f| (f.store, 1, &mut f.err);
         estore_close true |f| (&mut f.store, &mut f.err);
@@ -272,6 +275,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         efile_count true |f| (f.file, 0, 1, &mut f.number, &mut f.err);
         efile_stats true |f| (f.file, &mut f.number, 1, &mut f.size, &mut f.err);
         efile_verify true |f| (f.file, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
+        efile_compact true |f| (f.file, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         efile_close true |f| (&mut f.file, &mut f.err);
         efile_destroy true |f| (text(&f.path), f.path.len(), f.options, &mut f.err);
     }

@@ -50,7 +50,7 @@ pub struct Compacted {
     pub bytes_before: u64,
     /// and after.
     pub bytes_after: u64,
-    /// Its receiver, or the closing of the store, stopped it before all was done.
+    /// Its receiver stopped it before all was done.
     pub stopped: bool,
 }
 
@@ -112,6 +112,9 @@ impl Core {
                 }
             }
             progress.chunks_done += 1;
+        }
+        if compacted.stopped && self.closing.load(Ordering::Acquire) {
+            return Err(Error::Closed { path: self.path().to_owned() });
         }
         failure.map_or(Ok(compacted), Err)
     }

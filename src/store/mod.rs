@@ -297,7 +297,7 @@ macro_rules! handle {
             /// it was, and it ends there. It must not call the store.
             ///
             /// Errors: [`Error::NoSpace`], where nothing is lost; [`Error::Corrupt`] for a damaged chunk, which stays as it is: the others
-            /// are compacted before that is reported.
+            /// are compacted before that is reported; [`Error::Closed`] if another thread closes the store meanwhile.
             pub fn compact(&self, range: impl RangeBounds<u64>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {
                 self.core.compact(bounds(&range)?, receiver)
             }

@@ -49,6 +49,7 @@ static void options(void)
     REFUSED(estore_options_set_buffer(NULL, 1, 1));
     REFUSED(estore_options_set_no_index(NULL, 0));
     REFUSED(estore_options_set_background(NULL, 0));
+    REFUSED(estore_options_set_compaction(NULL, 0));
     REFUSED(estore_options_set_log(NULL, NULL, NULL));
     OK(estore_options_set_log(options, NULL, NULL));
     REFUSED(estore_options_free(NULL));
@@ -99,6 +100,8 @@ static void stores(void)
     REFUSED(estore_stats(NULL, NULL, 1, NULL, NULL));
     REFUSED_WITH_REASON(estore_verify(NULL, NULL, NULL, &number, &number, &err));
     REFUSED(estore_verify(NULL, NULL, NULL, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(estore_compact(NULL, 0, 1, NULL, NULL, &number, &number, &err));
+    REFUSED(estore_compact(NULL, 0, 1, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(estore_splits(NULL, 0, 1, NULL, 0, &number, &err));
     REFUSED_WITH_REASON(estore_splits(store, 0, 1, NULL, 1, &number, &err));
     REFUSED_WITH_REASON(estore_splits(store, 0, 1, NULL, 0, NULL, &err));
@@ -128,6 +131,7 @@ static void stores(void)
     CHECK(number == 7 && n == 7);
     OK(estore_iter_gaps(iter, NULL, NULL, NULL, NULL));
     OK(estore_verify(store, NULL, NULL, NULL, NULL, NULL));
+    OK(estore_compact(store, 0, UINT64_MAX, NULL, NULL, NULL, NULL, NULL));
     OK(estore_iter_next(iter, &event, NULL)); /* the refused calls took no event away */
     ANSWERS(ESTORE_END, estore_iter_next_batch(iter, &event, 1, &n, NULL));
     REFUSED_WITH_REASON(estore_iter_close(NULL, &err));
@@ -179,6 +183,8 @@ static void efiles(void)
     REFUSED_WITH_REASON(efile_stats(file, &number, 1, NULL, &err));
     REFUSED_WITH_REASON(efile_verify(NULL, NULL, NULL, &number, &number, &err));
     OK(efile_verify(file, NULL, NULL, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(efile_compact(NULL, 0, 1, NULL, NULL, &number, &number, &err));
+    OK(efile_compact(file, 0, UINT64_MAX, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(efile_close(NULL, &err));
     REFUSED(efile_close(NULL, NULL));
     CHECK(number == 7 && n == 7 && iter == NULL);

@@ -35,6 +35,8 @@ int main(void)
     ANSWERS(ESTORE_ERR_INVALID, estore_options_set_no_index(options, 2));
     OK(estore_options_set_background(options, 0));
     ANSWERS(ESTORE_ERR_INVALID, estore_options_set_background(options, -1));
+    OK(estore_options_set_compaction(options, 0));
+    ANSWERS(ESTORE_ERR_INVALID, estore_options_set_compaction(options, 2));
 
     /* What was set last and was right is what counts. */
     store = open_store("store", options);

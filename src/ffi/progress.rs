@@ -1,0 +1,23 @@
+//! How far a call has come that takes long, as a callback.
+
+use std::ffi::c_void;
+use std::ops::ControlFlow;
+
+use crate::Progress;
+
+/// Is told now and then how far a call has come: done of so many events. Comes from the thread that calls the library. Answers 0 to go on,
+/// anything else to stop: then what is finished stays, and the rest is as it was. It must not call functions on the same store
+/// (ESTORE_ERR_INVALID), throw, or leave by longjmp.
+pub type estore_progress_fn = Option<unsafe extern "C" fn(userdata: *mut c_void, done: u64, events: u64) -> i32>;
+
+/// Tells the caller's function.
+///
+/// # Safety
+///
+/// `receiver` is a function as the header asks for.
+pub(super) unsafe fn tell_progress(receiver: estore_progress_fn, userdata: *mut c_void, progress: Progress) -> ControlFlow<()> {
+    let Some(receiver) = receiver else { return ControlFlow::Continue(()) };
+    // SAFETY: the caller's promise.
+    let answer = unsafe { receiver(userdata, progress.events_done, progress.events) };
+    if answer == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}
