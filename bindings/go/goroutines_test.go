@@ -68,6 +68,7 @@ func TestClosingAmongOthers(t *testing.T) {
 		hammer(func(int) error { return onlyError(store.Stats()) })
 		hammer(func(int) error { return errors.Join(onlyError(store.Sync()), store.Tick()) })
 		hammer(func(int) error { return onlyError(store.Verify(ctx)) })
+		hammer(func(int) error { return onlyError(store.Compact(ctx, 0, all, nil)) })
 		for stored.Load() < 100 {
 			_, _ = store.LastSeq()
 		}

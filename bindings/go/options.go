@@ -134,8 +134,11 @@ func Buffer(bytes int, age time.Duration) Option {
 // NoIndex does without index files: the logs are scanned instead.
 func NoIndex() Option { return option((*capi.Options).SetNoIndex, "NoIndex") }
 
-// NoBackground keeps the store from having a thread of its own; call Tick for what is due by time.
+// NoBackground keeps the store from having threads of its own, for what is due by time and for compaction; call Tick for the first.
 func NoBackground() Option { return option((*capi.Options).SetNoBackground, "NoBackground") }
+
+// NoCompaction keeps the store from compacting by itself; see Compact.
+func NoCompaction() Option { return option((*capi.Options).SetNoCompaction, "NoCompaction") }
 
 // Logger sets who is told of repairs, damage, opening and closing, each with the attribute "store", its path. Its handler is called during
 // calls of the store and from a thread of its own, perhaps at once. It must not use the same store, and ends the program if it panics.

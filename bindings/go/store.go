@@ -286,6 +286,8 @@ type Stats struct {
 	CutBytes uint64
 	// DamagedRegions is how many damaged regions are known.
 	DamagedRegions uint64
+	// BacklogBytes is how many bytes are in the logs of chunks that wait for being compacted.
+	BacklogBytes uint64
 	// More are the numbers by name that a newer library has and this package does not know; nil if there are none.
 	More map[string]uint64
 }
@@ -307,7 +309,7 @@ func (c *common) Stats() (Stats, error) {
 		Horizon: v[capi.StatHorizon], LastSeq: v[capi.StatLastSeq], DurableSeq: v[capi.StatDurableSeq], LogBytes: v[capi.StatLogBytes],
 		ReconBytes: v[capi.StatReconBytes], IndexBytes: v[capi.StatIndexBytes], JournalBytes: v[capi.StatJournalBytes],
 		OpenLogs: v[capi.StatOpenLogs], Expired: v[capi.StatExpired], Present: v[capi.StatPresent], Recovered: v[capi.StatRecovered],
-		CutBytes: v[capi.StatCutBytes], DamagedRegions: v[capi.StatDamagedRegions],
+		CutBytes: v[capi.StatCutBytes], DamagedRegions: v[capi.StatDamagedRegions], BacklogBytes: v[capi.StatBacklogBytes],
 	}
 	for i, n := range v[capi.StatCount:] {
 		if stats.More == nil {
@@ -373,6 +375,35 @@ func (c *common) Verify(ctx context.Context) (Report, error) {
 		report.Findings[i] = Finding{Kind(x.Kind), x.Path, x.Offset, x.Len, x.What}
 	}
 	return report, ctx.Err()
+}
+
+// Compacted is what Compact did.
+type Compacted struct {
+	// BytesBefore and BytesAfter are the sizes of the logs that were compacted, and of those in their place.
+	BytesBefore, BytesAfter uint64
+}
+
+// Compact merges the logs of each chunk of a range of times, both included, into one: sorted, in full frames, with nothing late any more, so
+// that reading and keeping it takes less. Others append and read meanwhile. A store does this by itself where it is worth it, unless it was
+// opened with [NoCompaction].
+//
+// Where progress is not nil it is told now and then how many events are done, and of how many; it must not use the same store. When ctx is
+// cancelled, or progress panics, it stops: what is done stays, and the rest is as it was. A damaged chunk stays as it is: the others are
+// compacted before [ErrCorrupt] is answered.
+func (c *common) Compact(ctx context.Context, from, to uint64, progress func(done, events uint64)) (Compacted, error) {
+	if err := ctx.Err(); err != nil {
+		return Compacted{}, err
+	}
+	k, err := c.enter("compact")
+	if err != nil {
+		return Compacted{}, err
+	}
+	defer k.leave()
+	before, after, f := k.log.Compact(ctx, from, to, progress)
+	if f != nil {
+		return Compacted{}, k.error(f, "compact")
+	}
+	return Compacted{before, after}, ctx.Err()
 }
 
 // Range is a range of times, both included.

@@ -2,6 +2,9 @@ package estore_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -57,6 +60,66 @@ func TestAnEfileDoesTheSame(t *testing.T) {
 	must(t, estore.DestroyEfile(path))
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Fatalf("it is still there: %v", err)
+	}
+}
+
+func TestCompacting(t *testing.T) {
+	store := open(t, estore.Grace(100), estore.NoCompaction())
+	for _, time := range []uint64{1000, 1001, 5, 1002, 10} {
+		add(t, store, at(time, fmt.Sprint(time)))
+	}
+	sorted := []string{"5", "10", "1000", "1001", "1002"}
+	before, err := store.Stats()
+	must(t, err)
+	equal(t, before.ReconEvents, 2)
+	equal(t, before.BacklogBytes, 0)
+
+	cancelled, cancel := context.WithCancel(ctx)
+	_, err = store.Compact(cancelled, 0, all, func(uint64, uint64) { cancel() })
+	// It had been told already when it was cancelled, so it may have come to its end.
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v, after it was cancelled", err)
+	}
+	if _, err := store.Compact(cancelled, 0, all, nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v, cancelled before it began", err)
+	}
+	add(t, store, at(7, "7"))
+	sorted = slices.Insert(sorted, 1, "7")
+	func() {
+		defer func() { equal(t, recover(), any("enough")) }()
+		_, _ = store.Compact(ctx, 0, all, func(uint64, uint64) { panic("enough") })
+	}()
+	same(t, texts(t, store.Read(ctx, 0, all)), sorted)
+
+	var last uint64
+	done, err := store.Compact(ctx, 0, all, func(done, events uint64) {
+		if done < last || done > events || events != 6 {
+			t.Errorf("%d after %d, of %d", done, last, events)
+		}
+		last = done
+	})
+	must(t, err)
+	equal(t, last, 6)
+	same(t, texts(t, store.Read(ctx, 0, all)), sorted)
+	stats, err := store.Stats()
+	must(t, err)
+	equal(t, stats.ReconEvents, 0)
+	equal(t, stats.LogBytes, done.BytesAfter)
+	if done.BytesAfter >= done.BytesBefore {
+		t.Fatalf("%+v", done)
+	}
+	again, err := store.Compact(ctx, 0, all, nil)
+	must(t, err)
+	equal(t, again, estore.Compacted{})
+	if _, err := store.Compact(ctx, 2, 1, nil); !errors.Is(err, estore.ErrRange) {
+		t.Fatalf("%v for a range that ends before it starts", err)
+	}
+	if _, err := store.Compact(ctx, 0, all, func(uint64, uint64) {}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, store.Close())
+	if _, err := store.Compact(ctx, 0, all, nil); !errors.Is(err, estore.ErrClosed) {
+		t.Fatalf("%v for a closed store", err)
 	}
 }
 

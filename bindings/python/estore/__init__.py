@@ -54,6 +54,7 @@ from ._library import library_version
 from ._reader import Gap, Reader
 from ._store import (
     Absent,
+    Compacted,
     Durability,
     Efile,
     Finding,
@@ -73,6 +74,7 @@ from ._times import FOREVER, Duration, Time, duration_ns, now, to_datetime, to_n
 __all__ = [
     "Absent",
     "ClosedError",
+    "Compacted",
     "CorruptError",
     "Data",
     "Durability",

@@ -24,6 +24,7 @@ LogFunction = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_size_t)
 FindingFunction = ctypes.CFUNCTYPE(
     c_int32, c_void_p, c_int32, c_void_p, c_size_t, c_uint64, c_uint64, c_void_p, c_size_t
 )
+ProgressFunction = ctypes.CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
 GapFunction = ctypes.CFUNCTYPE(
     None, c_void_p, c_void_p, c_size_t, c_uint64, c_uint64, c_uint64, c_uint64, c_void_p, c_size_t
 )
@@ -55,6 +56,7 @@ _TAKES: Dict[str, List[Any]] = {
     "estore_options_set_buffer": [_pointer, _size, _u64],
     "estore_options_set_no_index": [_pointer, _i32],
     "estore_options_set_background": [_pointer, _i32],
+    "estore_options_set_compaction": [_pointer, _i32],
     "estore_options_set_log": [_pointer, LogFunction, _pointer],
     "estore_options_free": [_pointer],
     "estore_splits": [_pointer, _u64, _u64, _pointer, _size, _pointer, _pointer],
@@ -79,6 +81,7 @@ for _kind in ("estore", "efile"):
             f"{_kind}_count": [_pointer, _u64, _u64, _pointer, _pointer],
             f"{_kind}_stats": [_pointer, _pointer, _size, _pointer, _pointer],
             f"{_kind}_verify": [_pointer, FindingFunction, _pointer, _pointer, _pointer, _pointer],
+            f"{_kind}_compact": [_pointer, _u64, _u64, ProgressFunction, _pointer, _pointer, _pointer, _pointer],
             f"{_kind}_close": [_pointer, _pointer],
             f"{_kind}_destroy": [c_char_p, _size, _pointer, _pointer],
         }

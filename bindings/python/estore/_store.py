@@ -14,7 +14,7 @@ from . import _reader
 from ._errors import InvalidError
 from ._events import Event, EventLike, Packed, whole
 from ._handle import Handle
-from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, error_of, library, text_at
+from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, ProgressFunction, error_of, library, text_at
 from ._reader import Query, Reader
 from ._times import FOREVER, Duration, Time, duration_ns, to_ns
 
@@ -73,6 +73,13 @@ class Verified(NamedTuple):
     findings: List[Finding]
 
 
+class Compacted(NamedTuple):
+    """What compact did: the bytes of the logs that it compacted, and of those that took their place."""
+
+    bytes_before: int
+    bytes_after: int
+
+
 class Stats(NamedTuple):
     """The numbers of a store. Times are nanoseconds since 1970, durations nanoseconds, sizes bytes."""
 
@@ -118,6 +125,8 @@ class Stats(NamedTuple):
     """Bytes of torn tails cut (and kept aside) when the store was opened."""
     damaged_regions: int
     """Damaged regions known."""
+    backlog_bytes: int
+    """Bytes in the logs of chunks that wait for being compacted."""
     others: Dict[str, int]
     """Numbers that only a newer library knows, by name."""
 
@@ -278,6 +287,35 @@ class Efile:
             raise raised[0]
         return Verified(events.value, damaged.value, findings)
 
+    def compact(
+        self, start: Optional[Time] = None, end: Optional[Time] = None, on_progress: Optional[Callable[[int, int], object]] = None
+    ) -> Compacted:
+        """Merges the logs of each chunk from start to end into one: sorted, in full frames, with nothing late any more, so that reading and
+        keeping it takes less. Others append and read meanwhile. A store does this by itself where it is worth it, unless it was opened with
+        compaction=False. A damaged chunk stays as it is: the others are compacted before that is raised, as CorruptError.
+
+        on_progress: told now and then how many events are done, and of how many; it must not use the same store. It stops there if it
+        answers something true, or raises, which reaches you: then what is done stays, and the rest is as it was.
+        """
+        if not (on_progress is None or callable(on_progress)):
+            raise TypeError(f"on_progress is a function or None, not {type(on_progress).__name__}")
+        first, last = self._bounds(start, end)
+        raised: List[BaseException] = []
+
+        def tell(_: Any, done: int, events: int) -> int:
+            try:
+                return 1 if on_progress is not None and on_progress(done, events) else 0
+            except BaseException as e:  # noqa: B902 # nothing may be thrown into the library
+                raised.append(e)
+                return 1
+
+        before, after = ctypes.c_uint64(), ctypes.c_uint64()
+        function, told = self._function("compact"), ProgressFunction(tell)
+        self._handle.call(function, first, last, told, None, ctypes.byref(before), ctypes.byref(after))
+        if raised:
+            raise raised[0]
+        return Compacted(before.value, after.value)
+
     def close(self) -> None:
         """Closes: flushes, syncs, gives up the lock. Waits for calls of other threads; their next ones raise ClosedError. Closing twice is
         fine. If it raises, some appended events may not be on disk; it is closed all the same. Readers that are open go on.
@@ -379,7 +417,7 @@ def _options(settings: Dict[str, Any], log: Any) -> Iterator[int]:
                     _set(name, options, length, 10**9 if age is None else duration_ns(age))
             elif name == "index":
                 _set("no_index", options, 0 if value else 1)
-            elif name == "background":
+            elif name in ("background", "compaction"):
                 _set(name, options, 1 if value else 0)
         if log is not None:
             _set("log", options, log, None)
@@ -447,6 +485,7 @@ def open(
     max_open_logs: Optional[int] = None,
     index: bool = True,
     background: bool = True,
+    compaction: bool = True,
     log: LogTo = LOGGER,
 ) -> Store:
     """Opens the store in a folder, or creates it. After a crash this recovers every event that was promised.
@@ -457,8 +496,8 @@ def open(
     durability: what an append survives once it has returned. sync_interval: for "interval", one second if not given. buffer_len (bytes,
     1 MiB) and buffer_age (one second): for "buffered", when the buffer is handed to the system. max_event_len: the largest event that is
     appended, in bytes; 16 MiB if not given, at most 1 GiB. max_new_chunks: how many chunks one batch may create, 1024. max_open_logs: how
-    many logs are kept open, 64. index: whether index files are used. background: whether the store may have a thread of its own for what is
-    due by time; without it call tick. log: who gets its messages, the logger "estore" if not given; it must not use the same store. It is
+    many logs are kept open, 64. index: whether index files are used. background: whether the store may have threads of its own, for what is
+    due by time and for compaction; without them call tick. compaction: whether it may compact by itself, see compact. log: who gets its messages, the logger "estore" if not given; it must not use the same store. It is
     called by any thread, and what it raises goes to sys.unraisablehook.
 
     Threads: any. In a forked child a store must be opened anew, once the parent has let go of it.
@@ -475,6 +514,7 @@ def open(
         "max_open_logs": max_open_logs,
         "index": index,
         "background": background,
+        "compaction": compaction,
     }
     return _open(Store, path, log, settings)
 
@@ -491,6 +531,7 @@ def open_efile(
     max_event_len: Optional[int] = None,
     index: bool = True,
     background: bool = True,
+    compaction: bool = True,
     log: LogTo = LOGGER,
 ) -> Efile:
     """Opens the efile in a folder, or creates it: the simple store, one log of any time range. The arguments are those of open."""
@@ -503,6 +544,7 @@ def open_efile(
         "max_event_len": max_event_len,
         "index": index,
         "background": background,
+        "compaction": compaction,
     }
     return _open(Efile, path, log, settings)
 

@@ -91,6 +91,36 @@ def test_verify_of_a_whole_store(either):
         either.verify(5)
 
 
+@pytest.mark.parametrize("open_it", [estore.open, estore.open_efile])
+def test_compacting(tmp_path, open_it):
+    with open_it(tmp_path / "events", grace=100, compaction=False) as store:
+        for time in (1000, 1001, 5, 1002, 10):
+            store.append([(time, str(time).encode())])
+        before = [tuple(event) for event in store.read()]
+        assert store.stats().recon_events == 2 and store.stats().backlog_bytes == 0
+        # Whatever stops it leaves the events as they are.
+        assert store.compact(on_progress=lambda done, events: True) == estore.Compacted(0, 0)
+        with pytest.raises(ZeroDivisionError):
+            store.compact(on_progress=lambda done, events: 1 // 0)
+        with pytest.raises(estore.InvalidError):
+            store.compact(on_progress=lambda done, events: store.append([(1, b"")]))
+        with pytest.raises(estore.InvalidError):
+            store.compact(on_progress=lambda done, events: store.close())
+        assert [tuple(event) for event in store.read()] == before
+        told = []
+        done = store.compact(on_progress=lambda *progress: told.append(progress))
+        assert told[-1] == (5, 5) and told == sorted(told)
+        assert done.bytes_before > done.bytes_after == store.stats().log_bytes
+        assert [tuple(event) for event in store.read()] == before and store.stats().recon_events == 0
+        assert store.compact(5, 5) == estore.Compacted(0, 0)
+        with pytest.raises(estore.RangeError):
+            store.compact(2, 1)
+        with pytest.raises(TypeError, match="function"):
+            store.compact(on_progress=5)
+    with pytest.raises(estore.ClosedError):
+        store.compact()
+
+
 def test_settings_are_durations_of_all_kinds(tmp_path):
     for at, hour in enumerate(["1h", timedelta(hours=1), 3600 * 10**9]):
         with estore.open(tmp_path / str(at), file_size=hour, grace="10s") as store:

@@ -17,6 +17,11 @@ static int32_t on_finding(void *userdata, int32_t kind, const char *path, size_t
     return estoreGoFinding((uintptr_t)userdata, kind, (char *)path, path_len, offset, len, (char *)what, what_len);
 }
 
+static int32_t on_progress(void *userdata, uint64_t done, uint64_t events)
+{
+    return estoreGoProgress((uintptr_t)userdata, done, events);
+}
+
 static void on_gap(void *userdata, const char *path, size_t path_len, uint64_t offset, uint64_t len, uint64_t first_time,
                    uint64_t last_time, const char *what, size_t what_len)
 {
@@ -100,6 +105,11 @@ estore_status estore_go_delete_before(estore_go_log log, uint64_t time, estore_g
 estore_status estore_go_verify(estore_go_log log, uintptr_t handle, estore_go_answer *answer)
 {
     return OF(log, verify, on_finding, (void *)handle, &answer->out[0], &answer->out[1], &answer->err);
+}
+
+estore_status estore_go_compact(estore_go_log log, uint64_t start, uint64_t end, uintptr_t handle, estore_go_answer *answer)
+{
+    return OF(log, compact, start, end, on_progress, (void *)handle, &answer->out[0], &answer->out[1], &answer->err);
 }
 
 estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,

@@ -119,6 +119,7 @@ const (
 	StatRecovered      = C.ESTORE_STAT_RECOVERED_EVENTS
 	StatCutBytes       = C.ESTORE_STAT_CUT_BYTES
 	StatDamagedRegions = C.ESTORE_STAT_DAMAGED_REGIONS
+	StatBacklogBytes   = C.ESTORE_STAT_BACKLOG_BYTES
 	StatCount          = C.ESTORE_STAT_COUNT
 )
 
@@ -237,6 +238,9 @@ func (o *Options) SetNoIndex() int { return int(C.estore_options_set_no_index(o.
 
 // SetNoBackground is estore_options_set_background.
 func (o *Options) SetNoBackground() int { return int(C.estore_options_set_background(o.c, 0)) }
+
+// SetNoCompaction is estore_options_set_compaction.
+func (o *Options) SetNoCompaction() int { return int(C.estore_options_set_compaction(o.c, 0)) }
 
 // SetLog is estore_options_set_log. The handle is of a LogFunc and must live until every store and iterator is closed.
 func (o *Options) SetLog(handle cgo.Handle) int {
@@ -510,6 +514,25 @@ func (l Log) Verify(ctx context.Context) (findings []Finding, events, damaged ui
 	defer handle.Delete()
 	status := C.estore_go_verify(l.c, C.uintptr_t(handle), &a.c)
 	return walk.findings, uint64(a.c.out[0]), uint64(a.c.out[1]), a.failure(status)
+}
+
+type work struct {
+	ctx      context.Context
+	tell     func(done, events uint64)
+	panicked any
+}
+
+// Compact is estore_compact. It stops when ctx is cancelled. What tell panics with stops it too, and goes on here.
+func (l Log) Compact(ctx context.Context, start, end uint64, tell func(done, events uint64)) (before, after uint64, f *Failure) {
+	var a answer
+	work := &work{ctx: ctx, tell: tell}
+	handle := cgo.NewHandle(work)
+	defer handle.Delete()
+	status := C.estore_go_compact(l.c, C.uint64_t(start), C.uint64_t(end), C.uintptr_t(handle), &a.c)
+	if work.panicked != nil {
+		panic(work.panicked)
+	}
+	return uint64(a.c.out[0]), uint64(a.c.out[1]), a.failure(status)
 }
 
 // Cursor is an estore_iter with its current batch.

@@ -39,6 +39,24 @@ func estoreGoFinding(handle C.uintptr_t, kind C.int32_t, path *C.char, pathLen C
 	return 0
 }
 
+//export estoreGoProgress
+func estoreGoProgress(handle C.uintptr_t, done, events C.uint64_t) (stop C.int32_t) {
+	work := cgo.Handle(handle).Value().(*work)
+	if work.ctx.Err() != nil {
+		return 1
+	}
+	// No panic may pass through C.
+	defer func() {
+		if work.panicked = recover(); work.panicked != nil {
+			stop = 1
+		}
+	}()
+	if work.tell != nil {
+		work.tell(uint64(done), uint64(events))
+	}
+	return 0
+}
+
 //export estoreGoGap
 func estoreGoGap(handle C.uintptr_t, path *C.char, pathLen C.size_t, offset, length, first, last C.uint64_t, what *C.char, whatLen C.size_t) {
 	gaps := cgo.Handle(handle).Value().(*[]Gap)
