@@ -15,7 +15,11 @@
 //! | `N-G.idx` | the index of that log; derived |
 //! | `N-G.recon` | its late events, sorted; derived |
 //! | `N-G.cut` | bytes that recovery cut off it, kept for a person to look at |
-//! | `estore.new`, `journal.new`, `N-G.recon.new` | being written, to be renamed |
+//! | `estore.new`, `journal.new`, `N-G.recon.new`, `N-G.new` (a log) | being written, to be renamed |
+//!
+//! A log that is *compacted* takes the place of those of earlier generations, whose files are then removed but for their `.cut`. It is
+//! whole and durable before it gets its name, sorted as a whole, its frames are of one batch, and it is never appended to. Of late events
+//! its frames tell the right number together, each for itself not.
 //!
 //! `N` and `G` are decimal without leading zeros. An efile has the single chunk 0. Other files are not looked at.
 //!

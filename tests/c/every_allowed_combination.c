@@ -133,6 +133,13 @@ static void verify(const struct target *target, unsigned round)
     CHECK(damaged == 0);
 }
 
+static void compact(const struct target *target, unsigned round)
+{
+    uint64_t before, after;
+    FINE(CALL(compact, 0, 3 * DAY * (round % 3), NULL, NULL, &before, &after, to));
+    CHECK((before == 0) == (after == 0));
+}
+
 static void splits(const struct target *target, unsigned round)
 {
     uint64_t bounds[8], pieces;
@@ -149,7 +156,7 @@ static void delete_before(const struct target *target, unsigned round)
 typedef void (*operation)(const struct target *, unsigned);
 
 static const operation operations[] = {append,  append_absent, sync_it, tick,   last_seq, durable_seq,
-                                       read_it, count,         stats,   verify, splits,   delete_before};
+                                       read_it, count,         stats,   verify, compact, splits,   delete_before};
 
 struct work {
     const struct target *target;
