@@ -143,6 +143,29 @@ fn the_program_of_the_comment_runs_with_the_shared_library_and_refuses_an_older_
     assert!(!refused.status.success() && said.contains(ours) && said.contains(theirs), "{said}");
 }
 
+/// Whatever its file is called: a link of the name that the loader looks for may lead to any library.
+#[test]
+fn a_library_of_another_abi_is_refused_at_the_start() {
+    const NAMES: [&str; 2] = ["libestore.so.1", "libestore.so.2"];
+    let folder = tempfile::tempdir().unwrap();
+    shared(folder.path());
+    let program = build_program(folder.path(), "");
+
+    // The same library, but for the name that it gives itself.
+    let mut bytes = fs::read(library("libestore.so")).unwrap();
+    let name = |i: usize| [b"\0", NAMES[i].as_bytes(), b"\0"].concat();
+    let places: Vec<usize> = bytes.windows(name(0).len()).enumerate().filter(|(_, text)| *text == name(0)).map(|(at, _)| at).collect();
+    let [place] = places[..] else { panic!("the name is in the library {} times", places.len()) };
+    bytes[place..place + name(1).len()].copy_from_slice(&name(1));
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join(NAMES[0]), bytes).unwrap();
+    let refused = output_of(&program, |command| {
+        command.env("LD_LIBRARY_PATH", other.path());
+    });
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && NAMES.iter().all(|name| said.contains(name)), "{said}");
+}
+
 #[test]
 fn the_program_of_the_comment_runs_with_the_static_library() {
     let folder = tempfile::tempdir().unwrap();

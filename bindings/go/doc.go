@@ -74,8 +74,9 @@
 //
 // The library is found through pkg-config, as `make install` left it. With the tag estore_static the program gets the static library
 // of the same place and needs no other at run time. With the tag estore_dev both come from the folder target of estore's own repository,
-// after `make lib`. A library older than the header that a program was built with is refused by Open, with both versions named.
-// Go's build cache takes no note of what pkg-config answers: where the library has moved since, build once with -a.
+// after `make lib`. A library of another version of the ABI, or one older than the header that a program was built with, is refused by
+// Open, with both versions named. Go's build cache takes no note of what pkg-config answers: where the library has moved since, build once
+// with -a.
 //
 // The module is named estore, without a host, as it is a part of estore's repository. A program's go.mod names the folder:
 //

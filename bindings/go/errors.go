@@ -128,12 +128,16 @@ func Version() string {
 	return text
 }
 
-// What Open refuses with when the library is older than the header: it may lack what the header promises, or do it in another way.
+// What Open refuses with when the library is not the one that the program was built for: another version of its ABI, in which the same
+// calls mean other things, or one older than the header, which may lack what the header promises.
 var wrongVersion = func() *capi.Failure {
 	ours, least := capi.HeaderVersion()
 	theirs, have := capi.Version()
-	if have >= least {
-		return nil
+	if want, got := capi.Soname(); got != "" && got != want {
+		return capi.Refuse(capi.Invalid, fmt.Sprintf("the program was built for %s (estore %s), but runs with %s (estore %s)", want, ours, got, theirs))
 	}
-	return capi.Refuse(capi.Invalid, fmt.Sprintf("the program was built with version %s of estore, but runs with the older library %s", ours, theirs))
+	if have < least {
+		return capi.Refuse(capi.Invalid, fmt.Sprintf("the program was built with version %s of estore, but runs with the older library %s", ours, theirs))
+	}
+	return nil
 }()

@@ -1,5 +1,8 @@
+#define _GNU_SOURCE
+
 #include "bridge.h"
 
+#include <link.h>
 #include <stdlib.h>
 
 #include "_cgo_export.h"
@@ -26,6 +29,51 @@ static void on_gap(void *userdata, const char *path, size_t path_len, uint64_t o
                    uint64_t last_time, const char *what, size_t what_len)
 {
     estoreGoGap((uintptr_t)userdata, (char *)path, path_len, offset, len, first_time, last_time, (char *)what, what_len);
+}
+
+/* An address in memory, and the name of the library that it belongs to. */
+typedef struct {
+    uintptr_t address;
+    const char *soname;
+} owner;
+
+static int find_owner(struct dl_phdr_info *info, size_t size, void *data)
+{
+    owner *wanted = data;
+    const ElfW(Dyn) *dynamic = NULL;
+    int owns = 0;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && wanted->address >= start && wanted->address - start < part->p_memsz)
+            owns = 1;
+        if (part->p_type == PT_DYNAMIC)
+            dynamic = (const ElfW(Dyn) *)start;
+    }
+    if (!owns)
+        return 0;
+    uintptr_t names = 0, name = 0;
+    for (; dynamic != NULL && dynamic->d_tag != DT_NULL; dynamic++) {
+        if (dynamic->d_tag == DT_STRTAB)
+            names = dynamic->d_un.d_ptr;
+        if (dynamic->d_tag == DT_SONAME)
+            name = dynamic->d_un.d_val;
+    }
+    /* Some loaders leave the address as it is in the file. */
+    if (names < info->dlpi_addr)
+        names += info->dlpi_addr;
+    if (name != 0)
+        wanted->soname = (const char *)(names + name);
+    return 1;
+}
+
+/* The text lies in the library; the address of a function may be one in the program. */
+const char *estore_go_soname(void)
+{
+    owner wanted = {(uintptr_t)estore_version(), NULL};
+    dl_iterate_phdr(find_owner, &wanted);
+    return wanted.soname;
 }
 
 /* The call of the kind that the handle has. */

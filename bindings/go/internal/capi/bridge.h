@@ -4,6 +4,9 @@
 
 #include <estore.h>
 
+/* The version of the ABI that this is written for: the number in the name of the library. */
+#define ESTORE_GO_SONAME "libestore.so.1"
+
 /* Events that one call brings. */
 #define ESTORE_GO_BATCH 256
 
@@ -26,6 +29,9 @@ typedef struct {
     estore_event events[ESTORE_GO_BATCH];
     estore_error err;
 } estore_go_cursor;
+
+/* The name that the library has given itself, however its file is called; NULL for a static one. */
+const char *estore_go_soname(void);
 
 estore_status estore_go_set_log(estore_options *options, uintptr_t handle);
 

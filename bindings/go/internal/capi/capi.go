@@ -167,6 +167,14 @@ func HeaderVersion() (string, uint32) {
 	return fmt.Sprintf("%d.%d.%d", C.ESTORE_VERSION_MAJOR, C.ESTORE_VERSION_MINOR, C.ESTORE_VERSION_PATCH), C.ESTORE_VERSION_NUMBER
 }
 
+// Soname is the name that the library should have, and the one that it gives itself: empty if it is a static one.
+func Soname() (want, got string) {
+	if name := C.estore_go_soname(); name != nil {
+		got = C.GoString(name)
+	}
+	return C.ESTORE_GO_SONAME, got
+}
+
 // ParseDuration is estore_duration_parse.
 func ParseDuration(duration string) (uint64, *Failure) {
 	var a answer
