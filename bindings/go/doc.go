@@ -78,6 +78,9 @@
 // Open, with both versions named. Go's build cache takes no note of what pkg-config answers: where the library has moved since, build once
 // with -a.
 //
+// In a folder where the system does not look, the shared library is found by a program that was built with
+// CGO_LDFLAGS=-Wl,-rpath,FOLDER, or runs with LD_LIBRARY_PATH=FOLDER.
+//
 // The module is named estore, without a host, as it is a part of estore's repository. A program's go.mod names the folder:
 //
 //	require estore v0.0.0
