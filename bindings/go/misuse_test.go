@@ -42,6 +42,7 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 		LastSeq() (uint64, error)
 		DurableSeq() (uint64, error)
 		Verify(context.Context) (estore.Report, error)
+		Compact(ctx context.Context, from, to uint64, progress func(done, events uint64)) (estore.Compacted, error)
 		Path() string
 	}
 	for path, closed := range map[string]both{folder + "/store": store, folder + "/efile": file} {
@@ -50,6 +51,7 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 			"append absent": onlyError(closed.AppendAbsent(at(1, "x"))), "iter": onlyError(closed.Iter(0, all)),
 			"count": onlyError(closed.Count(0, all)), "stats": onlyError(closed.Stats()), "sync": onlyError(closed.Sync()), "tick": closed.Tick(),
 			"last seq": onlyError(closed.LastSeq()), "durable seq": onlyError(closed.DurableSeq()), "verify": onlyError(closed.Verify(ctx)),
+			"compact": onlyError(closed.Compact(ctx, 0, all, nil)),
 		}
 		for _, err := range closed.Read(ctx, 0, all) {
 			calls["read"] = err
