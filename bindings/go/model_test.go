@@ -74,6 +74,7 @@ type keeper interface {
 	Count(from, to uint64) (uint64, error)
 	Sync() (uint64, error)
 	Verify(ctx context.Context) (estore.Report, error)
+	Compact(ctx context.Context, from, to uint64, progress func(done, events uint64)) (estore.Compacted, error)
 	Close() error
 }
 
@@ -217,6 +218,8 @@ func againstTheModel(t *testing.T, efile bool) {
 						report, err := store.Verify(ctx)
 						must(t, err)
 						equal(t, report.Damaged, 0)
+					case 5:
+						must(t, onlyError(store.Compact(ctx, from, to, nil)))
 					}
 				}
 			}
