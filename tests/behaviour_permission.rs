@@ -28,7 +28,8 @@ fn is_root() -> bool {
 }
 
 fn options(mode: Mode) -> Options {
-    Options::new().durability(Durability::Process).file_size(1000).grace(10).mode(mode)
+    // Files are looked at here by name, so they stay.
+    Options::new().durability(Durability::Process).file_size(1000).grace(10).mode(mode).compaction(false)
 }
 
 /// A store with events in two chunks, a recon file and indexes, closed.
