@@ -134,7 +134,6 @@ impl Chunk {
                 let _ = log.file.as_ref().map_or(Ok(()), |file| file.truncate(log.summary.len));
                 log.room = 0;
             }
-            // Later events go to another log, and must not outlive these when the power goes.
             if let Some(file) = log.file.as_ref().filter(|_| log.synced < log.summary.len) {
                 file.sync()?;
                 log.synced = log.summary.len;

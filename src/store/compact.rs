@@ -1,8 +1,8 @@
 //! Compaction of a store: which chunks, one at a time, beside appends and reads.
 //!
 //! ```text
-//!   without a lock                     the chunk's logs are synced
-//!   under the writer's lock, short     they are sealed, with what came since synced
+//!   without a lock                     everything is synced
+//!   under the writer's lock, short     the chunk's logs are sealed, with what came since synced
 //!   without a lock, long               they are merged into one, which is synced and gets its name          efile::compact
 //!   under the writer's lock, short     the journal says that it takes their place; so does the chunk
 //!   without a lock                     the journal is synced, then their files go
@@ -174,15 +174,18 @@ impl Core {
         if !chunk.is_compactable()? {
             return Err(NotDone::Nothing);
         }
-        // Most of what is to be synced is by the time that appends have to wait for it.
-        for log in chunk.unsynced() {
-            log.file.sync().map_err(|e| self.stop(e))?;
-        }
+        // Later events go to another log, and must not outlive those before them when the power goes. Most of what is to be synced for
+        // that is by the time that appends have to wait for it.
+        self.sync_up_to(self.visible_seq())?;
         let sealed = {
             let mut guard = lock(&self.writer);
-            self.writer_of(&mut guard)?;
+            let writer = self.writer_of(&mut guard)?;
             if !self.is_in_view(chunk) {
                 return Err(NotDone::Nothing);
+            }
+            if writer.folder_synced < writer.folder_changes {
+                self.folder.sync().map_err(|e| self.stop(e))?;
+                writer.folder_synced = writer.folder_changes;
             }
             chunk.seal().map_err(|e| self.stop(e))?.ok_or(NotDone::Nothing)?
         };
