@@ -154,7 +154,8 @@
 #define ESTORE_MODE_EXISTING 2
 
 /**
- * mode: open it for reading only. Takes no lock, writes nothing, works beside a writer, and shows the store as it was when opened.
+ * mode: open it for reading only. Takes no lock, writes nothing, and works beside a writer: each read shows what that has handed to the
+ * system by then.
  */
 #define ESTORE_MODE_READ_ONLY 3
 

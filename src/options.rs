@@ -19,7 +19,8 @@ pub enum Mode {
     CreateNew,
     /// Open it; a missing store is an error.
     Existing,
-    /// Open it for reading only: takes no lock, writes nothing, and works beside a writer. Shows the store as it was when opened.
+    /// Open it for reading only: takes no lock, writes nothing, and works beside a writer, in this process or
+    /// another. Each read shows what that has handed to the system by then.
     ReadOnly,
 }
 

@@ -169,6 +169,7 @@ fn the_interesting_paths_are_taken() {
         "a compaction while readers beside are open",
         "a crash lost events",
         "a crash lost nothing",
+        "a handle beside goes on",
         "a delete removed events",
         "a delete while readers are open",
         "a derived file was cut",

@@ -66,7 +66,8 @@ func CreateNew() Option { return mode(capi.ModeCreateNew, "CreateNew") }
 // Existing makes opening fail with [ErrNotFound] if there is no store.
 func Existing() Option { return mode(capi.ModeExisting, "Existing") }
 
-// ReadOnly opens for reading. It takes no lock, writes nothing, works beside a writer, and shows the store as it was when opened.
+// ReadOnly opens for reading. It takes no lock, writes nothing, and works beside a writer: each read shows what that
+// has handed to the system by then.
 func ReadOnly() Option { return mode(capi.ModeReadOnly, "ReadOnly") }
 
 func mode(mode int, name string) Option {

@@ -199,6 +199,7 @@ pub(crate) struct Walk<'a> {
     end: u64,
     check_bodies: bool,
     salvaging: bool,
+    room_ends_it: bool,
     window: Vec<u8>,
     window_start: u64,
 }
@@ -227,15 +228,29 @@ pub(crate) fn body_is_proven(file: &Handle, header: &Header, salvaging: bool) ->
     Ok(header.has_body_crc(crc.finalize()))
 }
 
+/// Whether zeros begin at `offset`, so many that they are room set aside and no damaged page.
+pub(crate) fn is_room(file: &Handle, offset: u64) -> Result<bool> {
+    const LONG: usize = 64 << 10;
+    let mut bytes = vec![0; LONG];
+    let found = file.read_up_to(&mut bytes, offset)?;
+    Ok(bytes.get(..found).unwrap_or_default().iter().fold(0, |all, byte| all | byte) == 0)
+}
+
 impl<'a> Walk<'a> {
     /// A walk over `from..end`, where `from` is the start of a frame.
     pub(crate) fn new(file: &'a Handle, instance: u64, from: u64, end: u64, check_bodies: bool) -> Walk<'a> {
-        Walk { file, instance, at: from, end, check_bodies, salvaging: false, window: Vec::new(), window_start: 0 }
+        Walk { file, instance, at: from, end, check_bodies, salvaging: false, room_ends_it: false, window: Vec::new(), window_start: 0 }
     }
 
     /// Takes what the system can't read for damage, and goes on behind it.
     pub(crate) fn salvaging(mut self) -> Walk<'a> {
         self.salvaging = true;
+        self
+    }
+
+    /// Takes a long stretch of zeros for room that is set aside, up to the end, without a look at all of it.
+    pub(crate) fn room_ends_it(mut self, room_ends_it: bool) -> Walk<'a> {
+        self.room_ends_it = room_ends_it;
         self
     }
 
@@ -264,6 +279,10 @@ impl<'a> Walk<'a> {
             Err(Refusal::Newer(what)) => return Err(Refusal::Newer(what).at(self.file, offset)),
             Err(Refusal::Damaged(what)) => what,
         };
+        if self.room_ends_it && is_room(self.file, offset)? {
+            self.at = self.end;
+            return Ok(Some(Stretch::Zeros { offset, len: self.end - offset }));
+        }
         let (next, all_zeros) = self.search(offset)?;
         self.at = next;
         let len = next - offset;

@@ -580,7 +580,7 @@ impl Chunk {
         let excess = file.len()?.saturating_sub(log.summary.len);
         if excess > 0 {
             // Frames of a session whose journal records a loss of power took: never promised, never read.
-            let survey = recover::survey(&file, log.summary.instance, log.summary.len, 0)?;
+            let survey = recover::survey(&file, log.summary.instance, log.summary.len, 0, false)?;
             let cut = survey.settle(0, 0).cut;
             cut::cut(&self.shared.folder, log.id(), &file, log.summary.len, cut)?;
             self.shared.kept_aside(&name, cut);
@@ -882,7 +882,7 @@ impl Chunk {
             Err(Error::Corrupt { .. }) => false,
             other => other.map(|()| true)?,
         };
-        let mut survey = recover::survey(&file, summary.instance, summary.len, committed)?;
+        let mut survey = recover::survey(&file, summary.instance, summary.len, committed, !self.shared.writable)?;
         if !header_is_whole {
             survey.header_is_damaged(summary.totals.count > 0);
         }
@@ -948,6 +948,31 @@ impl Chunk {
         Ok(Some(log.summary))
     }
 
+    // Following a writer in another process.
+
+    /// Whether these are its logs.
+    pub(crate) fn has_logs(&self, logs: &[LogSummary]) -> bool {
+        let state = self.lock();
+        let same = |(log, summary): (&Log, &LogSummary)| (log.id(), log.summary.instance) == (summary.id, summary.instance);
+        state.logs.len() == logs.len() && state.logs.iter().zip(logs).all(same)
+    }
+
+    /// Takes note of what the journal now says of its logs. It knows more of those that are idle, and perhaps less of the others.
+    pub(crate) fn renew(&self, logs: &[LogSummary]) {
+        let mut state = self.lock();
+        for (log, summary) in state.logs.iter_mut().zip(logs) {
+            if log.summary.len < summary.len {
+                log.summary = *summary;
+                log.synced = summary.len;
+            }
+        }
+    }
+
+    /// What is known of a log.
+    pub(crate) fn summary_of(&self, id: LogId) -> Option<LogSummary> {
+        self.lock().logs.iter().map(|log| log.summary).find(|summary| summary.id == id)
+    }
+
     // Reading.
 
     /// Makes sure that the chunk's logs are open with all that is known of their frames.
@@ -961,11 +986,23 @@ impl Chunk {
 
     fn load(&self, log: &mut Log, distrustful: bool) -> Result<()> {
         let file = self.file_of(log)?;
-        if log.index.is_some() {
-            return Ok(());
-        }
         let folder = &self.shared.folder;
         let LogSummary { id, instance, len, .. } = log.summary;
+        if let Some(index) = &mut log.index {
+            if index.covered >= len {
+                return Ok(());
+            }
+            // The log has grown by what its writer, another process, has written. That keeps late events few by putting them into runs.
+            let mut walk = Walk::new(&file, instance, index.covered, len, false);
+            while let Some(stretch) = walk.next()? {
+                index.take(&stretch, len);
+            }
+            log.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
+            log.closed |= !index.damage.is_empty() && !log.appendable;
+            if distrustful || !log.has_much_pending(&self.shared.sizes) {
+                return Ok(());
+            }
+        }
         let recon = if distrustful { None } else { Recon::read(folder, id, instance, &file, len) };
         // One that can't even be opened is refused too.
         let is_there = || !matches!(folder.open_if_there(&id.recon_name(), Access::Read), Ok(None));

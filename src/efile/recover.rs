@@ -70,7 +70,9 @@ pub(crate) struct Settled {
 ///
 /// Since the log was that long nothing was written to it with a seq up to `known`. So an older frame behind `from` is one that an earlier
 /// recovery has cut off, and that loss of power brought back.
-pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Result<Survey> {
+///
+/// `beside`: its writer may be at work, and what is zeros is room of its.
+pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64, beside: bool) -> Result<Survey> {
     let file_len = file.len()?;
     let mut survey = Survey {
         from,
@@ -87,7 +89,7 @@ pub(crate) fn survey(file: &Handle, instance: u64, from: u64, known: u64) -> Res
         survey.bad.push(Bad { offset: file_len, len: from - file_len, what, batch: Some(0) });
         return Ok(survey);
     }
-    let mut walk = Walk::new(file, instance, from, file_len, true);
+    let mut walk = Walk::new(file, instance, from, file_len, true).room_ends_it(beside);
     while let Some(stretch) = walk.next()? {
         match stretch {
             Stretch::Frame(header) | Stretch::DamagedBody(header) if header.batch <= known && !planted::has(Bug::BringBackCutFrames) => {

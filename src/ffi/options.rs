@@ -127,7 +127,8 @@ pub const ESTORE_MODE_CREATE_IF_MISSING: i32 = 0;
 pub const ESTORE_MODE_CREATE_NEW: i32 = 1;
 /// mode: open the store; a missing one is an error.
 pub const ESTORE_MODE_EXISTING: i32 = 2;
-/// mode: open it for reading only. Takes no lock, writes nothing, works beside a writer, and shows the store as it was when opened.
+/// mode: open it for reading only. Takes no lock, writes nothing, and works beside a writer: each read shows what that has handed to the
+/// system by then.
 pub const ESTORE_MODE_READ_ONLY: i32 = 3;
 
 /// Sets what opening does when there is, or is no, store.

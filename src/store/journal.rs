@@ -326,6 +326,27 @@ pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {
     Ok(Reading { facts, file, instance, len: end, torn, damage })
 }
 
+/// Where the records of a journal file end.
+pub(crate) struct Place {
+    file: Handle,
+    len: u64,
+}
+
+impl Place {
+    /// Whether there is anything behind them now.
+    pub(crate) fn has_more(&self) -> Result<bool> {
+        let mut bytes = [0; RECORD_LEN];
+        self.file.read_up_to(&mut bytes, self.len)?;
+        Ok(bytes != [0; RECORD_LEN])
+    }
+}
+
+/// Where the records of a store's journal end now; `None` if that can't be told.
+pub(crate) fn place(folder: &Folder, store: u128) -> Option<Place> {
+    let reading = read(folder, store).ok().filter(|reading| reading.damage.is_none() && reading.torn == 0)?;
+    Some(Place { file: reading.file, len: reading.len })
+}
+
 /// Reads a journal up to its end, or to some way behind the first bad record: the length of the file itself is not believed.
 fn read_believable(file: &Handle) -> Result<Vec<u8>> {
     const PIECE_LEN: usize = HEADER_LEN + 8192 * RECORD_LEN;

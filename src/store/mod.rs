@@ -32,6 +32,7 @@ mod absent;
 mod background;
 mod chunks;
 mod compact;
+mod follow;
 mod journal;
 mod lockfile;
 mod open;
@@ -80,6 +81,8 @@ pub(crate) struct Core {
     closing: AtomicBool,
     /// Held by whoever puts new files in the place of old ones, without changing what they hold.
     maintenance: Mutex<()>,
+    /// Of a handle that only reads.
+    follow: Mutex<follow::Follow>,
     /// Chunks whose indexes and files readers have loaded.
     loaded: Mutex<Loaded>,
     spare: Spare,
@@ -265,13 +268,15 @@ macro_rules! handle {
                 self.core.sync()
             }
 
-            /// The last seq that was given to an event.
+            /// The last seq that was given to an event; of a handle that only reads, the last that it can show.
             pub fn last_seq(&self) -> u64 {
+                self.core.look_for_news();
                 self.core.last_seq()
             }
 
             /// Everything up to this seq survives loss of power.
             pub fn durable_seq(&self) -> u64 {
+                self.core.look_for_news();
                 self.core.durable_seq()
             }
 

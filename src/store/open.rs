@@ -26,6 +26,7 @@ use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
+use super::follow::Follow;
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
@@ -73,8 +74,12 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         files_left: AtomicBool::new(false),
         sizes: options.sizes,
     });
-    let opening = Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default() };
-    let Opened { view, writer, durable, counters } = opening.run(lock)?;
+    let opening =
+        Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default(), before: None, durable: 0 };
+    let (Opened { view, writer, durable, counters }, follow) = match lock {
+        Some(lock) => (opening.run(lock)?, Follow::default()),
+        None => opening.follow()?,
+    };
     let issued = view.seq;
     let core = Arc::new(Core {
         folder,
@@ -90,6 +95,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         closed: AtomicBool::new(false),
         closing: AtomicBool::new(false),
         maintenance: Mutex::new(()),
+        follow: Mutex::new(follow),
         loaded: Mutex::new(Loaded::default()),
         spare: Spare::default(),
         background: Background::default(),
@@ -157,11 +163,15 @@ fn create(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Setting
     Ok(settings)
 }
 
-struct Opening<'a> {
-    folder: &'a Folder,
-    settings: Settings,
-    chunk_shared: &'a Arc<efile::Shared>,
-    counters: Counters,
+pub(super) struct Opening<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) settings: Settings,
+    pub(super) chunk_shared: &'a Arc<efile::Shared>,
+    pub(super) counters: Counters,
+    /// What this handle showed before, if it is only brought up to date.
+    pub(super) before: Option<&'a View>,
+    /// What it then knew to be durable.
+    pub(super) durable: u64,
 }
 
 /// What a look at journal and logs found.
@@ -169,26 +179,30 @@ struct Found {
     reading: Option<journal::Reading>,
     facts: Facts,
     chunks: ChunkMap,
+    /// The logs that may grow.
+    active: Vec<LogId>,
     /// What the journal does not know yet.
     news: Vec<Fact>,
     /// A log that may have grown is not there, or has nothing in it.
     missing: bool,
 }
 
-struct Opened {
-    view: View,
+pub(super) struct Opened {
+    pub(super) view: View,
     writer: Option<Writer>,
-    durable: u64,
+    pub(super) durable: u64,
     counters: Counters,
 }
 
 impl Opening<'_> {
     fn say(&self, level: Level, message: &str) {
-        self.chunk_shared.say(level, message);
+        // What a handle has said when it was opened it does not say each time that it is brought up to date.
+        if self.before.is_none() {
+            self.chunk_shared.say(level, message);
+        }
     }
 
-    fn run(self, lock: Option<Box<dyn Lock>>) -> Result<Opened> {
-        let Some(lock) = lock else { return self.run_beside_writer() };
+    fn run(self, lock: Box<dyn Lock>) -> Result<Opened> {
         let Found { reading, mut facts, chunks, news, .. } = self.look(None)?;
         if planted::has(Bug::ReuseSeqs) {
             facts.next_seq = facts.committed + 1;
@@ -243,22 +257,24 @@ impl Opening<'_> {
 
     /// Opening without a lock, perhaps beside a writer. What the first look finds to be the last whole batch S is in the logs by the time of
     /// the second look, in every log that it touches; so the second look, cut off at S, is a snapshot.
-    fn run_beside_writer(self) -> Result<Opened> {
+    ///
+    /// With it comes the list of logs that may grow.
+    pub(super) fn run_beside_writer(&self) -> Result<(Opened, Vec<LogId>)> {
         loop {
             let first = self.look(None)?;
             if self.has_moved_on(&first)? {
                 continue;
             }
             let seq = first.facts.committed;
-            // What the first look reported, the second reports again.
-            let again = Opening { counters: Counters::default(), ..self };
+            // What the first look reported, the second reports again; what it found in logs, the second does not.
+            let again = Opening { counters: Counters::default(), durable: first.facts.durable, ..*self };
             let second = again.look(Some(seq))?;
             if self.has_moved_on(&second)? {
                 continue;
             }
-            let Found { facts, chunks, .. } = second;
+            let Found { facts, chunks, active, .. } = second;
             let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
-            return Ok(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters });
+            return Ok((Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters }, active));
         }
     }
 
@@ -306,17 +322,34 @@ impl Opening<'_> {
         for (id, (summary, _, _)) in &facts.logs {
             by_chunk.entry(id.chunk).or_default().push(*summary);
         }
-        let mut chunks: ChunkMap = by_chunk
-            .into_iter()
-            .map(|(number, logs)| {
-                (number, Arc::new(Chunk::new(number, self.settings.chunk_times(number), Arc::clone(self.chunk_shared), logs)))
-            })
-            .collect();
+        let mut chunks: ChunkMap = by_chunk.into_iter().map(|(number, logs)| (number, self.chunk(number, logs))).collect();
+        // What was found before, the logs are not asked for again.
+        let before = self.before.map_or(0, |before| before.seq);
+        facts.committed = facts.committed.max(before).max(snapshot.unwrap_or(0));
+        facts.durable = facts.durable.max(self.durable);
+        // Of a chunk that was there before more may be known than the journal says.
+        let known = |summary: &LogSummary| {
+            let chunk = chunks.get(&summary.id.chunk);
+            chunk.and_then(|chunk| chunk.summary_of(summary.id)).filter(|known| known.len > summary.len).unwrap_or(*summary)
+        };
         let active: Vec<(LogSummary, u64)> =
-            facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (*summary, *committed)).collect();
+            facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (known(summary), *committed)).collect();
         let (mut news, missing) = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
         news.extend(expired.into_iter().map(Fact::Drop));
-        Ok(Found { reading, facts, chunks, news, missing })
+        let active = active.into_iter().map(|(summary, _)| summary.id).collect();
+        Ok(Found { reading, facts, chunks, active, news, missing })
+    }
+
+    /// A chunk of these logs: the one that was there before, if it is that.
+    fn chunk(&self, number: u64, logs: Vec<LogSummary>) -> Arc<Chunk> {
+        let before = self.before.and_then(|before| before.chunks.get(&number)).filter(|chunk| chunk.has_logs(&logs));
+        match before {
+            Some(chunk) => {
+                chunk.renew(&logs);
+                Arc::clone(chunk)
+            }
+            None => Arc::new(Chunk::new(number, self.settings.chunk_times(number), Arc::clone(self.chunk_shared), logs)),
+        }
     }
 
     fn read_journal(&self) -> Result<journal::Reading> {
@@ -482,7 +515,7 @@ impl Opening<'_> {
                     let totals = Totals { oldest, newest, ..Totals::default() };
                     if let Some(instance) = find_instance(&file)? {
                         // It can be read only past its header, but its seqs were given.
-                        let seq_high = survey(&file, instance, len, 0)?.seq_high;
+                        let seq_high = survey(&file, instance, len, 0, false)?.seq_high;
                         facts.committed = facts.committed.max(seq_high);
                         facts.next_seq = facts.next_seq.max(seq_high.saturating_add(1));
                     }
@@ -500,7 +533,7 @@ impl Opening<'_> {
             let mut seq_high = facts.next_seq;
             for summary in surveyed {
                 let file = self.folder.open(&summary.id.log_name(), Access::Read)?;
-                seq_high = seq_high.max(survey(&file, summary.instance, summary.len, 0)?.seq_high);
+                seq_high = seq_high.max(survey(&file, summary.instance, summary.len, 0, false)?.seq_high);
             }
             facts.next_seq = seq_high.saturating_add(self.chunk_shared.sizes.seq_reserve.saturating_mul(2));
         }

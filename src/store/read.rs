@@ -177,6 +177,7 @@ impl Reader {
     pub(super) fn new(core: &Arc<Core>, range: Option<(u64, u64)>, options: ReadOptions) -> Result<Reader> {
         core.check_open()?;
         core.flush_buffer()?;
+        core.catch_up()?;
         let view = lock(&core.view).clone();
         let (start, end) = range.unwrap_or((0, 0));
         let start = start.max(view.horizon);
@@ -357,6 +358,7 @@ impl Core {
     pub(super) fn count(&self, range: Option<(u64, u64)>) -> Result<u64> {
         self.check_open()?;
         self.flush_buffer()?;
+        self.catch_up()?;
         let view = lock(&self.view).clone();
         let Some((start, end)) = range else { return Ok(0) };
         let start = start.max(view.horizon);

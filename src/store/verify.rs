@@ -22,6 +22,7 @@ impl Core {
     /// See [`Store::verify`](crate::Store::verify).
     pub(super) fn verify(&self, mut receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
         self.check_open()?;
+        self.catch_up()?;
         let receiver: &mut Receiver<'_> = &mut receiver;
         let mut findings = Findings::new(receiver);
         self.verify_settings(&mut findings);

@@ -86,6 +86,8 @@ struct Cast {
     /// Events that several threads append if absent.
     contended: Mutex<Vec<Event>>,
     closed: AtomicBool,
+    /// Handles for reading only, as other processes have them, that nobody uses just now.
+    beside: Mutex<Vec<Handle>>,
     /// The disk was full at some time.
     was_full: AtomicBool,
 }
@@ -126,6 +128,7 @@ pub(crate) fn live(scene: &Scene, life: &Life, disk: &SimDisk, time: &mut u64, r
                 time: AtomicU64::new(*time),
                 contended: Mutex::default(),
                 closed: AtomicBool::new(false),
+                beside: Mutex::default(),
                 was_full: AtomicBool::new(life.room.is_some()),
             });
             schedule::take_turns(scene.plan.turns);
@@ -532,9 +535,21 @@ impl Actor {
         let began = ledger.now();
         let opened = if beside {
             let opening = Opening { background: false, ..cast.opening };
-            let options_beside = cast.scene.options(Arc::new(cast.stage.clone()), &opening, &Complaints::default()).mode(Mode::ReadOnly);
-            Handle::open(cast.scene.is_efile(), &cast.scene.path(), options_beside)
-                .and_then(|handle| handle.read_with(range.0..=range.1, options))
+            // Half of the time one that was opened before, and follows.
+            let kept = cast.beside.lock().expect("nobody panics with it").pop();
+            let kept = kept.filter(|_| self.rng.one_in(2));
+            let handle = kept.map_or_else(
+                || {
+                    let options = cast.scene.options(Arc::new(cast.stage.clone()), &opening, &Complaints::default());
+                    Handle::open(cast.scene.is_efile(), &cast.scene.path(), options.mode(Mode::ReadOnly))
+                },
+                Ok,
+            );
+            handle.and_then(|handle| {
+                let reader = handle.read_with(range.0..=range.1, options);
+                cast.beside.lock().expect("nobody panics with it").push(handle);
+                reader
+            })
         } else {
             cast.handle.read_with(range.0..=range.1, options)
         };

@@ -1,0 +1,128 @@
+//! Following: a handle that only reads shows what the writer, in another process, has written meanwhile.
+//!
+//! ```text
+//!   any news?   another journal, a record behind its last one, bytes behind the end of a log that may grow     a few short reads
+//!       │ yes
+//!       v
+//!   the two looks of opening beside a writer, which begin where the last ones ended                           open
+//!       │
+//!       v
+//!   a new view; readers that are open keep theirs
+//! ```
+//!
+//! No lock is taken and nothing is written. Chunks whose logs are the same as before stay, with all that is known of them.
+
+use std::sync::Arc;
+
+use crate::disk::{Access, Handle, retry};
+use crate::efile::Chunk;
+use crate::efile::log::{LogId, is_room};
+use crate::error::{Error, Result};
+use crate::threads::atomic::Ordering;
+use crate::threads::lock;
+
+use super::journal::{self, Place};
+use super::open::{Opened, Opening};
+use super::settings::Settings;
+use super::{Core, Counters};
+
+/// Where the last look ended. By default nothing is known, and any look finds news.
+#[derive(Default)]
+pub(super) struct Follow {
+    /// What the journal's path led to, and where its records ended.
+    journal: Option<((u64, u64), Place)>,
+    /// The logs that may grow.
+    growing: Vec<Growing>,
+}
+
+struct Growing {
+    chunk: Arc<Chunk>,
+    id: LogId,
+    file: Handle,
+}
+
+impl Opening<'_> {
+    /// Looks at the store as a handle does that only reads.
+    pub(super) fn follow(&self) -> Result<(Opened, Follow)> {
+        // Noted before the look, so that what comes during it is news.
+        let path = self.folder.file_path(journal::NAME);
+        let identity = || retry(|| self.folder.disk().identity(&path)).ok();
+        let before = identity();
+        let place = journal::place(self.folder, self.settings.store);
+        let journal = before.filter(|before| identity() == Some(*before)).zip(place);
+        let (opened, active) = self.run_beside_writer()?;
+        // Of those without anything in them there is no chunk yet; their records are looked at anew each time.
+        let growing = |id: &LogId| {
+            let chunk = Arc::clone(opened.view.chunks.get(&id.chunk)?);
+            let file = self.folder.open_if_there(&id.log_name(), Access::Read).ok()??;
+            Some(Growing { chunk, id: *id, file })
+        };
+        let growing: Option<Vec<Growing>> = active.iter().map(growing).collect();
+        let journal = journal.filter(|_| growing.is_some());
+        Ok((opened, Follow { journal, growing: growing.unwrap_or_default() }))
+    }
+}
+
+impl Core {
+    /// Brings a handle that only reads up to date.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        if self.chunk_shared.writable {
+            return Ok(());
+        }
+        let mut follow = lock(&self.follow);
+        if !self.has_news(&follow)? {
+            return Ok(());
+        }
+        // The folder may have become that of another store.
+        match Settings::read(&self.folder) {
+            Ok(Some(settings)) if settings == self.settings => {}
+            Ok(_) => return Err(Error::Gone { path: self.path().to_owned() }),
+            Err(e) if self.folder.kind()?.is_none() => {
+                drop(e);
+                return Err(Error::Gone { path: self.path().to_owned() });
+            }
+            Err(e) => return Err(e),
+        }
+        let before = lock(&self.view).clone();
+        let opening = Opening {
+            folder: &self.folder,
+            settings: self.settings,
+            chunk_shared: &self.chunk_shared,
+            counters: Counters::default(),
+            before: Some(&before),
+            durable: self.durable_seq(),
+        };
+        let (opened, now) = opening.follow()?;
+        *follow = now;
+        let view = opened.view;
+        let gone = |chunk: &Chunk| view.chunks.get(&chunk.number).is_none_or(|now| !std::ptr::eq(Arc::as_ptr(now), chunk));
+        self.forget(gone);
+        self.issued.fetch_max(view.seq, Ordering::AcqRel);
+        self.durable.fetch_max(opened.durable, Ordering::AcqRel);
+        *lock(&self.view) = view;
+        Ok(())
+    }
+
+    /// As [`Core::catch_up`], where an error has no way out: whoever reads next meets it.
+    pub(super) fn look_for_news(&self) {
+        if self.check_open().is_ok() {
+            let _ = self.catch_up();
+        }
+    }
+
+    fn has_news(&self, follow: &Follow) -> Result<bool> {
+        let Some((identity, place)) = &follow.journal else { return Ok(true) };
+        let path = self.folder.file_path(journal::NAME);
+        // Where it can't be looked at, the look itself will tell why.
+        if retry(|| self.folder.disk().identity(&path)).ok() != Some(*identity) || place.has_more()? {
+            return Ok(true);
+        }
+        for Growing { chunk, id, file } in &follow.growing {
+            match chunk.summary_of(*id) {
+                Some(summary) if is_room(file, summary.len)? => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+}
