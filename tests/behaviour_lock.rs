@@ -168,8 +168,10 @@ fn a_second_process_is_refused_and_the_lock_of_a_killed_one_is_free() {
     child.wait().unwrap();
     let store = Store::open(&place.path, options()).expect("the lock went with its holder");
     assert_eq!(times(&drain(store.read(..).unwrap())), [10, 20, 30], "what append returned for survives the process");
+    let reader = beside.read(..).unwrap();
     store.append(&events_at([40])).unwrap();
-    assert_eq!(times(&drain(beside.read(..).unwrap())), [10, 20, 30], "the reader's view stands");
+    assert_eq!(times(&drain(beside.read(..).unwrap())), [10, 20, 30, 40], "the reader follows the new writer");
+    assert_eq!(times(&drain(reader)), [10, 20, 30], "what is being read stands");
 }
 
 #[test]

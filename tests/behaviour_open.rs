@@ -288,7 +288,7 @@ fn opened_for_reading_nothing_is_written_and_nothing_can_be() {
 }
 
 #[test]
-fn opened_for_reading_a_store_is_shown_as_it_was_when_opened() {
+fn opened_for_reading_a_store_is_shown_as_it_is_at_each_read() {
     on_both_disks(|place| {
         let writer = Store::open(&place.path, place.options().file_size(100).durability(Durability::Process)).unwrap();
         writer.append(&events_at([5, 105])).unwrap();
@@ -296,8 +296,8 @@ fn opened_for_reading_a_store_is_shown_as_it_was_when_opened() {
         let reader = reading.read(..).unwrap();
         writer.append(&events_at([6, 205])).unwrap();
         writer.close().unwrap();
-        assert_eq!(common::times(&drain(reading.read(..).unwrap())), [5, 105]);
-        assert_eq!(reading.count(..).unwrap(), 2);
+        assert_eq!(common::times(&drain(reading.read(..).unwrap())), [5, 6, 105, 205]);
+        assert_eq!(reading.count(..).unwrap(), 4);
         drop(reading);
         assert_eq!(common::times(&drain(reader)), [5, 105]);
         let reading = Store::open(&place.path, place.options().mode(Mode::ReadOnly)).unwrap();
