@@ -240,9 +240,18 @@ impl Ledger {
     /// Reads the whole store beside a writer that is at work on it: a snapshot, with all that was there before, and whole batches. Fails with
     /// [`estore::Error::Gone`] if the writer has deleted what was being read.
     pub(crate) fn look_beside(&self, store: &Handle, plan: &Plan) -> estore::Result<()> {
-        let horizon = store.stats()?.horizon;
-        let last_seq = store.last_seq();
-        let events = store.read_with(.., ReadOptions::new())?.collect::<estore::Result<Vec<Event>>>()?;
+        // Each call follows the writer: the horizon that a reader goes by is one that does not move while it is opened.
+        let mut horizon = store.stats()?.horizon;
+        let reader = loop {
+            let reader = store.read_with(.., ReadOptions::new())?;
+            let now = store.stats()?.horizon;
+            if now == horizon {
+                break reader;
+            }
+            horizon = now;
+        };
+        let last_seq = reader.snapshot_seq();
+        let events = reader.collect::<estore::Result<Vec<Event>>>()?;
         assert_ordered(&events);
         let mut found: HashMap<BatchId, Vec<&Event>> = HashMap::new();
         for event in &events {
