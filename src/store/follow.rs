@@ -48,9 +48,8 @@ impl Opening<'_> {
         let path = self.folder.file_path(journal::NAME);
         let identity = || retry(|| self.folder.disk().identity(&path)).ok();
         let before = identity();
-        let place = journal::place(self.folder, self.settings.store);
+        let (opened, active, place) = self.run_beside_writer()?;
         let journal = before.filter(|before| identity() == Some(*before)).zip(place);
-        let (opened, active) = self.run_beside_writer()?;
         // Of those without anything in them there is no chunk yet; their records are looked at anew each time.
         let growing = |id: &LogId| {
             let chunk = Arc::clone(opened.view.chunks.get(&id.chunk)?);
@@ -76,12 +75,7 @@ impl Core {
         // The folder may have become that of another store.
         match Settings::read(&self.folder) {
             Ok(Some(settings)) if settings == self.settings => {}
-            Ok(_) => return Err(Error::Gone { path: self.path().to_owned() }),
-            Err(e) if self.folder.kind()?.is_none() => {
-                drop(e);
-                return Err(Error::Gone { path: self.path().to_owned() });
-            }
-            Err(e) => return Err(e),
+            other => return Err(other.err().unwrap_or_else(|| Error::Gone { path: self.path().to_owned() })),
         }
         let before = lock(&self.view).clone();
         let opening = Opening {

@@ -274,6 +274,11 @@ impl Reading {
         self.instance
     }
 
+    /// Where its records ended.
+    pub(crate) fn place(self) -> Place {
+        Place { file: self.file, len: self.len }
+    }
+
     /// Makes the next reading one of what the disk has; see [`Handle::sync_and_forget`].
     pub(crate) fn forget(&self) -> Result<()> {
         self.file.sync_and_forget()
@@ -339,12 +344,6 @@ impl Place {
         self.file.read_up_to(&mut bytes, self.len)?;
         Ok(bytes != [0; RECORD_LEN])
     }
-}
-
-/// Where the records of a store's journal end now; `None` if that can't be told.
-pub(crate) fn place(folder: &Folder, store: u128) -> Option<Place> {
-    let reading = read(folder, store).ok().filter(|reading| reading.damage.is_none() && reading.torn == 0)?;
-    Some(Place { file: reading.file, len: reading.len })
 }
 
 /// Reads a journal up to its end, or to some way behind the first bad record: the length of the file itself is not believed.

@@ -258,8 +258,8 @@ impl Opening<'_> {
     /// Opening without a lock, perhaps beside a writer. What the first look finds to be the last whole batch S is in the logs by the time of
     /// the second look, in every log that it touches; so the second look, cut off at S, is a snapshot.
     ///
-    /// With it comes the list of logs that may grow.
-    pub(super) fn run_beside_writer(&self) -> Result<(Opened, Vec<LogId>)> {
+    /// With it come the logs that may grow, and where the journal ended in the first look, if it could be read.
+    pub(super) fn run_beside_writer(&self) -> Result<(Opened, Vec<LogId>, Option<journal::Place>)> {
         loop {
             let first = self.look(None)?;
             if self.has_moved_on(&first)? {
@@ -274,7 +274,8 @@ impl Opening<'_> {
             }
             let Found { facts, chunks, active, .. } = second;
             let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
-            return Ok((Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters }, active));
+            let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
+            return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }
     }
 
