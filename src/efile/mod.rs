@@ -247,11 +247,6 @@ impl Log {
         !self.closed && !self.sealed
     }
 
-    /// Whether nothing is being done with it but reading.
-    fn is_at_rest(&self) -> bool {
-        !self.appendable && self.synced >= self.summary.len
-    }
-
     /// Whether there are enough late events without a run for one.
     fn has_much_pending(&self, sizes: &Sizes) -> bool {
         self.pending > sizes.pending_bytes || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
@@ -786,33 +781,28 @@ impl Chunk {
         }
     }
 
-    /// The logs with bytes that no sync covers.
-    pub(crate) fn unsynced(&self) -> Vec<Unsynced> {
-        let unsynced = |log: &Log| {
-            let file = log.file.clone().filter(|_| log.synced < log.summary.len)?;
-            Some(Unsynced { file, summary: log.summary, noted_len: log.noted.len })
-        };
-        self.lock().logs.iter().filter_map(unsynced).collect()
+    /// The log that is open for appending, if it has bytes that no sync covers. Those before it have none: sealing syncs them.
+    pub(crate) fn unsynced(&self) -> Option<Unsynced> {
+        let state = self.lock();
+        let log = state.logs.last().filter(|log| log.synced < log.summary.len)?;
+        Some(Unsynced { file: log.file.clone()?, summary: log.summary, noted_len: log.noted.len })
     }
 
     /// Takes note that what [`Chunk::unsynced`] gave is durable. Only from then on may the log be called idle without a sync of its own.
     pub(crate) fn note_synced(&self, unsynced: &Unsynced) {
         let mut state = self.lock();
-        if let Some(log) = state.logs.iter_mut().find(|log| log.id() == unsynced.summary.id) {
+        if let Some(log) = state.logs.last_mut().filter(|log| log.id() == unsynced.summary.id) {
             log.synced = log.synced.max(unsynced.summary.len);
         }
     }
 
-    /// Closes the file of the log that is open for appending, all of the chunk synced; it is opened again when it is needed.
+    /// Closes the file of the log that is open for appending, synced; it is opened again when it is needed.
     pub(crate) fn park(&self) -> Result<()> {
-        for log in &mut self.lock().logs {
-            if let Some(file) = log.file.clone().filter(|_| log.synced < log.summary.len) {
-                file.sync()?;
-                log.synced = log.summary.len;
-            }
-            if log.appendable {
-                log.file = None;
-            }
+        let mut state = self.lock();
+        let Some(log) = state.logs.last_mut().filter(|log| log.appendable) else { return Ok(()) };
+        if let Some(file) = log.file.take().filter(|_| log.synced < log.summary.len) {
+            file.sync()?;
+            log.synced = log.summary.len;
         }
         Ok(())
     }
@@ -1310,7 +1300,7 @@ impl Chunk {
 
     /// Gives back the memory and the files of a chunk that is only read; one that is open for appending keeps them.
     pub(crate) fn unload(&self) {
-        for log in self.lock().logs.iter_mut().filter(|log| log.is_at_rest()) {
+        for log in self.lock().logs.iter_mut().filter(|log| !log.appendable) {
             log.index = None;
             log.recon = None;
             log.file = None;

@@ -131,7 +131,7 @@ impl Core {
         writer.dirty_since = None;
         Work {
             seq: self.visible_seq(),
-            logs: writer.open.iter().flat_map(|chunk| chunk.unsynced().into_iter().map(|log| (Arc::clone(chunk), log))).collect(),
+            logs: writer.open.iter().filter_map(|chunk| Some((Arc::clone(chunk), chunk.unsynced()?))).collect(),
             journal: writer.journal.unsynced(),
             folder: (writer.folder_synced < writer.folder_changes).then_some(writer.folder_changes),
         }
