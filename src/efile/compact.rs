@@ -47,32 +47,6 @@ impl State {
     }
 }
 
-/// Logs that take no more events.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sealed {
-    /// The generation that is to take their place.
-    generation: u32,
-    /// What they add up to.
-    totals: Totals,
-    /// The first generation whose place they took, or their own.
-    replaces: u32,
-    watermark: Option<u64>,
-    /// Their length.
-    pub(crate) len: u64,
-}
-
-impl Sealed {
-    /// Events in them.
-    pub(crate) fn count(&self) -> u64 {
-        self.totals.count
-    }
-}
-
-/// A log that is ready to take the place of others.
-pub(crate) struct Compacted {
-    pub(crate) summary: LogSummary,
-}
-
 impl Chunk {
     /// Bytes of its logs, and how many of them, about, compaction would sort in, or save by joining small frames.
     pub(crate) fn disorder(&self) -> (u64, u64) {
@@ -117,15 +91,16 @@ impl Chunk {
     /// Takes the chunk's logs out of use for appending, for the one who holds the writer. `None` if compacting them would change nothing.
     /// What is not synced of them is; a failure of that must stop the writer.
     ///
-    /// Followed by [`Chunk::switch`] or [`Chunk::abandon`].
-    pub(crate) fn seal(&self) -> Result<Option<Sealed>> {
+    /// Answers what they add up to, as the log that is to take their place. Followed by [`Chunk::switch`] or [`Chunk::abandon`].
+    pub(crate) fn seal(&self) -> Result<Option<LogSummary>> {
         let mut state = self.lock();
         let state = &mut *state;
         if state.compacting.is_some() || !state.is_compactable() {
             return Ok(None);
         }
         let generation = state.next_generation()?;
-        let mut sealed = Sealed { generation, totals: Totals::default(), replaces: generation, watermark: state.watermark.time(), len: 0 };
+        let id = LogId { chunk: self.number, generation };
+        let mut sealed = LogSummary { len: 0, ..LogSummary::new(id, 0, state.watermark.time()) };
         for log in &mut state.logs {
             if log.appendable {
                 log.appendable = false;
@@ -149,14 +124,14 @@ impl Chunk {
 
     /// Writes the events of sealed logs into one log, and gives it its name, durably. `go_on` is told now and then how many events are done;
     /// its error ends it. After a failure nothing has changed.
-    pub(crate) fn compact(&self, sealed: &Sealed, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<Compacted> {
-        let id = LogId { chunk: self.number, generation: sealed.generation };
-        self.mending(|| self.merge_logs(id, sealed, durable, go_on)).inspect_err(|_| {
-            remove_files(&self.shared.folder, id, &[]);
+    pub(crate) fn compact(&self, sealed: &LogSummary, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<LogSummary> {
+        self.mending(|| self.merge_logs(sealed, durable, go_on)).inspect_err(|_| {
+            remove_files(&self.shared.folder, sealed.id, &[]);
         })
     }
 
-    fn merge_logs(&self, id: LogId, sealed: &Sealed, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<Compacted> {
+    fn merge_logs(&self, sealed: &LogSummary, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<LogSummary> {
+        let id = sealed.id;
         let folder = &self.shared.folder;
         let mut merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
         self.add_sealed_to(id.generation, &mut merge)?;
@@ -219,16 +194,15 @@ impl Chunk {
             self.shared.say(crate::Level::Warning, &format!("{}: it was not written: {e}", id.index_name()));
         }
         let totals = Totals { late: sealed.totals.late, last_seq: sealed.totals.last_seq, ..totals };
-        Ok(Compacted { summary: LogSummary { id, replaces: sealed.replaces, instance, len, totals, watermark: sealed.watermark } })
+        Ok(LogSummary { instance, len, totals, ..*sealed })
     }
 
     /// Lets the compacted log take the place of those that it was made of, which the journal says by now; answers those.
-    pub(crate) fn switch(&self, compacted: &Compacted) -> Vec<LogSummary> {
+    pub(crate) fn switch(&self, compacted: &LogSummary) -> Vec<LogId> {
         let mut state = self.lock();
         state.compacting = None;
-        let summary = compacted.summary;
-        let replaced = state.logs.iter().map(|log| log.summary).filter(|log| summary.covers(log.id.generation)).collect();
-        state.replace(&summary);
+        let replaced = state.logs.iter().map(Log::id).filter(|log| compacted.covers(log.generation)).collect();
+        state.replace(compacted);
         replaced
     }
 
@@ -246,20 +220,13 @@ impl Chunk {
         changed || state.logs.iter().all(|log| self.shared.folder.file_path(&log.id().log_name()) != missing)
     }
 
-    /// Removes the files of logs that a compacted one has taken the place of. What recovery kept aside of them stays.
-    pub(crate) fn remove_replaced(&self, replaced: &[LogSummary]) {
-        for summary in replaced {
-            self.shared.remove_replaced(summary.id);
-        }
-    }
-
     /// Gives up compacting: the logs stay, and the last of them may take events again.
-    pub(crate) fn abandon(&self, sealed: &Sealed) {
+    pub(crate) fn abandon(&self, sealed: &LogSummary) {
         let mut state = self.lock();
         state.compacting = None;
         state.logs.iter_mut().for_each(|log| log.sealed = log.summary.is_compacted());
         drop(state);
-        remove_files(&self.shared.folder, LogId { chunk: self.number, generation: sealed.generation }, &[]);
+        remove_files(&self.shared.folder, sealed.id, &[]);
     }
 }
 

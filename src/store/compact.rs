@@ -13,8 +13,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::efile::Chunk;
-use crate::efile::compact::Compacted as NewLog;
+use crate::efile::{Chunk, LogSummary};
 use crate::error::{Error, Result};
 use crate::options::Level;
 use crate::threads::atomic::Ordering;
@@ -200,7 +199,7 @@ impl Core {
         self.touch(chunk);
         match result {
             Ok(Some(new)) => {
-                Ok(Compacted { chunks: 1, events: sealed.count(), bytes_before: sealed.len, bytes_after: new, stopped: false })
+                Ok(Compacted { chunks: 1, events: sealed.totals.count, bytes_before: sealed.len, bytes_after: new, stopped: false })
             }
             Ok(None) => {
                 chunk.abandon(&sealed);
@@ -221,7 +220,7 @@ impl Core {
     }
 
     /// Lets a new log take the place of those that it was made of; answers its length. `None` if the chunk was deleted meanwhile.
-    fn switch(&self, chunk: &Arc<Chunk>, new: &NewLog) -> Result<Option<u64>> {
+    fn switch(&self, chunk: &Arc<Chunk>, new: &LogSummary) -> Result<Option<u64>> {
         let (replaced, journal) = {
             let mut guard = lock(&self.writer);
             let writer = self.writer_of(&mut guard)?;
@@ -229,7 +228,7 @@ impl Core {
                 return Ok(None);
             }
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
-            let record = self.record(Fact::Switch(new.summary), self.visible_seq());
+            let record = self.record(Fact::Switch(*new), self.visible_seq());
             writer.journal.append(&[record]).map_err(|e| self.stop(e))?;
             (chunk.switch(new), writer.journal.unsynced())
         };
@@ -240,7 +239,7 @@ impl Core {
                 self.shorten_journal(writer).map_err(|e| self.stop(e))?;
             }
         }
-        chunk.remove_replaced(&replaced);
-        Ok(Some(new.summary.len))
+        replaced.into_iter().for_each(|log| self.chunk_shared.remove_replaced(log));
+        Ok(Some(new.len))
     }
 }
