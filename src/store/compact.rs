@@ -150,22 +150,24 @@ impl Core {
             return None;
         }
         let view = lock(&self.view).clone();
-        let newest = view.chunks.last_key_value().map(|(number, _)| *number);
-        view.chunks.values().find(|chunk| self.is_worth_compacting(chunk, newest == Some(chunk.number))).map(Arc::clone)
+        self.worth_compacting(&view).next().map(|(chunk, _)| Arc::clone(chunk))
     }
 
-    fn is_worth_compacting(&self, chunk: &Chunk, is_newest: bool) -> bool {
-        let (len, disorder) = chunk.disorder();
+    /// The chunks that are to be compacted without being asked for, with the bytes of their logs.
+    fn worth_compacting<'a>(&'a self, view: &'a View) -> impl Iterator<Item = (&'a Arc<Chunk>, u64)> {
         let sizes = &self.options.sizes;
-        let (share, least) = if is_newest { (2, sizes.compact_newest_bytes) } else { (8, sizes.compact_bytes) };
-        disorder >= least.max(1) && disorder >= len / share
+        let newest = view.chunks.last_key_value().map(|(number, _)| *number);
+        view.chunks.values().filter_map(move |chunk| {
+            let (len, disorder) = chunk.disorder();
+            let is_newest = newest == Some(chunk.number);
+            let (share, least) = if is_newest { (2, sizes.compact_newest_bytes) } else { (8, sizes.compact_bytes) };
+            (disorder >= least.max(1) && disorder >= len / share).then_some((chunk, len))
+        })
     }
 
     /// Bytes of logs that wait for being compacted.
     pub(super) fn backlog(&self, view: &View) -> u64 {
-        let newest = view.chunks.last_key_value().map(|(number, _)| *number);
-        let waits = |chunk: &&Arc<Chunk>| self.is_worth_compacting(chunk, newest == Some(chunk.number));
-        view.chunks.values().filter(waits).map(|chunk| chunk.disorder().0).fold(0, u64::saturating_add)
+        self.worth_compacting(view).map(|(_, len)| len).fold(0, u64::saturating_add)
     }
 
     /// Compacts one chunk, for the one who holds the maintenance lock.
