@@ -120,8 +120,10 @@ impl Core {
 
     /// What the thread for it does once it is woken: compacts chunks as long as there are some for which that is worth it.
     pub(super) fn compact_backlog(&self) -> Result<()> {
-        while let Some(chunk) = self.next_worth_compacting() {
+        loop {
+            // First, or what is chosen may be compacted by somebody else meanwhile, and be given up as if nothing could be done.
             let _maintenance = lock(&self.maintenance);
+            let Some(chunk) = self.next_worth_compacting() else { return Ok(()) };
             match self.compact_chunk(&chunk, &mut |_| ControlFlow::Continue(())) {
                 Ok(done) => self.say(
                     Level::Info,
@@ -141,7 +143,6 @@ impl Core {
                 }
             }
         }
-        Ok(())
     }
 
     /// The first chunk that is to be compacted without being asked for.
