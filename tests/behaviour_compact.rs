@@ -68,6 +68,16 @@ fn files(place: &Place, chunk: u64) -> Vec<String> {
     place.names("").into_iter().filter(|name| name.starts_with(&format!("{chunk}-"))).collect()
 }
 
+/// Damages the first frame of a log that holds several events in order; answers what the log is then. Of late events there is a copy, by
+/// which compaction would go.
+fn damage_main_frame(place: &Place, name: &str) -> Vec<u8> {
+    let mut log = place.file(name);
+    let main = common::frames(&log).into_iter().find(|&at| log[at + 24] & (1 | 32) == 0).unwrap();
+    log[main + 1000] ^= 1;
+    place.put_file(name, &log);
+    log
+}
+
 fn assert_sound(store: &Store) {
     let mut findings = Vec::new();
     store
@@ -408,11 +418,7 @@ fn a_damaged_chunk_stays_as_it_is_and_the_others_are_compacted() {
     let store = open(&place);
     (0..3).for_each(|chunk| append_disorder(&store, chunk, chunk));
     store.close().unwrap();
-    let mut log = place.file("1-0.estore");
-    // Of the late events there is a copy, by which it would go.
-    let main = common::frames(&log).into_iter().find(|&at| log[at + 24] & (1 | 32) == 0).unwrap();
-    log[main + 1000] ^= 1;
-    place.put_file("1-0.estore", &log);
+    let log = damage_main_frame(&place, "1-0.estore");
     let store = open(&place);
     let error = assert_error!(store.compact(.., on), Error::Corrupt { .. });
     assert!(error.to_string().contains("1-0.estore"), "{error}");
@@ -637,10 +643,7 @@ fn a_damaged_chunk_is_not_tried_again_and_again() {
     let store = open(&place);
     (0..3).for_each(|chunk| append_disorder(&store, chunk, chunk));
     store.close().unwrap();
-    let mut log = place.file("1-0.estore");
-    let main = common::frames(&log).into_iter().find(|&at| log[at + 24] & (1 | 32) == 0).unwrap();
-    log[main + 1000] ^= 1;
-    place.put_file("1-0.estore", &log);
+    damage_main_frame(&place, "1-0.estore");
     let (tell, told) = mpsc::channel();
     let options = in_background(&place).log(move |level, text| tell.send((level, text.to_owned())).unwrap());
     let store = Store::open(&place.path, options).unwrap();
