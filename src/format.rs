@@ -83,7 +83,7 @@
 //! | 64 | 16 | key of the first event |
 //! | 80 | 16 | key of the last event |
 //! | 96 | 8 | smallest seq |
-//! | 104 | 8 | largest seq |
+//! | 104 | 8 | largest seq; horizon: the largest of the chunks that were deleted as a whole, by then and by this record |
 //! | 112 | 8 | largest seq of the batch |
 //! | 120 | 8 | everything up to this seq was known to be durable |
 //!

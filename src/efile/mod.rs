@@ -25,6 +25,7 @@ use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
 
+pub(crate) mod arrivals;
 pub(crate) mod compact;
 pub(crate) mod cut;
 pub(crate) mod frame;
@@ -413,6 +414,11 @@ impl Chunk {
     pub(crate) fn facts(&self) -> Vec<(LogSummary, Option<u64>)> {
         let fact = |log: &Log| if log.active { (log.noted, Some(log.noted_committed)) } else { (log.summary, None) };
         self.lock().logs.iter().map(fact).collect()
+    }
+
+    /// The largest seq of its events.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.lock().logs.iter().map(|log| log.summary.totals.last_seq).max().unwrap_or(0)
     }
 
     /// What it all adds up to, without the order.

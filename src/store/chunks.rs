@@ -19,6 +19,10 @@ pub(super) struct View {
     pub(super) seq: u64,
     /// Events before this time are deleted.
     pub(super) horizon: u64,
+    /// The largest seq in a chunk that was deleted as a whole.
+    pub(super) removed: u64,
+    /// No seq from here on was given.
+    pub(super) seq_limit: u64,
 }
 
 /// No more chunks than this are kept loaded for reading.

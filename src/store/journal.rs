@@ -49,7 +49,11 @@ pub(crate) enum Fact {
     },
     Active(LogSummary),
     Idle(LogSummary),
-    Horizon(u64),
+    /// Events before the time are deleted; chunks that were deleted as a whole had seqs up to that one.
+    Horizon {
+        time: u64,
+        removed: u64,
+    },
     Drop(LogId),
     /// The log takes the place of those whose events it holds.
     Switch(LogSummary),
@@ -82,7 +86,7 @@ impl Record {
             Fact::Session { limit, .. } => (1u16, limit, None),
             Fact::Active(summary) => (2, 0, Some(summary)),
             Fact::Idle(summary) => (3, 0, Some(summary)),
-            Fact::Horizon(time) => (4, time, None),
+            Fact::Horizon { time, .. } => (4, time, None),
             Fact::Drop(id) => (5, 0, Some(LogSummary { len: 0, ..LogSummary::new(id, 0, None) })),
             Fact::Close { next_seq } => (6, next_seq, None),
             Fact::Switch(summary) => (7, 0, Some(summary)),
@@ -115,6 +119,9 @@ impl Record {
         if let Fact::Session { start, .. } = self.fact {
             put(&mut bytes, 40, &start.to_le_bytes());
         }
+        if let Fact::Horizon { removed, .. } = self.fact {
+            put(&mut bytes, 104, &removed.to_le_bytes());
+        }
         if let Fact::Switch(summary) = self.fact {
             put(&mut bytes, 12, &summary.replaces.to_le_bytes());
         }
@@ -146,7 +153,7 @@ impl Record {
             1 => Fact::Session { start: u64_at(40), limit: u64_at(16) },
             2 => Fact::Active(summary),
             3 => Fact::Idle(summary),
-            4 => Fact::Horizon(u64_at(16)),
+            4 => Fact::Horizon { time: u64_at(16), removed: u64_at(104) },
             5 => Fact::Drop(id),
             6 => Fact::Close { next_seq: u64_at(16) },
             7 => Fact::Switch(summary),
@@ -171,6 +178,8 @@ pub(crate) struct Facts {
     /// The logs, whether each may have grown since, and a seq: nothing that was written to the log since then has that seq or a smaller one.
     pub(crate) logs: BTreeMap<LogId, (LogSummary, bool, u64)>,
     pub(crate) horizon: u64,
+    /// The largest seq in a chunk that was deleted as a whole.
+    pub(crate) removed: u64,
     /// No seq from here on was given out.
     pub(crate) next_seq: u64,
     /// Whether the last session ended with a close.
@@ -202,7 +211,10 @@ impl Facts {
             }
             Fact::Active(summary) => drop(self.logs.insert(summary.id, (summary, true, older))),
             Fact::Idle(summary) => drop(self.logs.insert(summary.id, (summary, false, older))),
-            Fact::Horizon(time) => self.horizon = self.horizon.max(time),
+            Fact::Horizon { time, removed } => {
+                self.horizon = self.horizon.max(time);
+                self.removed = self.removed.max(removed);
+            }
             Fact::Drop(id) => drop(self.logs.remove(&id)),
             Fact::Switch(summary) => self.switch(summary, older),
             Fact::Close { next_seq } => {
@@ -478,7 +490,7 @@ impl Journal {
         self.append(records)?;
         let is = |kind: fn(&Fact) -> bool| records.iter().any(|record| kind(&record.fact));
         if planted::has(Bug::SkipSessionSync) && is(|fact| matches!(fact, Fact::Session { .. }))
-            || planted::has(Bug::RemoveBeforeHorizon) && is(|fact| matches!(fact, Fact::Horizon(_)))
+            || planted::has(Bug::RemoveBeforeHorizon) && is(|fact| matches!(fact, Fact::Horizon { .. }))
         {
             return Ok(());
         }

@@ -42,6 +42,7 @@ mod retention;
 mod settings;
 mod stats;
 mod sync;
+mod tail;
 mod verify;
 mod writer;
 
@@ -55,6 +56,7 @@ use writer::Writer;
 pub use compact::{Compacted, Progress};
 pub use read::{ReadOptions, Reader};
 pub use stats::Stats;
+pub use tail::{Tail, TailBatch, Tailed};
 pub use verify::{Finding, Verified};
 pub use writer::Appended;
 
@@ -86,6 +88,7 @@ pub(crate) struct Core {
     /// Chunks whose indexes and files readers have loaded.
     loaded: Mutex<Loaded>,
     spare: Spare,
+    followers: tail::Followers,
     background: Background,
     compactor: Background,
     /// What happened through this handle.
@@ -256,6 +259,15 @@ macro_rules! handle {
             /// Reads with options: backwards, with a limit, or only the last events.
             pub fn read_with(&self, range: impl RangeBounds<u64>, options: ReadOptions) -> Result<Reader> {
                 Reader::new(&self.core, bounds(&range)?, options)
+            }
+
+            /// Follows the store from a cursor on: gives every event with a larger seq than `after`, in order of arrival, and waits for more.
+            /// 0 begins with the first event there ever was, [`last_seq`](Self::last_seq) with the next one to come. The seq of the last
+            /// event that was handled is all that needs to be kept to go on another time, in this process or another.
+            ///
+            /// Errors: [`Error::Invalid`] for a seq that no event can have yet, and those of [`Tail::next_batch`].
+            pub fn tail(&self, after: u64) -> Result<Tail> {
+                Tail::new(&self.core, after)
             }
 
             /// Counts the events of a time range, exactly.

@@ -31,6 +31,7 @@ use super::journal::{self, Fact, Facts, Journal, Record};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
 use super::sync::Turn;
+use super::tail::Followers;
 use super::writer::{Buffer, Scratch, Writer};
 use super::{Core, Counters};
 
@@ -98,6 +99,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         follow: Mutex::new(follow),
         loaded: Mutex::new(Loaded::default()),
         spare: Spare::default(),
+        followers: Followers::default(),
         background: Background::default(),
         compactor: Background::default(),
         counters,
@@ -207,7 +209,8 @@ impl Opening<'_> {
         if planted::has(Bug::ReuseSeqs) {
             facts.next_seq = facts.committed + 1;
         }
-        let view = View { chunks: Arc::new(chunks), seq: facts.committed, horizon: facts.horizon };
+        let Facts { committed: seq, horizon, removed, .. } = facts;
+        let mut view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit: facts.next_seq };
 
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
@@ -217,7 +220,7 @@ impl Opening<'_> {
         let session = Fact::Session { start: facts.next_seq, limit };
         let mut all = vec![session];
         if facts.horizon > 0 {
-            all.push(Fact::Horizon(facts.horizon));
+            all.push(Fact::Horizon { time: facts.horizon, removed: facts.removed });
         }
         all.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::at_rest));
         all.extend(view.chunks.values().flat_map(|chunk| chunk.summaries()).map(Fact::at_rest));
@@ -232,6 +235,7 @@ impl Opening<'_> {
             }
             (created, _) => (created?, limit),
         };
+        view.seq_limit = seq_limit;
         // Left by an opening or a close that was cut short.
         for name in [journal::NEW_NAME, settings::NEW_NAME] {
             self.folder.remove_if_there(name)?;
@@ -273,7 +277,13 @@ impl Opening<'_> {
                 continue;
             }
             let Found { facts, chunks, active, .. } = second;
-            let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon };
+            let view = View {
+                chunks: Arc::new(chunks),
+                seq,
+                horizon: facts.horizon,
+                removed: facts.removed,
+                seq_limit: facts.next_seq,
+            };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
             return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }
@@ -370,6 +380,7 @@ impl Opening<'_> {
         let summaries = facts.logs.values().map(|(summary, ..)| *summary);
         let expired: Vec<LogSummary> = summaries.filter(|log| self.settings.chunk_end(log.id.chunk) < facts.horizon).collect();
         for log in &expired {
+            facts.removed = facts.removed.max(log.totals.last_seq);
             facts.logs.remove(&log.id);
             if self.chunk_shared.writable && !in_use.iter().any(|summary| summary.id == log.id) {
                 self.chunk_shared.remove_deleted(log);

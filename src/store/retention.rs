@@ -23,7 +23,13 @@ impl Core {
         if time <= writer.horizon {
             return Ok(());
         }
-        let record = self.record(Fact::Horizon(time), self.visible_seq());
+        let keep_from = self.settings.chunk_of(time);
+        let removed = {
+            let view = lock(&self.view);
+            let gone = view.chunks.range(..keep_from).map(|(_, chunk)| chunk.totals().last_seq);
+            gone.max().unwrap_or(0).max(view.removed)
+        };
+        let record = self.record(Fact::Horizon { time, removed }, self.visible_seq());
         match writer.journal.reserve(1 + writer.open.len() + journal::SPARE) {
             Err(Error::NoSpace { .. }) => writer.journal.reserve(1)?,
             other => other?,
@@ -31,7 +37,13 @@ impl Core {
         writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
 
         writer.horizon = time;
-        lock(&self.view).horizon = time;
+        {
+            let mut view = lock(&self.view);
+            view.horizon = time;
+            view.removed = removed;
+        }
+        // Whoever waits for events that are gone now is to hear of it.
+        self.followers.tell();
         // With the new horizon, and with the chunks below it: should this process end before their files are gone, the next one removes them.
         self.shorten_journal(writer).map_err(|e| self.stop(e))?;
 
@@ -45,7 +57,6 @@ impl Core {
         // Chunks below the horizon leave the view; their files go when the last reader that has them is closed.
         let gone = {
             let mut view = lock(&self.view);
-            let keep_from = self.settings.chunk_of(time);
             // A chunk may end right before the horizon, but never begins behind it.
             if view.chunks.range(..keep_from).next().is_none() {
                 return Ok(());

@@ -230,6 +230,7 @@ impl Core {
             }
         };
         drop(guard);
+        self.followers.tell();
         self.unload_all();
         result
     }

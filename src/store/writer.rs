@@ -246,6 +246,7 @@ impl Core {
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
             writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
             writer.seq_limit = limit;
+            lock(&self.view).seq_limit = limit;
         }
         Ok(())
     }
@@ -414,6 +415,7 @@ impl Core {
         view.seq = last_seq;
         drop(view);
         self.issued.store(last_seq, Ordering::Release);
+        self.followers.tell();
         // A chunk that was the newest may have become a past one.
         let flag = &self.chunk_shared.late_grew;
         if !newly_active.is_empty() || flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Relaxed) {
@@ -557,7 +559,7 @@ impl Core {
         let view = lock(&self.view).clone();
         let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit }];
         if view.horizon > 0 && !planted::has(Bug::ForgetHorizon) {
-            facts.push(Fact::Horizon(view.horizon));
+            facts.push(Fact::Horizon { time: view.horizon, removed: view.removed });
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.
         facts.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::at_rest));

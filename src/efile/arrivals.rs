@@ -1,0 +1,287 @@
+//! Reading in order of arrival: the events of any number of logs by seq, a window at a time.
+//!
+//! ```text
+//!   logs as they were written    seqs rise with the offset, batch by batch      walked on from where the last window ended
+//!   compacted logs               seqs are anywhere, each frame tells its bounds  frames with seqs of the window are looked at
+//!                      └───────────────┬────────────────────────────────────────────┘
+//!                                      v
+//!   Window   the events with the smallest seqs behind a cursor, no more than fit: complete up to a seq
+//! ```
+//!
+//! Whatever the order of the frames, memory is that of a window and a frame. A compacted chunk that was all disorder is looked at once for
+//! each window; where it was mostly in order, as is usual, each window looks at its own frames and a few more.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::disk::Handle;
+use crate::error::{Error, Result};
+use crate::event::EventRef;
+
+use super::frame::{Header, LAST, Slot};
+use super::index::Entry;
+use super::log::{LOG_HEADER_LEN, LogId, Stretch, Walk};
+use super::read::{self, Block, Class};
+use super::{Chunk, LogSummary};
+
+/// A window holds about so many bytes.
+const WINDOW_LEN: usize = 1 << 20;
+/// Of each of many logs at least so many bytes are looked at.
+const LEAST_LEN: u64 = 64 << 10;
+
+/// An event of a window, whose data lies at `start..start + len` of its bytes.
+#[derive(Clone, Copy, Debug)]
+struct Picked {
+    seq: u64,
+    time: u64,
+    start: usize,
+    len: u32,
+    id: u32,
+}
+
+/// Events in order of seq.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    picked: Vec<Picked>,
+    bytes: Vec<u8>,
+    /// There is no other event up to this seq.
+    through: u64,
+    /// Events of its seqs were left out, being deleted.
+    has_deleted: bool,
+}
+
+impl Window {
+    pub(crate) fn len(&self) -> usize {
+        self.picked.len()
+    }
+
+    pub(crate) fn through(&self) -> u64 {
+        self.through
+    }
+
+    pub(crate) fn has_deleted(&self) -> bool {
+        self.has_deleted
+    }
+
+    /// The events from the `from`-th to before the `to`-th.
+    pub(crate) fn events(&self, from: usize, to: usize) -> impl Iterator<Item = EventRef<'_>> + Clone {
+        let picked = self.picked.get(from..to).unwrap_or_default().iter();
+        picked.map(|&Picked { seq, time, start, len, id }| EventRef {
+            time,
+            seq,
+            id,
+            data: self.bytes.get(start..start + len as usize).unwrap_or_default(),
+        })
+    }
+
+    fn take(&mut self, slot: &Slot, data: &[u8], after: u64, horizon: u64) {
+        if slot.seq <= after || slot.seq > self.through {
+            return;
+        }
+        if slot.time < horizon {
+            self.has_deleted = true;
+            return;
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(data);
+        self.picked.push(Picked { seq: slot.seq, time: slot.time, start, len: slot.len, id: slot.id });
+        if self.size() > 2 * WINDOW_LEN {
+            self.shorten();
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + self.picked.len() * size_of::<Picked>()
+    }
+
+    /// Puts it in order, and leaves out what does not fit: it is complete up to less then.
+    fn shorten(&mut self) {
+        let through = self.through;
+        self.picked.retain(|event| event.seq <= through);
+        self.picked.sort_unstable_by_key(|event| event.seq);
+        // A log that was compacted just now may be met beside the one in its place.
+        self.picked.dedup_by_key(|event| event.seq);
+        let mut size = 0;
+        let fits = self.picked.iter().take_while(|event| {
+            let fits = size == 0 || size + event.len as usize <= WINDOW_LEN;
+            size += event.len as usize + size_of::<Picked>();
+            fits
+        });
+        let fit = fits.count();
+        if fit < self.picked.len() {
+            self.picked.truncate(fit);
+            self.through = self.picked.last().map_or(self.through, |event| event.seq);
+        }
+        let before = std::mem::take(&mut self.bytes);
+        for event in &mut self.picked {
+            let data = before.get(event.start..event.start + event.len as usize).unwrap_or_default();
+            event.start = self.bytes.len();
+            self.bytes.extend_from_slice(data);
+        }
+    }
+}
+
+/// Where the next window begins in a log.
+#[derive(Debug)]
+enum Place {
+    /// In one as it was written: this offset, which all frames of earlier batches lie before.
+    At(u64),
+    /// In a compacted one: its frames that have more, by their smallest seq.
+    Frames(Vec<Header>),
+}
+
+/// Where reading in order of arrival has come to in each log.
+#[derive(Debug, Default)]
+pub(crate) struct Places(HashMap<(LogId, u64), Place>);
+
+/// A log with events behind a cursor.
+pub(crate) struct Arrivals {
+    file: Handle,
+    summary: LogSummary,
+    /// Pieces of about 64 KiB: where each starts, rising.
+    starts: Vec<u64>,
+}
+
+impl Chunk {
+    /// Its logs that have events with larger seqs.
+    pub(crate) fn arrivals(&self, after: u64) -> Result<Vec<Arrivals>> {
+        let mut state = self.lock();
+        let distrustful = state.distrustful;
+        let mut found = Vec::new();
+        for log in state.logs.iter_mut().filter(|log| log.summary.totals.last_seq > after && log.has_frames()) {
+            let starts = if log.summary.is_compacted() {
+                Vec::new()
+            } else {
+                self.load(log, distrustful)?;
+                log.index.iter().flat_map(|index| index.main.iter().map(|entry| entry.offset)).collect()
+            };
+            found.push(Arrivals { file: self.file_of(log)?, summary: log.summary, starts });
+        }
+        Ok(found)
+    }
+}
+
+/// The next window behind `after`, which is to hold nothing beyond `visible`, nor events with times before `horizon`.
+pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, visible: u64, horizon: u64) -> Result<Window> {
+    let mut window = Window { through: visible, ..Window::default() };
+    let written = logs.iter().filter(|log| !log.summary.is_compacted()).count();
+    let share = (WINDOW_LEN as u64 / written.max(1) as u64).max(LEAST_LEN);
+    let mut walked = Vec::new();
+    for log in logs.iter().filter(|log| !log.summary.is_compacted()) {
+        let key = (log.summary.id, log.summary.instance);
+        let from = match places.0.get(&key) {
+            Some(Place::At(offset)) => *offset,
+            _ => log.start_behind(after)?,
+        };
+        walked.push((key, from, log.walk(from, share, after, horizon, &mut window)?));
+    }
+    let mut block = Block::default();
+    for log in logs.iter().filter(|log| log.summary.is_compacted()) {
+        let key = (log.summary.id, log.summary.instance);
+        let place = match places.0.remove(&key) {
+            Some(Place::Frames(frames)) => frames,
+            _ => log.frames()?,
+        };
+        let frames: Vec<Header> = place.into_iter().filter(|frame| frame.seq_high > after).collect();
+        for frame in &frames {
+            if frame.seq_low > window.through {
+                break;
+            }
+            let mut visit = |event: EventRef<'_>| {
+                let slot = Slot { time: event.time, seq: event.seq, start: 0, len: event.data.len() as u32, id: event.id };
+                window.take(&slot, event.data, after, horizon);
+            };
+            read::visit_entry(&log.file, log.summary.instance, Class::Main, &Entry::of(frame), &mut block, &mut visit)?;
+        }
+        places.0.insert(key, Place::Frames(frames));
+    }
+    window.shorten();
+    for (key, from, frames) in walked {
+        let next = frames.iter().find(|(_, batch)| *batch > window.through).or(frames.last());
+        places.0.insert(key, Place::At(next.map_or(from, |(offset, _)| *offset)));
+    }
+    Ok(window)
+}
+
+impl Places {
+    /// Forgets logs that are not among these.
+    pub(crate) fn keep(&mut self, logs: &[Arrivals]) {
+        self.0.retain(|key, _| logs.iter().any(|log| (log.summary.id, log.summary.instance) == *key));
+    }
+}
+
+impl Arrivals {
+    /// An offset that all frames of batches up to `after` may lie around, but none of a later one lies before.
+    fn start_behind(&self, after: u64) -> Result<u64> {
+        let (mut low, mut high) = (0, self.starts.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            let Some(&offset) = self.starts.get(middle) else { break };
+            if self.header_at(offset)?.batch <= after { low = middle + 1 } else { high = middle }
+        }
+        Ok(low.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or(LOG_HEADER_LEN as u64))
+    }
+
+    fn header_at(&self, offset: u64) -> Result<Header> {
+        let mut walk = Walk::new(&self.file, self.summary.instance, offset, self.summary.len, false);
+        match walk.next()? {
+            Some(Stretch::Frame(header)) => Ok(header),
+            _ => Err(damaged(self.file.path(), offset)),
+        }
+    }
+
+    /// Takes the events behind `after` of about `share` bytes, whole batches, into a window, which is complete up to no more than that then.
+    /// Answers where its frames start, and their batches; behind them where the next one starts.
+    fn walk(&self, from: u64, share: u64, after: u64, horizon: u64, window: &mut Window) -> Result<Vec<(u64, u64)>> {
+        let LogSummary { instance, len, .. } = self.summary;
+        let mut walk = Walk::new(&self.file, instance, from, len, false);
+        let mut frames = Vec::new();
+        let mut slots = Vec::new();
+        let mut end = from;
+        while let Some(stretch) = walk.next()? {
+            let header = match stretch {
+                Stretch::Frame(header) => header,
+                Stretch::DamagedBody(Header { offset, .. }) | Stretch::Damage { offset, .. } | Stretch::Zeros { offset, .. } => {
+                    return Err(damaged(self.file.path(), offset));
+                }
+            };
+            frames.push((header.offset, header.batch));
+            end = header.end();
+            if header.seq_high > after && header.seq_low <= window.through {
+                let bytes = walk.decode(&header, &mut slots)?.map_err(|what| Error::corrupt(self.file.path(), header.offset, what))?;
+                for slot in &slots {
+                    let data = bytes.get(slot.start as usize..slot.start as usize + slot.len as usize).unwrap_or_default();
+                    window.take(slot, data, after, horizon);
+                }
+            }
+            // Within a batch seqs are in any order.
+            if header.has(LAST) && (header.batch >= window.through || end - from >= share && end < len) {
+                window.through = window.through.min(header.batch);
+                break;
+            }
+        }
+        frames.push((end, u64::MAX));
+        Ok(frames)
+    }
+
+    /// The frames of a compacted log, by their smallest seq.
+    fn frames(&self) -> Result<Vec<Header>> {
+        let LogSummary { instance, len, .. } = self.summary;
+        let mut walk = Walk::new(&self.file, instance, LOG_HEADER_LEN as u64, len, false);
+        let mut frames = Vec::new();
+        while let Some(stretch) = walk.next()? {
+            match stretch {
+                Stretch::Frame(header) => frames.push(header),
+                Stretch::DamagedBody(Header { offset, .. }) | Stretch::Damage { offset, .. } | Stretch::Zeros { offset, .. } => {
+                    return Err(damaged(self.file.path(), offset));
+                }
+            }
+        }
+        frames.sort_by_key(|frame| frame.seq_low);
+        Ok(frames)
+    }
+}
+
+fn damaged(path: &Path, offset: u64) -> Error {
+    Error::corrupt(path, offset, "a frame is not what was written")
+}

@@ -1,0 +1,255 @@
+//! Tailing: events in order of arrival from a cursor on, and then those that come.
+//!
+//! ```text
+//!   cursor: the last seq that was handled
+//!      │
+//!      v
+//!   window of the next events by seq, out of all chunks       efile::arrivals
+//!      │ nothing more
+//!      v
+//!   wait: told by the writer's thread in the writing process; elsewhere a look each few milliseconds
+//! ```
+//!
+//! A tail has no snapshot: it sees whatever becomes visible, wherever it was put since. Its cursor is a seq and nothing else, so it outlives
+//! the process and whatever becomes of the files.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::efile::arrivals::{Arrivals, Places, Window, next_window};
+use crate::error::{Error, Result};
+use crate::event::EventRef;
+use crate::threads::atomic::{AtomicUsize, Ordering};
+use crate::threads::{Condvar, Mutex, lock, wait_at_most};
+
+use super::Core;
+use super::chunks::View;
+
+/// How often a tail looks that nobody tells of new events.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Gives the events of a store in order of arrival, beginning behind a cursor, and goes on with those that come: late ones too, as they
+/// arrive. See [`Store::tail`](crate::Store::tail).
+///
+/// It can be sent to another thread, but used by one at a time. It keeps what it needs of the store; once that is closed it gives what
+/// there is, and then [`Error::Closed`].
+pub struct Tail {
+    core: Arc<Core>,
+    waiter: Arc<Waiter>,
+    /// The last seq that was given, or passed over with a gap.
+    last: u64,
+    /// There is nothing more up to this seq but what the window holds.
+    searched: u64,
+    window: Window,
+    /// So many events of it were given.
+    given: usize,
+    places: Places,
+    /// A gap for deleted chunks was told up to this seq, and for events within chunks up to this horizon.
+    told_removed: u64,
+    told_horizon: u64,
+    gap: bool,
+}
+
+/// What a tail answers.
+#[derive(Clone, Debug)]
+pub enum Tailed<'a> {
+    /// The next events.
+    Events(TailBatch<'a>),
+    /// Events between the last one given and the next one were deleted before they were given. Told once.
+    Gap,
+    /// Nothing for now.
+    Nothing,
+}
+
+/// Events that a [`Tail`] lends, in order of arrival.
+#[derive(Clone, Copy, Debug)]
+pub struct TailBatch<'a> {
+    window: &'a Window,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> TailBatch<'a> {
+    /// How many events it holds: at least one.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.to - self.from
+    }
+
+    /// The events.
+    pub fn iter(&self) -> impl Iterator<Item = EventRef<'a>> + Clone + use<'a> {
+        self.window.events(self.from, self.to)
+    }
+}
+
+/// Tails of this process that are to be told when something becomes visible.
+#[derive(Default)]
+pub(super) struct Followers {
+    count: AtomicUsize,
+    waiters: Mutex<Vec<Weak<Waiter>>>,
+}
+
+#[derive(Default)]
+struct Waiter {
+    told: Mutex<bool>,
+    signal: Condvar,
+}
+
+impl Followers {
+    /// Tells all of them to look. Costs one load if there are none.
+    #[inline(always)]
+    pub(super) fn tell(&self) {
+        if self.count.load(Ordering::Relaxed) > 0 {
+            self.tell_all();
+        }
+    }
+
+    #[cold]
+    fn tell_all(&self) {
+        for waiter in lock(&self.waiters).iter().filter_map(Weak::upgrade) {
+            *lock(&waiter.told) = true;
+            waiter.signal.notify_all();
+        }
+    }
+
+    fn add(&self) -> Arc<Waiter> {
+        let waiter = Arc::<Waiter>::default();
+        lock(&self.waiters).push(Arc::downgrade(&waiter));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        waiter
+    }
+
+    fn remove(&self, waiter: &Arc<Waiter>) {
+        lock(&self.waiters).retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(waiter)));
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Tail {
+    pub(super) fn new(core: &Arc<Core>, after: u64) -> Result<Tail> {
+        core.check_open()?;
+        core.flush_buffer()?;
+        core.catch_up()?;
+        let limit = lock(&core.view).seq_limit;
+        if after >= limit {
+            return Err(Error::invalid(format!("{}: no event has got the seq {after} yet", core.path().display())));
+        }
+        Ok(Tail {
+            core: Arc::clone(core),
+            waiter: core.followers.add(),
+            last: after,
+            searched: after,
+            window: Window::default(),
+            given: 0,
+            places: Places::default(),
+            told_removed: 0,
+            told_horizon: 0,
+            gap: false,
+        })
+    }
+
+    /// The last seq that it gave: where to go on another time. At first the one that it was made with.
+    pub fn last_seq(&self) -> u64 {
+        self.last
+    }
+
+    /// Lends the next events, at most `max`, without waiting for any.
+    ///
+    /// Errors: [`Error::Closed`] once nothing is left of a store that was closed, [`Error::Gone`] if it was destroyed, [`Error::Corrupt`]
+    /// at damage.
+    pub fn next_batch(&mut self, max: usize) -> Result<Tailed<'_>> {
+        self.core.check_callable()?;
+        if max == 0 {
+            return Ok(Tailed::Nothing);
+        }
+        let has_more = self.fill()?;
+        if std::mem::take(&mut self.gap) {
+            return Ok(Tailed::Gap);
+        }
+        if !has_more {
+            return Ok(Tailed::Nothing);
+        }
+        let from = self.given;
+        self.given = self.window.len().min(from.saturating_add(max));
+        let batch = TailBatch { window: &self.window, from, to: self.given };
+        self.last = batch.iter().last().map_or(self.last, |event| event.seq);
+        Ok(Tailed::Events(batch))
+    }
+
+    /// Waits until there is something to give, but no longer than the timeout, without one for ever. Whether there is.
+    ///
+    /// Errors: as [`next_batch`](Tail::next_batch).
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        let clock = Arc::clone(&self.core.options.clock);
+        let began = clock.monotonic_ns();
+        loop {
+            self.core.check_callable()?;
+            *lock(&self.waiter.told) = false;
+            if self.fill()? || self.gap {
+                return Ok(true);
+            }
+            let waited = Duration::from_nanos(clock.monotonic_ns().saturating_sub(began));
+            let left = timeout.map(|timeout| timeout.saturating_sub(waited));
+            if left == Some(Duration::ZERO) {
+                return Ok(false);
+            }
+            let is_told = self.core.chunk_shared.writable;
+            let most = if is_told { Duration::MAX } else { LOOK_EVERY };
+            let guard = lock(&self.waiter.told);
+            let pause = left.unwrap_or(Duration::MAX).min(most);
+            drop(wait_at_most(&self.waiter.signal, &self.waiter.told, guard, pause, |told| !*told));
+        }
+    }
+
+    /// Sees to it that there is something to give, if there is; the gap comes before that.
+    fn fill(&mut self) -> Result<bool> {
+        while self.given >= self.window.len() {
+            // Asked first, so that nothing is missed which came before the closing.
+            let is_closed = self.core.closed.load(Ordering::Acquire);
+            if !is_closed {
+                self.core.catch_up()?;
+            }
+            let view = lock(&self.core.view).clone();
+            if view.removed > self.searched.max(self.told_removed) {
+                self.told_removed = view.removed;
+                self.gap = true;
+            }
+            if self.searched >= view.seq {
+                return if is_closed && !self.gap { Err(Error::Closed { path: self.core.path().to_owned() }) } else { Ok(false) };
+            }
+            self.window = self.search(&view)?;
+            self.given = 0;
+            self.searched = self.window.through();
+            if self.window.has_deleted() && view.horizon > self.told_horizon {
+                self.told_horizon = view.horizon;
+                self.gap = true;
+            }
+        }
+        Ok(true)
+    }
+
+    fn search(&mut self, view: &View) -> Result<Window> {
+        let mut logs: Vec<Arrivals> = Vec::new();
+        for chunk in view.chunks.values().filter(|chunk| chunk.last_seq() > self.searched) {
+            logs.extend(self.core.read_chunk(chunk, || chunk.arrivals(self.searched))?);
+            self.core.touch(chunk);
+        }
+        self.places.keep(&logs);
+        next_window(&logs, &mut self.places, self.searched, view.seq, view.horizon)
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        // In a forked child a thread that is not there may hold the lock.
+        if self.core.check_callable().is_ok() {
+            self.core.followers.remove(&self.waiter);
+        }
+    }
+}
+
+impl std::fmt::Debug for Tail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tail").field("path", &self.core.path()).field("last", &self.last).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,314 @@
+//! Tailing: every event once, in order of arrival, from any cursor on, whatever becomes of the files; and waiting for more.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use common::place::Place;
+use common::rng::Rng;
+use common::{drain, event, events_at};
+use estore::{Durability, Efile, Error, Event, EventRef, Mode, Options, Store, Tail, Tailed};
+
+fn options(place: &Place) -> Options {
+    place.options().file_size(1000).grace(10).durability(Durability::Process)
+}
+
+fn open(place: &Place) -> Store {
+    Store::open(&place.path, options(place)).expect("the store opens")
+}
+
+fn beside(place: &Place) -> Store {
+    Store::open(&place.path, options(place).mode(Mode::ReadOnly)).expect("a store opens beside its writer")
+}
+
+/// What a tail has for now, by batches of up to `max`, and how many gaps it told.
+fn pull(tail: &mut Tail, max: usize) -> (Vec<Event>, u64) {
+    let (mut events, mut gaps) = (Vec::new(), 0);
+    loop {
+        match tail.next_batch(max).expect("the tail goes on") {
+            Tailed::Events(batch) => {
+                assert!(batch.len() > 0 && batch.len() <= max);
+                let before = events.len();
+                events.extend(batch.iter().map(|event: EventRef<'_>| event.to_event()));
+                assert_eq!(events.len() - before, batch.len());
+            }
+            Tailed::Gap => gaps += 1,
+            Tailed::Nothing => {
+                let last = events.last().map(|event: &Event| event.seq);
+                assert!(last.is_none_or(|last| tail.last_seq() == last));
+                return (events, gaps);
+            }
+        }
+    }
+}
+
+fn events_of(tail: &mut Tail) -> Vec<Event> {
+    let (events, gaps) = pull(tail, 100);
+    assert_eq!(gaps, 0);
+    events
+}
+
+/// All events of the store by seq, from behind a cursor on.
+fn arrived(store: &Store, after: u64) -> Vec<Event> {
+    let mut events = drain(store.read(..).unwrap());
+    events.retain(|event| event.seq > after);
+    events.sort_by_key(|event| event.seq);
+    events
+}
+
+/// Batches in any order of time over three chunks, some late, some large.
+fn batch(rng: &mut Rng, most: u64) -> Vec<Event> {
+    let len = 1 + rng.below(most);
+    (0..len)
+        .map(|_| {
+            let len = if rng.one_in(50) { 20_000 } else { rng.index(60) };
+            event(rng.below(3000), rng.below(9) as u32, rng.bytes(len))
+        })
+        .collect()
+}
+
+#[test]
+fn events_come_once_in_order_of_arrival_from_any_cursor() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        let mut rng = Rng::new(1);
+        for _ in 0..60 {
+            store.append(&batch(&mut rng, 60)).unwrap();
+        }
+        let beside = beside(&place);
+        for after in (0..store.last_seq()).step_by(97).chain([store.last_seq()]) {
+            let expected = arrived(&store, after);
+            for handle in [&store, &beside] {
+                let max = 1 + rng.index(300);
+                assert_eq!(pull(&mut handle.tail(after).unwrap(), max), (expected.clone(), 0), "after {after}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_appended_is_seen_as_it_arrives() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        let beside = beside(&place);
+        let (mut here, mut there) = (store.tail(0).unwrap(), beside.tail(0).unwrap());
+        let mut rng = Rng::new(2);
+        for _ in 0..100 {
+            let before = store.last_seq();
+            store.append(&batch(&mut rng, 5)).unwrap();
+            let expected = arrived(&store, before);
+            assert_eq!(events_of(&mut here), expected);
+            assert_eq!(events_of(&mut there), expected);
+        }
+    }
+}
+
+#[test]
+fn compaction_does_not_show() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        let beside = beside(&place);
+        let mut rng = Rng::new(3);
+        let mut tails = Vec::new();
+        for round in 0..30 {
+            store.append(&batch(&mut rng, 40)).unwrap();
+            let handle = if round % 2 == 0 { &store } else { &beside };
+            let after = rng.below(store.last_seq() + 1);
+            tails.push((handle.tail(after).unwrap(), after));
+            for (tail, after) in &mut tails {
+                if let Tailed::Events(batch) = tail.next_batch(1 + rng.index(30)).unwrap() {
+                    let got: Vec<u64> = batch.iter().map(|event| event.seq).collect();
+                    assert_eq!(got, (*after + 1..).take(got.len()).collect::<Vec<_>>());
+                    *after += got.len() as u64;
+                }
+            }
+            if round % 4 == 0 {
+                store.compact(rng.below(2000).., |_| ControlFlow::Continue(())).unwrap();
+            }
+        }
+        for (tail, after) in &mut tails {
+            assert_eq!(events_of(tail), arrived(&store, *after));
+        }
+    }
+}
+
+/// Frames of a compacted log have seqs from everywhere then.
+#[test]
+fn a_compacted_chunk_of_nothing_but_disorder_comes_in_windows() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    let mut rng = Rng::new(4);
+    for _ in 0..40 {
+        let batch: Vec<Event> = (0..500).map(|_| event(rng.below(1000), 1, rng.bytes(250))).collect();
+        store.append(&batch).unwrap();
+    }
+    store.compact(.., |_| ControlFlow::Continue(())).unwrap();
+    assert!(place.file("0-1.estore").len() > 4 << 20);
+    let mut tail = store.tail(7).unwrap();
+    assert_eq!(events_of(&mut tail), arrived(&store, 7));
+    store.append(&events_at([5])).unwrap();
+    assert_eq!(events_of(&mut tail).len(), 1);
+}
+
+#[test]
+fn a_batch_larger_than_a_window_comes_whole_and_from_its_middle() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    let mut rng = Rng::new(5);
+    store.append(&events_at([1, 2])).unwrap();
+    let batch: Vec<Event> = (0..30_000).map(|_| event(rng.below(3000), 1, rng.bytes(150))).collect();
+    store.append(&batch).unwrap();
+    store.append(&events_at([3])).unwrap();
+    for after in [0, 1, 2, 15_000, 30_001, 30_002] {
+        assert_eq!(events_of(&mut store.tail(after).unwrap()), arrived(&store, after), "after {after}");
+    }
+}
+
+#[test]
+fn large_events_come_one_by_one() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    for i in 0..5 {
+        store.append(&[event(i, 1, vec![i as u8; 3 << 20]), event(i, 2, "")]).unwrap();
+    }
+    assert_eq!(events_of(&mut store.tail(0).unwrap()), arrived(&store, 0));
+    store.compact(.., |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(events_of(&mut store.tail(3).unwrap()), arrived(&store, 3));
+}
+
+#[test]
+fn a_cursor_goes_on_after_closing_and_opening() {
+    let place = Place::simulated(1);
+    let mut rng = Rng::new(6);
+    let (mut cursor, mut seen) = (0, Vec::new());
+    for round in 0..6 {
+        let store = open(&place);
+        store.append(&batch(&mut rng, 50)).unwrap();
+        let mut tail = store.tail(cursor).unwrap();
+        if let Tailed::Events(batch) = tail.next_batch(30).unwrap() {
+            seen.extend(batch.iter().map(|event| event.seq));
+        }
+        cursor = tail.last_seq();
+        if round % 2 == 0 {
+            store.compact(.., |_| ControlFlow::Continue(())).unwrap();
+        }
+        store.append(&batch(&mut rng, 50)).unwrap();
+        store.close().unwrap();
+    }
+    let store = open(&place);
+    seen.extend(events_of(&mut store.tail(cursor).unwrap()).iter().map(|event| event.seq));
+    assert_eq!(seen, arrived(&store, 0).iter().map(|event| event.seq).collect::<Vec<_>>());
+}
+
+#[test]
+fn deleted_events_are_a_gap_that_is_told_once() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        let beside = beside(&place);
+        store.append(&events_at([5, 1500, 2500])).unwrap();
+        store.append(&events_at([6, 2600])).unwrap();
+        let mut handled = store.tail(store.last_seq()).unwrap();
+        let (mut here, mut there) = (store.tail(0).unwrap(), beside.tail(0).unwrap());
+        store.delete_before(2550).unwrap();
+        for tail in [&mut here, &mut there] {
+            let (events, gaps) = pull(tail, 10);
+            assert_eq!((events.iter().map(|event| event.time).collect::<Vec<_>>(), gaps > 0), (vec![2600], true));
+            assert_eq!(pull(tail, 10), (vec![], 0));
+        }
+        // Whoever had handled them misses nothing.
+        assert_eq!(pull(&mut handled, 10), (vec![], 0));
+        store.append(&events_at([2700])).unwrap();
+        for tail in [&mut here, &mut there, &mut handled] {
+            assert_eq!(events_of(tail).len(), 1);
+        }
+        // Later sittings know it too.
+        store.close().unwrap();
+        let store = open(&place);
+        let (events, gaps) = pull(&mut store.tail(2).unwrap(), 10);
+        assert!(events.len() == 2 && gaps > 0);
+        assert_eq!(pull(&mut store.tail(4).unwrap(), 10).1, 0);
+    }
+}
+
+#[test]
+fn waiting_ends_when_something_comes_or_the_time_is_over() {
+    let place = Place::real();
+    let options = |mode| Options::new().mode(mode).durability(Durability::Process);
+    let store = Store::open(&place.path, options(Mode::CreateNew)).unwrap();
+    let beside = Store::open(&place.path, options(Mode::ReadOnly)).unwrap();
+    for handle in [&store, &beside] {
+        let mut tail = handle.tail(store.last_seq()).unwrap();
+        assert!(!tail.wait(Some(Duration::ZERO)).unwrap());
+        assert!(!tail.wait(Some(Duration::from_millis(2))).unwrap());
+        for _ in 0..50 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| store.append(&events_at([1])).unwrap());
+                assert!(tail.wait(None).unwrap());
+            });
+            assert_eq!(events_of(&mut tail).len(), 1);
+        }
+        store.append(&events_at([2])).unwrap();
+        assert!(tail.wait(Some(Duration::ZERO)).unwrap());
+    }
+}
+
+#[test]
+fn closing_wakes_who_waits_after_all_was_given() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2])).unwrap();
+    let mut tail = store.tail(0).unwrap();
+    let mut idle = store.tail(2).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| idle.wait(None));
+        while !waiting.is_finished() {
+            store.close().unwrap();
+        }
+        assert_error!(waiting.join().unwrap(), Error::Closed { .. });
+    });
+    let Tailed::Events(batch) = tail.next_batch(10).unwrap() else { panic!("no events") };
+    assert_eq!(batch.len(), 2);
+    assert_error!(tail.next_batch(10), Error::Closed { .. });
+    assert_error!(store.tail(0), Error::Closed { .. });
+}
+
+#[test]
+fn a_cursor_of_the_future_is_refused() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2])).unwrap();
+    assert_error!(store.tail(u64::MAX), Error::Invalid { .. });
+    assert_error!(beside(&place).tail(1 << 60), Error::Invalid { .. });
+    assert_eq!(events_of(&mut store.tail(2).unwrap()), []);
+}
+
+#[test]
+fn a_store_that_is_destroyed_is_a_clear_end() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1])).unwrap();
+    let beside = beside(&place);
+    let mut tail = beside.tail(0).unwrap();
+    assert_eq!(events_of(&mut tail).len(), 1);
+    store.close().unwrap();
+    drop(store);
+    Store::destroy(&place.path, options(&place)).unwrap();
+    assert_error!(tail.next_batch(1), Error::Gone { .. });
+    assert_error!(tail.wait(None), Error::Gone { .. });
+}
+
+#[test]
+fn an_efile_and_a_buffered_store_have_tails_too() {
+    let place = Place::simulated(1);
+    let file = Efile::open(&place.path, place.options().durability(Durability::Buffered)).unwrap();
+    let mut tail = file.tail(0).unwrap();
+    file.append(&events_at([50, 40])).unwrap();
+    assert_eq!(events_of(&mut tail).len(), 0, "the buffer was not handed over");
+    file.sync().unwrap();
+    assert_eq!(events_of(&mut tail).iter().map(|event| event.time).collect::<Vec<_>>(), [50, 40]);
+    file.append(&events_at([60])).unwrap();
+    assert_eq!(events_of(&mut file.tail(2).unwrap()).len(), 1, "a new tail hands it over");
+}
