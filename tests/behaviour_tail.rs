@@ -1,15 +1,22 @@
 //! Tailing: every event once, in order of arrival, from any cursor on, whatever becomes of the files; and waiting for more.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unsafe_code)] // polls descriptors
 
 mod common;
 
+use std::ffi::OsString;
+use std::io;
 use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, event, events_at};
+use estore::disk::{Access, Disk, File, Kind, Lock, RealDisk, Watch};
 use estore::{Durability, Efile, Error, Event, EventRef, Mode, Options, Store, Tail, Tailed};
 
 fn options(place: &Place) -> Options {
@@ -233,13 +240,70 @@ fn deleted_events_are_a_gap_that_is_told_once() {
     }
 }
 
+/// A disk that can't tell of changes.
+#[derive(Debug)]
+struct Unwatched(bool);
+
+impl Disk for Unwatched {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        RealDisk.open(path, access)
+    }
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        RealDisk.kind(path)
+    }
+    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
+        RealDisk.identity(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        RealDisk.list(folder)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_folder(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_file(path)
+    }
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.sync_folder(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        RealDisk.lock(path)
+    }
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        RealDisk.random(bytes)
+    }
+    fn watch(&self, _: &Path) -> io::Result<Option<Box<dyn Watch>>> {
+        if self.0 { Err(io::Error::from_raw_os_error(libc::EMFILE)) } else { Ok(None) }
+    }
+}
+
+/// A writer, and handles that wait in each way there is: told by the writer, by a watch on the folder, by looking, by looking for want of
+/// a thread.
+fn waiting(place: &Place) -> (Store, Vec<Store>) {
+    let options = || Options::new().durability(Durability::Process);
+    let open = |options| Store::open(&place.path, options).unwrap();
+    let store = open(options().mode(Mode::CreateNew));
+    let read = || options().mode(Mode::ReadOnly);
+    let beside = vec![
+        open(read()),
+        open(read().disk(Arc::new(Unwatched(false)))),
+        open(read().disk(Arc::new(Unwatched(true)))),
+        open(read().background(false)),
+    ];
+    (store, beside)
+}
+
 #[test]
 fn waiting_ends_when_something_comes_or_the_time_is_over() {
     let place = Place::real();
-    let options = |mode| Options::new().mode(mode).durability(Durability::Process);
-    let store = Store::open(&place.path, options(Mode::CreateNew)).unwrap();
-    let beside = Store::open(&place.path, options(Mode::ReadOnly)).unwrap();
-    for handle in [&store, &beside] {
+    let (store, beside) = waiting(&place);
+    for handle in beside.iter().chain([&store]) {
         let mut tail = handle.tail(store.last_seq()).unwrap();
         assert!(!tail.wait(Some(Duration::ZERO)).unwrap());
         assert!(!tail.wait(Some(Duration::from_millis(2))).unwrap());
@@ -252,6 +316,106 @@ fn waiting_ends_when_something_comes_or_the_time_is_over() {
         }
         store.append(&events_at([2])).unwrap();
         assert!(tail.wait(Some(Duration::ZERO)).unwrap());
+    }
+}
+
+/// Many tails of one handle, of which each takes the news from under the others.
+#[test]
+fn all_who_wait_are_told() {
+    let place = Place::real();
+    let (store, beside) = waiting(&place);
+    for handle in beside.iter().chain([&store]) {
+        let after = store.last_seq();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut tail = handle.tail(after).unwrap();
+                    let mut seen = 0;
+                    while seen < 300 {
+                        assert!(tail.wait(None).unwrap());
+                        seen += events_of(&mut tail).len();
+                    }
+                });
+            }
+            for _ in 0..300 {
+                store.append(&events_at([1])).unwrap();
+            }
+        });
+    }
+}
+
+/// Whether a descriptor becomes readable within the time.
+fn polled(fd: BorrowedFd<'_>, timeout_ms: i32) -> bool {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: `poll` is valid for reads and writes, and the descriptor is open.
+    unsafe { libc::poll(&mut poll, 1, timeout_ms) == 1 }
+}
+
+#[test]
+fn a_descriptor_is_readable_as_long_as_there_is_something_to_take() {
+    let place = Place::real();
+    let (store, beside) = waiting(&place);
+    store.append(&events_at([1, 2, 3])).unwrap();
+    for handle in beside.iter().chain([&store]) {
+        let mut tail = handle.tail(0).unwrap();
+        assert!(polled(tail.descriptor().unwrap(), 0), "what is there already");
+        tail.next_batch(1).unwrap();
+        assert!(polled(tail.descriptor().unwrap(), 0), "there is more");
+        events_of(&mut tail);
+        assert!(!polled(tail.descriptor().unwrap(), 0), "all was taken");
+        for _ in 0..20 {
+            store.append(&events_at([4])).unwrap();
+            // Nobody looks for news where there is no thread to do it.
+            handle.tick().unwrap();
+            assert!(polled(tail.descriptor().unwrap(), -1));
+            assert!(polled(tail.descriptor().unwrap(), 0), "it stays so");
+            assert_eq!(events_of(&mut tail).len(), 1);
+            assert!(!polled(tail.descriptor().unwrap(), 0));
+        }
+        store.append(&events_at([5])).unwrap();
+        assert!(tail.wait(None).unwrap());
+        assert!(polled(tail.descriptor().unwrap(), -1), "waiting takes nothing");
+        tail.next_batch(1).unwrap();
+    }
+    let mut tail = store.tail(store.last_seq()).unwrap();
+    assert_eq!(events_of(&mut tail).len(), 0);
+    let descriptor = tail.descriptor().unwrap().as_raw_fd();
+    store.close().unwrap();
+    assert!(polled(tail.descriptor().unwrap(), 0), "the end is news too");
+    assert_error!(tail.next_batch(1), Error::Closed { .. });
+    assert!(polled(tail.descriptor().unwrap(), 0));
+    assert_eq!(tail.descriptor().unwrap().as_raw_fd(), descriptor);
+}
+
+#[test]
+fn whoever_waits_beside_a_writer_hears_of_its_end() {
+    let place = Place::real();
+    let (store, beside) = waiting(&place);
+    store.close().unwrap();
+    drop(store);
+    std::thread::scope(|scope| {
+        let waits = beside.iter().map(|handle| scope.spawn(|| handle.tail(0).and_then(|mut tail| tail.wait(None))));
+        let waits: Vec<_> = waits.collect();
+        Store::destroy(&place.path, Options::new()).unwrap();
+        for wait in waits {
+            assert!(matches!(wait.join().unwrap(), Err(Error::Gone { .. } | Error::NotFound { .. })));
+        }
+    });
+}
+
+#[test]
+fn closing_a_handle_that_waits_for_its_writer_ends_it() {
+    let place = Place::real();
+    let (_store, beside) = waiting(&place);
+    for handle in &beside {
+        let mut idle = handle.tail(0).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| idle.wait(None));
+            while !waiting.is_finished() {
+                handle.close().unwrap();
+            }
+            assert_error!(waiting.join().unwrap(), Error::Closed { .. });
+        });
     }
 }
 

@@ -20,15 +20,18 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 use crate::threads::{Mutex, lock};
 
+pub(crate) mod bell;
 pub(crate) mod process;
 mod real;
 #[cfg(feature = "sim")]
 mod sim;
+mod watch;
 
 pub use real::{RealClock, RealDisk};
 #[cfg(feature = "sim")]
@@ -84,6 +87,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
     /// Fills a buffer with random bytes, fit for ids that must not repeat.
     fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
+    /// Watches a folder from now on. `None` where that can't be done: whoever wants to know has to look.
+    fn watch(&self, folder: &Path) -> io::Result<Option<Box<dyn Watch>>> {
+        let _ = folder;
+        Ok(None)
+    }
 }
 
 #[expect(clippy::len_without_is_empty, reason = "a disk has files, not collections")]
@@ -105,6 +113,15 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Lets go of what memory holds of the file and need not write any more: what is read from then on comes from the disk itself. After a
     /// sync that failed the two differ, since systems take the pages for written all the same.
     fn forget(&self) -> io::Result<()>;
+}
+
+/// Tells of changes in a folder: files written, made, renamed or removed, by whatever process. Of some it may not know (a network file
+/// system tells of those made on the same machine), so it spares looking often, not looking at all.
+pub trait Watch: Send + Sync + fmt::Debug {
+    /// Waits for a change since the last call, but no longer than the timeout. May return early.
+    fn wait(&self, timeout: Duration);
+    /// Makes calls of [`Watch::wait`] return at once, from now on.
+    fn end(&self);
 }
 
 /// Holds a lock until it is dropped.

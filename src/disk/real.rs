@@ -10,7 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use super::{Access, Clock, Disk, File, Kind, Lock, process, retry};
+use super::watch::FolderWatch;
+use super::{Access, Clock, Disk, File, Kind, Lock, Watch, process, retry};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +35,7 @@ impl Clock for RealClock {
 struct RealFile(OwnedFd);
 
 /// The last error, if a call answered -1.
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+pub(super) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -46,7 +47,7 @@ fn position(offset: u64) -> io::Result<libc::off_t> {
     libc::off_t::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))
 }
 
-fn c_path(path: &Path) -> io::Result<CString> {
+pub(super) fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
@@ -122,6 +123,10 @@ impl Disk for RealDisk {
 
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
         process::random(bytes)
+    }
+
+    fn watch(&self, folder: &Path) -> io::Result<Option<Box<dyn Watch>>> {
+        Ok(Some(Box::new(FolderWatch::new(folder)?)))
     }
 }
 

@@ -1,5 +1,5 @@
 //! A store's own threads: one that sleeps until something is due by time (syncs of `INTERVAL`, flushes of `BUFFERED`; a store of the other
-//! levels has none), and one that compacts.
+//! levels has none), one that compacts, and in a handle that only reads one that looks for news while somebody waits for some.
 //!
 //! They sleep without a timeout while there is nothing to do, and block all signals.
 
@@ -39,20 +39,25 @@ impl Background {
         }
     }
 
-    /// Starts the thread, which works for a store as long as that is in memory and until it is stopped.
-    fn start(&self, core: &Arc<Core>, name: &str, period: Option<Duration>, work: fn(&Core) -> Result<()>) -> Result<()> {
+    /// Starts the thread, if there is none, which works for a store as long as that is in memory and until it is stopped.
+    pub(super) fn start(&self, core: &Arc<Core>, name: &str, period: Option<Duration>, work: fn(&Core) -> Result<()>) -> Result<()> {
+        let mut running = lock(&self.thread);
+        if running.is_some() {
+            return Ok(());
+        }
         let (shared, weak) = (Arc::clone(&self.shared), Arc::downgrade(core));
         let thread =
             process::spawn(name, move || run(&shared, &weak, period, work)).map_err(|e| Error::io("start a thread for", core.path(), e))?;
-        *lock(&self.thread) = Some(thread);
+        *running = Some(thread);
         Ok(())
     }
 
     /// Ends the thread and waits for it.
     pub(super) fn stop(&self) {
-        let Some(thread) = lock(&self.thread).take() else { return };
+        // First, for a thread that is being started just now.
         *lock(&self.shared.stop) = true;
         self.shared.signal.notify_one();
+        let Some(thread) = lock(&self.thread).take() else { return };
         // On the thread itself, which drops the last reference to the store, there is nothing to wait for.
         if thread.thread().id() != threads::current().id() {
             let _ = thread.join();

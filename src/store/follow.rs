@@ -72,6 +72,11 @@ impl Core {
         if !self.has_news(&follow)? {
             return Ok(());
         }
+        let journal = self.folder.file_path(journal::NAME);
+        // It is replaced, never missing, as long as there is a store.
+        if let Ok(None) = retry(|| self.folder.disk().kind(&journal)) {
+            return Err(Error::Gone { path: journal });
+        }
         // The folder may have become that of another store.
         match Settings::read(&self.folder) {
             Ok(Some(settings)) if settings == self.settings => {}
@@ -94,6 +99,7 @@ impl Core {
         self.issued.fetch_max(view.seq, Ordering::AcqRel);
         self.durable.fetch_max(opened.durable, Ordering::AcqRel);
         *lock(&self.view) = view;
+        self.followers.tell();
         Ok(())
     }
 

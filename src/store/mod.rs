@@ -7,7 +7,8 @@
 //!             Core ── View (a short lock): chunks, the seq S that readers see, the horizon        chunks, read
 //!               ├──── Writer (a lock held while a batch is written): journal, next seq, buffer     writer
 //!               ├──── the turn to sync: one thread syncs for all that wait                         sync
-//!               └──── threads for what is due by time, and to compact                              background, compact
+//!               ├──── threads for what is due by time, and to compact                              background, compact
+//!               └──── those who wait for news, in this process or another                          followers, tail
 //! ```
 //!
 //! A reader takes a [`View`] once and from then on sees exactly the events up to its seq; it never waits for a writer, except that opening
@@ -33,6 +34,7 @@ mod background;
 mod chunks;
 mod compact;
 mod follow;
+mod followers;
 mod journal;
 mod lockfile;
 mod open;
@@ -88,9 +90,11 @@ pub(crate) struct Core {
     /// Chunks whose indexes and files readers have loaded.
     loaded: Mutex<Loaded>,
     spare: Spare,
-    followers: tail::Followers,
+    followers: followers::Followers,
     background: Background,
     compactor: Background,
+    /// Looks for news in a handle that only reads.
+    follower: Background,
     /// What happened through this handle.
     counters: Counters,
     /// The fork generation that opened it.
@@ -324,8 +328,8 @@ macro_rules! handle {
                 self.core.is_being_received()
             }
 
-            /// Does what is due by time: for handles that were opened with [`Options::background`] off. Nothing is due where nothing is
-            /// written.
+            /// Does what is due by time: for handles that were opened with [`Options::background`] off. One that only reads looks whether
+            /// there is something for its tails.
             pub fn tick(&self) -> Result<()> {
                 self.core.tick()
             }

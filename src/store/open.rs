@@ -27,11 +27,11 @@ use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
 use super::follow::Follow;
+use super::followers::Followers;
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
 use super::sync::Turn;
-use super::tail::Followers;
 use super::writer::{Buffer, Scratch, Writer};
 use super::{Core, Counters};
 
@@ -102,6 +102,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         followers: Followers::default(),
         background: Background::default(),
         compactor: Background::default(),
+        follower: Background::default(),
         counters,
         forks,
     });
@@ -277,13 +278,7 @@ impl Opening<'_> {
                 continue;
             }
             let Found { facts, chunks, active, .. } = second;
-            let view = View {
-                chunks: Arc::new(chunks),
-                seq,
-                horizon: facts.horizon,
-                removed: facts.removed,
-                seq_limit: facts.next_seq,
-            };
+            let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon, removed: facts.removed, seq_limit: facts.next_seq };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
             return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }

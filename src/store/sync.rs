@@ -180,7 +180,9 @@ impl Core {
     /// Does what is due by time.
     pub(super) fn tick(&self) -> Result<()> {
         if !self.chunk_shared.writable {
-            return self.check_open();
+            self.check_open()?;
+            self.tell_of_news();
+            return Ok(());
         }
         self.check_writable()?;
         let now = self.options.clock.monotonic_ns();
@@ -213,6 +215,8 @@ impl Core {
         self.closing.store(true, Ordering::Release);
         self.background.stop();
         self.compactor.stop();
+        self.followers.end_watch();
+        self.follower.stop();
         let _maintenance = lock(&self.maintenance);
         let _turn = self.sync_turn.take();
         let mut guard = lock(&self.writer);

@@ -7,26 +7,25 @@
 //!   window of the next events by seq, out of all chunks       efile::arrivals
 //!      │ nothing more
 //!      v
-//!   wait: told by the writer's thread in the writing process; elsewhere a look each few milliseconds
+//!   wait: told when something becomes visible                 followers
 //! ```
 //!
 //! A tail has no snapshot: it sees whatever becomes visible, wherever it was put since. Its cursor is a seq and nothing else, so it outlives
 //! the process and whatever becomes of the files.
 
-use std::sync::{Arc, Weak};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::efile::arrivals::{Arrivals, Places, Window, next_window};
 use crate::error::{Error, Result};
 use crate::event::EventRef;
-use crate::threads::atomic::{AtomicUsize, Ordering};
-use crate::threads::{Condvar, Mutex, lock, wait_at_most};
+use crate::threads::atomic::Ordering;
+use crate::threads::lock;
 
 use super::Core;
 use super::chunks::View;
-
-/// How often a tail looks that nobody tells of new events.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+use super::followers::Waiter;
 
 /// Gives the events of a store in order of arrival, beginning behind a cursor, and goes on with those that come: late ones too, as they
 /// arrive. See [`Store::tail`](crate::Store::tail).
@@ -82,49 +81,6 @@ impl<'a> TailBatch<'a> {
     }
 }
 
-/// Tails of this process that are to be told when something becomes visible.
-#[derive(Default)]
-pub(super) struct Followers {
-    count: AtomicUsize,
-    waiters: Mutex<Vec<Weak<Waiter>>>,
-}
-
-#[derive(Default)]
-struct Waiter {
-    told: Mutex<bool>,
-    signal: Condvar,
-}
-
-impl Followers {
-    /// Tells all of them to look. Costs one load if there are none.
-    #[inline(always)]
-    pub(super) fn tell(&self) {
-        if self.count.load(Ordering::Relaxed) > 0 {
-            self.tell_all();
-        }
-    }
-
-    #[cold]
-    fn tell_all(&self) {
-        for waiter in lock(&self.waiters).iter().filter_map(Weak::upgrade) {
-            *lock(&waiter.told) = true;
-            waiter.signal.notify_all();
-        }
-    }
-
-    fn add(&self) -> Arc<Waiter> {
-        let waiter = Arc::<Waiter>::default();
-        lock(&self.waiters).push(Arc::downgrade(&waiter));
-        self.count.fetch_add(1, Ordering::Relaxed);
-        waiter
-    }
-
-    fn remove(&self, waiter: &Arc<Waiter>) {
-        lock(&self.waiters).retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(waiter)));
-        self.count.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Tail {
     pub(super) fn new(core: &Arc<Core>, after: u64) -> Result<Tail> {
         core.check_open()?;
@@ -162,12 +118,11 @@ impl Tail {
         if max == 0 {
             return Ok(Tailed::Nothing);
         }
-        let has_more = self.fill()?;
+        if !self.fill_or_be_told()? {
+            return Ok(Tailed::Nothing);
+        }
         if std::mem::take(&mut self.gap) {
             return Ok(Tailed::Gap);
-        }
-        if !has_more {
-            return Ok(Tailed::Nothing);
         }
         let from = self.given;
         self.given = self.window.len().min(from.saturating_add(max));
@@ -184,8 +139,7 @@ impl Tail {
         let began = clock.monotonic_ns();
         loop {
             self.core.check_callable()?;
-            *lock(&self.waiter.told) = false;
-            if self.fill()? || self.gap {
+            if self.has_something()? {
                 return Ok(true);
             }
             let waited = Duration::from_nanos(clock.monotonic_ns().saturating_sub(began));
@@ -193,15 +147,49 @@ impl Tail {
             if left == Some(Duration::ZERO) {
                 return Ok(false);
             }
-            let is_told = self.core.chunk_shared.writable;
-            let most = if is_told { Duration::MAX } else { LOOK_EVERY };
-            let guard = lock(&self.waiter.told);
-            let pause = left.unwrap_or(Duration::MAX).min(most);
-            drop(wait_at_most(&self.waiter.signal, &self.waiter.told, guard, pause, |told| !*told));
+            self.waiter.forget();
+            let most = self.core.arm().unwrap_or(Duration::MAX);
+            // Whatever came before is seen now, and of what comes later it is told.
+            if self.has_something()? {
+                return Ok(true);
+            }
+            self.waiter.sleep(left.unwrap_or(Duration::MAX).min(most));
         }
     }
 
-    /// Sees to it that there is something to give, if there is; the gap comes before that.
+    /// A descriptor for event loops: it becomes readable when there is something to give, and stays so until [`next_batch`](Tail::next_batch)
+    /// answers [`Tailed::Nothing`], or longer. Only to be polled, and only as long as the tail lives; the same each time.
+    ///
+    /// A handle that was opened for reading only with [`Options::background`](crate::Options::background) off finds out in `tick`.
+    ///
+    /// Errors: [`Error::Io`] if the process has no descriptor left.
+    pub fn descriptor(&self) -> Result<BorrowedFd<'_>> {
+        self.core.check_callable()?;
+        self.core.descriptor_of(&self.waiter)
+    }
+
+    /// As [`Tail::has_something`]; if not, the bell is silent and rings when there is.
+    fn fill_or_be_told(&mut self) -> Result<bool> {
+        if self.has_something()? {
+            return Ok(true);
+        }
+        let waiter = Arc::clone(&self.waiter);
+        let Some(bell) = waiter.bell() else { return Ok(false) };
+        bell.silence();
+        self.core.arm();
+        let found = self.has_something();
+        if !matches!(found, Ok(false)) {
+            bell.ring();
+        }
+        found
+    }
+
+    /// Whether there is something to give: a gap, or events.
+    fn has_something(&mut self) -> Result<bool> {
+        Ok(self.fill()? || self.gap)
+    }
+
+    /// Sees to it that there are events to give, if there are any; a gap comes before them.
     fn fill(&mut self) -> Result<bool> {
         while self.given >= self.window.len() {
             // Asked first, so that nothing is missed which came before the closing.
