@@ -43,8 +43,7 @@ pub struct Tail {
     /// So many events of it were given.
     given: usize,
     places: Places,
-    /// A gap for deleted chunks was told up to this seq, and for events within chunks up to this horizon.
-    told_removed: u64,
+    /// That events before it were deleted has been told.
     told_horizon: u64,
     gap: bool,
 }
@@ -54,7 +53,7 @@ pub struct Tail {
 pub enum Tailed<'a> {
     /// The next events.
     Events(TailBatch<'a>),
-    /// Events between the last one given and the next one were deleted before they were given. Told once.
+    /// Events were deleted before they were given. Told once for each time that the horizon was moved over some.
     Gap,
     /// Nothing for now.
     Nothing,
@@ -98,7 +97,6 @@ impl Tail {
             window: Window::default(),
             given: 0,
             places: Places::default(),
-            told_removed: 0,
             told_horizon: 0,
             gap: false,
         })
@@ -198,9 +196,8 @@ impl Tail {
                 self.core.catch_up()?;
             }
             let view = lock(&self.core.view).clone();
-            if view.removed > self.searched.max(self.told_removed) {
-                self.told_removed = view.removed;
-                self.gap = true;
+            if view.removed > self.searched {
+                self.miss(view.horizon);
             }
             if self.searched >= view.seq {
                 return if is_closed && !self.gap { Err(Error::Closed { path: self.core.path().to_owned() }) } else { Ok(false) };
@@ -208,12 +205,17 @@ impl Tail {
             self.window = self.search(&view)?;
             self.given = 0;
             self.searched = self.window.through();
-            if self.window.has_deleted() && view.horizon > self.told_horizon {
-                self.told_horizon = view.horizon;
-                self.gap = true;
+            if self.window.has_deleted() {
+                self.miss(view.horizon);
             }
         }
         Ok(true)
+    }
+
+    /// Events were deleted before they were given: a gap, unless it was told of that horizon.
+    fn miss(&mut self, horizon: u64) {
+        self.gap |= horizon > self.told_horizon;
+        self.told_horizon = self.told_horizon.max(horizon);
     }
 
     fn search(&mut self, view: &View) -> Result<Window> {
