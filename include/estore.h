@@ -325,6 +325,11 @@
 #define ESTORE_FINDING_ASIDE 3
 
 /**
+ * As a timeout: none.
+ */
+#define ESTORE_WAIT_FOREVER UINT64_MAX
+
+/**
  * Read oldest first; the default.
  */
 #define ESTORE_READ_FORWARD 0
@@ -358,8 +363,9 @@ typedef struct efile efile;
 typedef struct estore estore;
 
 /**
- * Events of a snapshot in order, made by estore_read_iter or efile_read_iter. Used by one thread at a time; keeps what it needs of its
- * store alive, so the two may be closed in any order.
+ * Events in order: those of a snapshot by time, made by estore_read_iter or efile_read_iter, or those that arrive by seq, made by
+ * estore_tail_iter or efile_tail_iter. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any
+ * order.
  */
 typedef struct estore_iter estore_iter;
 
@@ -1038,6 +1044,28 @@ estore_status estore_read_iter(const estore *store,
                                estore_error *err);
 
 /**
+ * Follows the store: gives every event with a larger seq than after_seq, in order of arrival (late events as they arrive), and then those
+ * that come, in the writing process or in any other. It survives chunks that begin, late data, compaction and the writer's restarts. Only
+ * the seq of the last event that was handled needs to be kept to go on another time. To look back and then follow: estore_read_iter, then
+ * estore_tail_iter from its estore_iter_snapshot_seq. A writer without tails pays nothing for them.
+ *
+ * Arguments: store. after_seq: the seq of the last event that was handled; 0 begins with the first that is there, estore_last_seq with the
+ * next to come. iter: where the iterator goes.
+ * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
+ * Ownership: the iterator is the caller's, to be closed by estore_iter_close. Once the store is closed it gives what is left, and then
+ * ESTORE_ERR_CLOSED.
+ * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this store can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
+ * ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_tail_iter(const estore *store,
+                               uint64_t after_seq,
+                               estore_iter **iter,
+                               estore_error *err);
+
+/**
  * Counts the events of a range, as reading it now would give them.
  *
  * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. count: where the number goes.
@@ -1205,12 +1233,14 @@ const char *estore_stat_name(size_t index);
  * freely, and no event is lost or repeated.
  *
  * Arguments: iter. event: where the event goes.
- * Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again. *event is as it was unless ESTORE_OK is returned.
+ * Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again; of a tail, which has no end, ESTORE_TIMEOUT if there is
+ * nothing for now, and ESTORE_GAP, once, if events were deleted before it gave them. *event is as it was unless ESTORE_OK is returned.
  * Ownership: event->data is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug builds
  * of the library overwrite it then).
  * Threads: any, one at a time on one iterator.
- * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
- * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole
+ * event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed); ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_next(estore_iter *iter,
@@ -1222,13 +1252,14 @@ estore_status estore_iter_next(estore_iter *iter,
  *
  * Arguments: iter. events: an array of the caller. capacity: its length, at least 1; 256 is a good one. n: where the number of events
  * goes.
- * Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again. *n is as it was unless ESTORE_OK is
- * returned.
+ * Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again; of a tail ESTORE_TIMEOUT and ESTORE_GAP
+ * as estore_iter_next. *n is as it was unless ESTORE_OK is returned.
  * Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug
  * builds of the library overwrite it then). The array is the caller's.
  * Threads: any, one at a time on one iterator.
- * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
- * before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
+ * (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_next_batch(estore_iter *iter,
@@ -1247,12 +1278,13 @@ estore_status estore_iter_next_batch(estore_iter *iter,
  * for the data and its length in bytes; data_capacity 0 ignores the pointer. n: where the number of events goes. data_len: where the
  * number of bytes of data goes, or NULL.
  * Returns: ESTORE_OK, *n events in the columns and *data_len set. *n is 0 only if not even the data of the next event fits: no event is
- * taken, and *data_len is how many bytes it has. ESTORE_END at the end, again and again. *n and *data_len are as they were unless ESTORE_OK
- * is returned.
+ * taken, and *data_len is how many bytes it has. ESTORE_END at the end, again and again; of a tail ESTORE_TIMEOUT and ESTORE_GAP as
+ * estore_iter_next. *n and *data_len are as they were unless ESTORE_OK is returned.
  * Ownership: the columns and the data are the caller's and stay. Events given before as views end here.
  * Threads: any, one at a time on one iterator.
- * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
- * before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
+ * (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_next_columns(estore_iter *iter,
@@ -1268,7 +1300,41 @@ estore_status estore_iter_next_columns(estore_iter *iter,
                                        estore_error *err);
 
 /**
- * Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one.
+ * Waits until a tail has something to give: events, or the news that some were deleted. Returns at once if it has, and of an iterator over a
+ * range.
+ *
+ * Arguments: iter. timeout_ms: at most so many milliseconds; 0 does not wait, ESTORE_WAIT_FOREVER sets no limit.
+ * Returns: ESTORE_OK if there is something, to be taken by the calls above; ESTORE_TIMEOUT if nothing came in this time.
+ * Ownership: borrows iter. Events given before end here.
+ * Threads: any, one at a time on one iterator. Another thread ends the waiting by closing the store.
+ * Statuses: ESTORE_OK; ESTORE_TIMEOUT; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_CLOSED; ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_wait(estore_iter *iter,
+                               uint64_t timeout_ms,
+                               estore_error *err);
+
+/**
+ * Gives a descriptor for event loops (poll, epoll, select): it is readable from when a tail may have something to give until a call has
+ * answered ESTORE_TIMEOUT. So: poll; take events until ESTORE_TIMEOUT; poll again. In a store opened for reading only with
+ * estore_options_set_background off, estore_tick finds out what there is.
+ *
+ * Arguments: iter: of a tail. fd: where the descriptor goes.
+ * Returns: ESTORE_OK and *fd set, the same each time; on failure *fd is as it was.
+ * Ownership: the descriptor is the iterator's and closed with it: only to be polled, never read from or closed.
+ * Threads: any, one at a time on one iterator. The descriptor itself may be polled by any thread, also during other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also of an iterator that is no tail); ESTORE_ERR_IO (no descriptors left); ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_iter_fd(estore_iter *iter,
+                             int *fd,
+                             estore_error *err);
+
+/**
+ * Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one. Of a tail:
+ * up to which seq it has given every event, so where another tail goes on.
  *
  * Arguments: iter. seq: where the number goes.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -1450,6 +1516,28 @@ estore_status efile_read_iter(const efile *file,
                               uint64_t end,
                               uint32_t flags,
                               uint64_t limit,
+                              estore_iter **iter,
+                              estore_error *err);
+
+/**
+ * Follows the efile: gives every event with a larger seq than after_seq, in order of arrival (late events as they arrive), and then those
+ * that come, in the writing process or in any other. It survives late data, compaction and the writer's restarts. Only the seq of the last
+ * event that was handled needs to be kept to go on another time. To look back and then follow: efile_read_iter, then efile_tail_iter from
+ * its estore_iter_snapshot_seq. A writer without tails pays nothing for them.
+ *
+ * Arguments: file. after_seq: the seq of the last event that was handled; 0 begins with the first, efile_last_seq with the next to come.
+ * iter: where the iterator goes.
+ * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
+ * Ownership: the iterator is the caller's, to be closed by estore_iter_close. Once the efile is closed it gives what is left, and then
+ * ESTORE_ERR_CLOSED.
+ * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
+ * ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_tail_iter(const efile *file,
+                              uint64_t after_seq,
                               estore_iter **iter,
                               estore_error *err);
 

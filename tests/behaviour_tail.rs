@@ -358,33 +358,33 @@ fn a_descriptor_is_readable_as_long_as_there_is_something_to_take() {
     store.append(&events_at([1, 2, 3])).unwrap();
     for handle in beside.iter().chain([&store]) {
         let mut tail = handle.tail(0).unwrap();
-        assert!(polled(tail.descriptor().unwrap(), 0), "what is there already");
+        assert!(polled(tail.fd().unwrap(), 0), "what is there already");
         tail.next_batch(1).unwrap();
-        assert!(polled(tail.descriptor().unwrap(), 0), "there is more");
+        assert!(polled(tail.fd().unwrap(), 0), "there is more");
         events_of(&mut tail);
-        assert!(!polled(tail.descriptor().unwrap(), 0), "all was taken");
+        assert!(!polled(tail.fd().unwrap(), 0), "all was taken");
         for _ in 0..20 {
             store.append(&events_at([4])).unwrap();
             // Nobody looks for news where there is no thread to do it.
             handle.tick().unwrap();
-            assert!(polled(tail.descriptor().unwrap(), -1));
-            assert!(polled(tail.descriptor().unwrap(), 0), "it stays so");
+            assert!(polled(tail.fd().unwrap(), -1));
+            assert!(polled(tail.fd().unwrap(), 0), "it stays so");
             assert_eq!(events_of(&mut tail).len(), 1);
-            assert!(!polled(tail.descriptor().unwrap(), 0));
+            assert!(!polled(tail.fd().unwrap(), 0));
         }
         store.append(&events_at([5])).unwrap();
         assert!(tail.wait(None).unwrap());
-        assert!(polled(tail.descriptor().unwrap(), -1), "waiting takes nothing");
+        assert!(polled(tail.fd().unwrap(), -1), "waiting takes nothing");
         tail.next_batch(1).unwrap();
     }
     let mut tail = store.tail(store.last_seq()).unwrap();
     assert_eq!(events_of(&mut tail).len(), 0);
-    let descriptor = tail.descriptor().unwrap().as_raw_fd();
+    let descriptor = tail.fd().unwrap().as_raw_fd();
     store.close().unwrap();
-    assert!(polled(tail.descriptor().unwrap(), 0), "the end is news too");
+    assert!(polled(tail.fd().unwrap(), 0), "the end is news too");
     assert_error!(tail.next_batch(1), Error::Closed { .. });
-    assert!(polled(tail.descriptor().unwrap(), 0));
-    assert_eq!(tail.descriptor().unwrap().as_raw_fd(), descriptor);
+    assert!(polled(tail.fd().unwrap(), 0));
+    assert_eq!(tail.fd().unwrap().as_raw_fd(), descriptor);
 }
 
 #[test]

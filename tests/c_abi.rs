@@ -66,6 +66,7 @@ programs! {
     round_trip_in_order
     second_writer_is_refused
     splits_cover_a_range
+    tail
     two_threads
     verify_and_salvage
     views_end_at_the_next_call

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::error::{Failure, estore_error};
 use super::event::{Checked, batch, estore_event};
 use super::handle::{Handle, Opaque};
-use super::iter::{self, estore_iter};
+use super::iter::{self, Source, estore_iter};
 use super::options::{self, estore_options};
 use super::progress::{estore_progress_fn, tell_progress};
 use super::status::{ESTORE_OK, estore_status};
@@ -17,7 +17,7 @@ use super::verify::{estore_finding_fn, tell_finding};
 use super::{check_array, close, guarded, path, put, require, with};
 use crate::error::Result;
 use crate::options::Options;
-use crate::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Stats, Store, Verified};
+use crate::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Stats, Store, Tail, Verified};
 
 /// Read oldest first; the default.
 pub const ESTORE_READ_FORWARD: u32 = 0;
@@ -39,6 +39,7 @@ pub(super) trait Engine: Sized {
     fn append(&self, events: &[Checked]) -> Result<u64>;
     fn append_absent(&self, events: &[Checked]) -> Result<Appended>;
     fn read(&self, start: u64, end: u64, options: ReadOptions) -> Result<Reader>;
+    fn tail(&self, after: u64) -> Result<Tail>;
     fn sync(&self) -> Result<u64>;
     fn tick(&self) -> Result<()>;
     fn stats(&self) -> Result<Stats>;
@@ -66,6 +67,9 @@ macro_rules! engine {
             }
             fn read(&self, start: u64, end: u64, options: ReadOptions) -> Result<Reader> {
                 self.read_with(start..=end, options)
+            }
+            fn tail(&self, after: u64) -> Result<Tail> {
+                self.tail(after)
             }
             fn sync(&self) -> Result<u64> {
                 self.sync()
@@ -258,7 +262,26 @@ where
         require(out, "iter")?;
         let reader = engine.read(window.start, window.end, window.options()?)?;
         // SAFETY: not NULL; the contract.
-        unsafe { out.write(iter::make(reader)) };
+        unsafe { out.write(iter::make(Source::Reader(reader))) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn tail<H>(handle: *const H, after_seq: u64, out: *mut *mut estore_iter, err: *mut estore_error) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        require(out, "iter")?;
+        let tail = engine.tail(after_seq)?;
+        // SAFETY: not NULL; the contract.
+        unsafe { out.write(iter::make(Source::Tail(tail))) };
         Ok(ESTORE_OK)
     };
     // SAFETY: the contract.

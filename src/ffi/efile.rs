@@ -190,6 +190,32 @@ pub unsafe extern "C" fn efile_read_iter(
     unsafe { calls::read(file, Window { start, end, flags, limit }, iter, err) }
 }
 
+/// Follows the efile: gives every event with a larger seq than after_seq, in order of arrival (late events as they arrive), and then those
+/// that come, in the writing process or in any other. It survives late data, compaction and the writer's restarts. Only the seq of the last
+/// event that was handled needs to be kept to go on another time. To look back and then follow: efile_read_iter, then efile_tail_iter from
+/// its estore_iter_snapshot_seq. A writer without tails pays nothing for them.
+///
+/// Arguments: file. after_seq: the seq of the last event that was handled; 0 begins with the first, efile_last_seq with the next to come.
+/// iter: where the iterator goes.
+/// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
+/// Ownership: the iterator is the caller's, to be closed by estore_iter_close. Once the efile is closed it gives what is left, and then
+/// ESTORE_ERR_CLOSED.
+/// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
+/// ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_tail_iter(
+    file: *const efile,
+    after_seq: u64,
+    iter: *mut *mut estore_iter,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::tail(file, after_seq, iter, err) }
+}
+
 /// Counts the events of a range, as reading it now would give them.
 ///
 /// Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. count: where the number goes.

@@ -1,19 +1,22 @@
-//! `estore_iter`: the events of a snapshot, lent to the caller in batches or copied into columns.
+//! `estore_iter`: the events of a snapshot or of a tail, lent to the caller in batches or copied into columns.
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::{Mutex, TryLockError};
+use std::time::Duration;
 
 use super::error::{Failure, estore_error};
 use super::event::estore_event;
 use super::handle::{Handle, Opaque};
-use super::status::{ESTORE_END, ESTORE_OK, estore_status};
+use super::status::{ESTORE_END, ESTORE_GAP, ESTORE_OK, ESTORE_TIMEOUT, estore_status};
 use super::verify::{estore_gap_fn, tell_gap};
 use super::{check_array, close, put, require, with};
-use crate::Reader;
+use crate::{EventRef, Reader, Tail, Tailed};
 
-/// Events of a snapshot in order, made by estore_read_iter or efile_read_iter. Used by one thread at a time; keeps what it needs of its
-/// store alive, so the two may be closed in any order.
+/// Events in order: those of a snapshot by time, made by estore_read_iter or efile_read_iter, or those that arrive by seq, made by
+/// estore_tail_iter or efile_tail_iter. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any
+/// order.
 pub struct estore_iter {
     _opaque: [u8; 0],
 }
@@ -29,18 +32,28 @@ impl Opaque for estore_iter {
     }
 }
 
+/// As a timeout: none.
+pub const ESTORE_WAIT_FOREVER: u64 = u64::MAX;
+
 /// How many events are taken from the engine at once where the caller did not say how many: few enough to stay in the first cache.
 const AHEAD: usize = 256;
 
 pub(super) struct Iter {
-    reader: Reader,
-    /// Events that were taken ahead of the calls that ask for them, and how many of them were handed out. Their data is in the reader's
-    /// buffers (in `lent` in debug builds), which stay as they are until the reader is asked for its next batch: only once all these are
+    source: Source,
+    /// Events that were taken ahead of the calls that ask for them, and how many of them were handed out. Their data is in the source's
+    /// buffers (in `lent` in debug builds), which stay as they are until the source is asked for its next batch: only once all these are
     /// handed out.
     ahead: Vec<estore_event>,
     served: usize,
-    #[cfg(debug_assertions)]
+    /// What comes instead of events, and was met by a call that had some to answer with.
+    outcome: Option<estore_status>,
     lent: Lent,
+}
+
+/// Where the events come from.
+pub(super) enum Source {
+    Reader(Reader),
+    Tail(Tail),
 }
 
 // SAFETY: the pointers in `ahead` point into buffers that this very struct owns, and are followed by nobody but the caller, who uses an
@@ -48,29 +61,32 @@ pub(super) struct Iter {
 unsafe impl Send for Iter {}
 
 impl Iter {
-    /// Takes a batch of at most `max` events from the engine; empty at the end.
-    fn fetch(&mut self, max: usize, mut each: impl FnMut(estore_event)) -> Result<usize, Failure> {
-        let batch = self.reader.next_batch(max)?;
-        #[cfg(debug_assertions)]
-        let views = self.lent.copy(batch)?;
-        #[cfg(not(debug_assertions))]
-        let views = batch.iter().map(estore_event::of);
-        let mut n = 0;
-        let mut failure = None;
-        views.into_iter().for_each(|view| match view {
-            Ok(event) => {
-                each(event);
-                n += 1;
+    /// Takes a batch of at most `max` events from the engine. `Some` says what there is instead.
+    fn fetch(&mut self, max: usize, each: impl FnMut(estore_event)) -> Result<Option<estore_status>, Failure> {
+        match &mut self.source {
+            Source::Reader(reader) => {
+                let batch = reader.next_batch(max)?;
+                if batch.is_empty() {
+                    return Ok(Some(ESTORE_END));
+                }
+                self.lent.lend(batch.iter(), each)?;
             }
-            Err(e) => failure = Some(e),
-        });
-        failure.map_or(Ok(n), Err)
+            Source::Tail(tail) => match tail.next_batch(max)? {
+                Tailed::Events(batch) => self.lent.lend(batch.iter(), each)?,
+                Tailed::Gap => return Ok(Some(ESTORE_GAP)),
+                Tailed::Nothing => return Ok(Some(ESTORE_TIMEOUT)),
+            },
+        }
+        Ok(None)
     }
 
     /// Takes the next events ahead, if all that were are handed out.
-    fn fetch_ahead(&mut self, max: usize) -> Result<(), Failure> {
+    fn fetch_ahead(&mut self, max: usize) -> Result<Option<estore_status>, Failure> {
         if self.served < self.ahead.len() {
-            return Ok(());
+            return Ok(None);
+        }
+        if let Some(outcome) = self.outcome.take() {
+            return Ok(Some(outcome));
         }
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.clear();
@@ -80,26 +96,26 @@ impl Iter {
             ahead.clear();
         }
         self.ahead = ahead;
-        fetched.map(|_| ())
+        fetched
     }
 
-    fn next(&mut self) -> Result<Option<estore_event>, Failure> {
+    fn next(&mut self) -> Result<Given<estore_event>, Failure> {
         self.end_views();
-        self.fetch_ahead(AHEAD)?;
-        let event = self.ahead.get(self.served).copied();
-        if let Some(event) = event {
-            self.served += 1;
-            self.hand_out(&event);
+        if let Some(outcome) = self.fetch_ahead(AHEAD)? {
+            return Ok(Err(outcome));
         }
-        Ok(event)
+        let Some(event) = self.ahead.get(self.served).copied() else { return Ok(Err(ESTORE_END)) };
+        self.served += 1;
+        self.hand_out(&event);
+        Ok(Ok(event))
     }
 
-    /// Fills the caller's array; 0 at the end.
+    /// Fills the caller's array; answers with how many events.
     ///
     /// # Safety
     ///
     /// `events` is valid for writes of `capacity` elements.
-    unsafe fn next_batch(&mut self, events: *mut estore_event, capacity: usize) -> Result<usize, Failure> {
+    unsafe fn next_batch(&mut self, events: *mut estore_event, capacity: usize) -> Result<Given<usize>, Failure> {
         self.end_views();
         let mut n = 0;
         let mut write = |event: estore_event| {
@@ -112,28 +128,35 @@ impl Iter {
         if let Some(rest) = self.ahead.get(self.served..).filter(|rest| !rest.is_empty()) {
             rest.iter().take(capacity).copied().for_each(&mut write);
             self.served += n;
-        } else {
-            self.fetch(capacity, write)?;
+        } else if let Some(outcome) = self.outcome.take() {
+            return Ok(Err(outcome));
+        } else if let Some(outcome) = self.fetch(capacity, write)? {
+            return Ok(Err(outcome));
         }
         for index in 0..n {
             // SAFETY: written just now.
             let event = unsafe { events.add(index).read() };
             self.hand_out(&event);
         }
-        Ok(n)
+        Ok(Ok(n))
     }
 
-    /// Copies the next events into columns, as many as fit. The answer is `None` at the end.
+    /// Copies the next events into columns, as many as fit.
     ///
     /// # Safety
     ///
     /// As [`Columns`] says.
-    unsafe fn next_columns(&mut self, columns: &Columns) -> Result<Option<Filled>, Failure> {
+    unsafe fn next_columns(&mut self, columns: &Columns) -> Result<Given<Filled>, Failure> {
         self.end_views();
         let mut filled = Filled::default();
         while filled.events < columns.capacity {
             match self.fetch_ahead(AHEAD.min(columns.capacity - filled.events)) {
-                Ok(()) => {}
+                Ok(None) => {}
+                Ok(outcome) if filled.events > 0 => {
+                    self.outcome = outcome;
+                    break;
+                }
+                Ok(Some(outcome)) => return Ok(Err(outcome)),
                 // The failure stays, and is the answer of the next call.
                 Err(_) if filled.events > 0 => break,
                 Err(failure) => return Err(failure),
@@ -154,27 +177,56 @@ impl Iter {
                 }
                 break;
             }
-            if taken == 0 {
-                return Ok((filled.events > 0).then_some(filled));
+        }
+        Ok(Ok(filled))
+    }
+
+    /// Waits for something to give. Whether there is.
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<bool, Failure> {
+        self.end_views();
+        if self.served < self.ahead.len() || self.outcome == Some(ESTORE_GAP) {
+            return Ok(true);
+        }
+        match &mut self.source {
+            Source::Reader(_) => Ok(true),
+            Source::Tail(tail) => {
+                self.outcome = None;
+                Ok(tail.wait(timeout)?)
             }
         }
-        Ok(Some(filled))
+    }
+
+    /// Up to which seq the source has shown what there is.
+    fn snapshot_seq(&self) -> u64 {
+        match &self.source {
+            Source::Reader(reader) => reader.snapshot_seq(),
+            Source::Tail(tail) => self.ahead.get(self.served).map_or_else(|| tail.last_seq(), |next| next.seq - 1),
+        }
     }
 
     /// The views that the last call handed out end here, as the header says. A debug build overwrites them, so that a program which
     /// keeps one for too long fails in its tests.
     fn end_views(&mut self) {
-        #[cfg(debug_assertions)]
         self.lent.scribble();
     }
 
     /// Remembers a view that is handed out, in debug builds.
     fn hand_out(&mut self, event: &estore_event) {
-        #[cfg(debug_assertions)]
-        self.lent.handed_out.push((event.data, event.len as usize));
-        #[cfg(not(debug_assertions))]
-        let _ = event;
+        self.lent.hand_out(event);
     }
+}
+
+/// What was asked for, or the outcome that says why there is nothing.
+type Given<T> = Result<T, estore_status>;
+
+/// Hands views on, or the failure that one of them is.
+fn hand_on(views: impl IntoIterator<Item = Result<estore_event, Failure>>, mut each: impl FnMut(estore_event)) -> Result<(), Failure> {
+    let mut failure = None;
+    views.into_iter().for_each(|view| match view {
+        Ok(event) => each(event),
+        Err(e) => failure = Some(e),
+    });
+    failure.map_or(Ok(()), Err)
 }
 
 /// The caller's columns.
@@ -239,7 +291,23 @@ impl Columns {
     }
 }
 
-/// Debug builds lend from a copy, since the reader's own buffers are not theirs to overwrite.
+/// What lends events to the caller: the source's own buffers.
+#[cfg(not(debug_assertions))]
+#[derive(Default)]
+struct Lent;
+
+#[cfg(not(debug_assertions))]
+impl Lent {
+    fn lend<'a>(&mut self, events: impl Iterator<Item = EventRef<'a>>, each: impl FnMut(estore_event)) -> Result<(), Failure> {
+        hand_on(events.map(estore_event::of), each)
+    }
+
+    fn hand_out(&mut self, _event: &estore_event) {}
+
+    fn scribble(&mut self) {}
+}
+
+/// Debug builds lend from a copy, since the source's own buffers are not theirs to overwrite.
 #[cfg(debug_assertions)]
 #[derive(Default)]
 struct Lent {
@@ -251,19 +319,22 @@ struct Lent {
 
 #[cfg(debug_assertions)]
 impl Lent {
-    fn copy(&mut self, batch: crate::Batch<'_>) -> Result<Vec<Result<estore_event, Failure>>, Failure> {
+    fn lend<'a>(&mut self, events: impl Iterator<Item = EventRef<'a>> + Clone, each: impl FnMut(estore_event)) -> Result<(), Failure> {
         self.bytes.clear();
-        self.bytes.reserve(batch.iter().map(|event| event.data.len()).sum());
-        let mut views = Vec::with_capacity(batch.len());
-        for event in batch.iter() {
+        self.bytes.reserve(events.clone().map(|event| event.data.len()).sum());
+        let views = events.map(|event| {
             let at = self.bytes.len();
             // The room was reserved, so the bytes don't move and earlier views stay valid.
             self.bytes.extend_from_slice(event.data);
             // One provenance for reading and overwriting: that of the whole vector.
             let data = self.bytes.as_mut_ptr().wrapping_add(at).cast_const();
-            views.push(estore_event::of(event).map(|view| estore_event { data, ..view }));
-        }
-        Ok(views)
+            estore_event::of(event).map(|view| estore_event { data, ..view })
+        });
+        hand_on(views, each)
+    }
+
+    fn hand_out(&mut self, event: &estore_event) {
+        self.handed_out.push((event.data, event.len as usize));
     }
 
     fn scribble(&mut self) {
@@ -277,15 +348,10 @@ impl Lent {
     }
 }
 
-/// A reader as a handle for the caller.
-pub(super) fn make(reader: Reader) -> *mut estore_iter {
-    Handle::make(Mutex::new(Iter {
-        reader,
-        ahead: Vec::new(),
-        served: 0,
-        #[cfg(debug_assertions)]
-        lent: Lent::default(),
-    }))
+/// A source as a handle for the caller.
+pub(super) fn make(source: Source) -> *mut estore_iter {
+    let lent = Lent::default();
+    Handle::make(Mutex::new(Iter { source, ahead: Vec::new(), served: 0, outcome: None, lent }))
 }
 
 /// Runs a call on an iterator, which one thread uses at a time.
@@ -312,18 +378,23 @@ unsafe fn exclusively(
 /// freely, and no event is lost or repeated.
 ///
 /// Arguments: iter. event: where the event goes.
-/// Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again. *event is as it was unless ESTORE_OK is returned.
+/// Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again; of a tail, which has no end, ESTORE_TIMEOUT if there is
+/// nothing for now, and ESTORE_GAP, once, if events were deleted before it gave them. *event is as it was unless ESTORE_OK is returned.
 /// Ownership: event->data is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug builds
 /// of the library overwrite it then).
 /// Threads: any, one at a time on one iterator.
-/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
-/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole
+/// event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed); ESTORE_ERR_GONE;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut estore_event, err: *mut estore_error) -> estore_status {
     let body = |iter: &mut Iter| {
         require(event, "event")?;
-        let Some(next) = iter.next()? else { return Ok(ESTORE_END) };
+        let next = match iter.next()? {
+            Ok(next) => next,
+            Err(outcome) => return Ok(outcome),
+        };
         // SAFETY: not NULL, so valid for writes.
         unsafe { event.write(next) };
         Ok(ESTORE_OK)
@@ -336,13 +407,14 @@ pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut es
 ///
 /// Arguments: iter. events: an array of the caller. capacity: its length, at least 1; 256 is a good one. n: where the number of events
 /// goes.
-/// Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again. *n is as it was unless ESTORE_OK is
-/// returned.
+/// Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again; of a tail ESTORE_TIMEOUT and ESTORE_GAP
+/// as estore_iter_next. *n is as it was unless ESTORE_OK is returned.
 /// Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug
 /// builds of the library overwrite it then). The array is the caller's.
 /// Threads: any, one at a time on one iterator.
-/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
-/// before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
+/// (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_next_batch(
@@ -359,10 +431,10 @@ pub unsafe extern "C" fn estore_iter_next_batch(
         check_array(events, capacity, "events")?;
         require(n, "n")?;
         // SAFETY: not NULL, so valid for writes of its capacity.
-        let filled = unsafe { iter.next_batch(events, capacity) }?;
-        if filled == 0 {
-            return Ok(ESTORE_END);
-        }
+        let filled = match unsafe { iter.next_batch(events, capacity) }? {
+            Ok(filled) => filled,
+            Err(outcome) => return Ok(outcome),
+        };
         // SAFETY: not NULL, so valid for writes.
         unsafe { n.write(filled) };
         Ok(ESTORE_OK)
@@ -380,12 +452,13 @@ pub unsafe extern "C" fn estore_iter_next_batch(
 /// for the data and its length in bytes; data_capacity 0 ignores the pointer. n: where the number of events goes. data_len: where the
 /// number of bytes of data goes, or NULL.
 /// Returns: ESTORE_OK, *n events in the columns and *data_len set. *n is 0 only if not even the data of the next event fits: no event is
-/// taken, and *data_len is how many bytes it has. ESTORE_END at the end, again and again. *n and *data_len are as they were unless ESTORE_OK
-/// is returned.
+/// taken, and *data_len is how many bytes it has. ESTORE_END at the end, again and again; of a tail ESTORE_TIMEOUT and ESTORE_GAP as
+/// estore_iter_next. *n and *data_len are as they were unless ESTORE_OK is returned.
 /// Ownership: the columns and the data are the caller's and stay. Events given before as views end here.
 /// Threads: any, one at a time on one iterator.
-/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event
-/// before the damage); ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
+/// (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_next_columns(
@@ -413,7 +486,10 @@ pub unsafe extern "C" fn estore_iter_next_columns(
         }
         let columns = Columns { times, seqs, ids, offsets, capacity, data, data_capacity };
         // SAFETY: the columns are as the header asks.
-        let Some(filled) = unsafe { iter.next_columns(&columns) }? else { return Ok(ESTORE_END) };
+        let filled = match unsafe { iter.next_columns(&columns) }? {
+            Ok(filled) => filled,
+            Err(outcome) => return Ok(outcome),
+        };
         // SAFETY: not NULL, so valid for writes; NULL or valid for writes.
         unsafe {
             n.write(filled.events);
@@ -425,7 +501,55 @@ pub unsafe extern "C" fn estore_iter_next_columns(
     unsafe { exclusively(iter, err, body) }
 }
 
-/// Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one.
+/// Waits until a tail has something to give: events, or the news that some were deleted. Returns at once if it has, and of an iterator over a
+/// range.
+///
+/// Arguments: iter. timeout_ms: at most so many milliseconds; 0 does not wait, ESTORE_WAIT_FOREVER sets no limit.
+/// Returns: ESTORE_OK if there is something, to be taken by the calls above; ESTORE_TIMEOUT if nothing came in this time.
+/// Ownership: borrows iter. Events given before end here.
+/// Threads: any, one at a time on one iterator. Another thread ends the waiting by closing the store.
+/// Statuses: ESTORE_OK; ESTORE_TIMEOUT; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_CLOSED; ESTORE_ERR_GONE;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_wait(iter: *mut estore_iter, timeout_ms: u64, err: *mut estore_error) -> estore_status {
+    let body = |iter: &mut Iter| {
+        let timeout = (timeout_ms != ESTORE_WAIT_FOREVER).then(|| Duration::from_millis(timeout_ms));
+        Ok(if iter.wait(timeout)? { ESTORE_OK } else { ESTORE_TIMEOUT })
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Gives a descriptor for event loops (poll, epoll, select): it is readable from when a tail may have something to give until a call has
+/// answered ESTORE_TIMEOUT. So: poll; take events until ESTORE_TIMEOUT; poll again. In a store opened for reading only with
+/// estore_options_set_background off, estore_tick finds out what there is.
+///
+/// Arguments: iter: of a tail. fd: where the descriptor goes.
+/// Returns: ESTORE_OK and *fd set, the same each time; on failure *fd is as it was.
+/// Ownership: the descriptor is the iterator's and closed with it: only to be polled, never read from or closed.
+/// Threads: any, one at a time on one iterator. The descriptor itself may be polled by any thread, also during other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also of an iterator that is no tail); ESTORE_ERR_IO (no descriptors left); ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_iter_fd(iter: *mut estore_iter, fd: *mut c_int, err: *mut estore_error) -> estore_status {
+    let body = |iter: &mut Iter| {
+        require(fd, "fd")?;
+        let Source::Tail(tail) = &iter.source else {
+            return Err(Failure::invalid("an iterator over a range has nothing to wait for; only one of a tail has a descriptor"));
+        };
+        let descriptor = tail.fd()?.as_raw_fd();
+        // SAFETY: not NULL, so valid for writes.
+        unsafe { fd.write(descriptor) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { exclusively(iter, err, body) }
+}
+
+/// Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one. Of a tail:
+/// up to which seq it has given every event, so where another tail goes on.
 ///
 /// Arguments: iter. seq: where the number goes.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -437,7 +561,7 @@ pub unsafe extern "C" fn estore_iter_next_columns(
 pub unsafe extern "C" fn estore_iter_snapshot_seq(iter: *const estore_iter, seq: *mut u64, err: *mut estore_error) -> estore_status {
     let body = |iter: &mut Iter| {
         require(seq, "seq")?;
-        let snapshot = iter.reader.snapshot_seq();
+        let snapshot = iter.snapshot_seq();
         // SAFETY: not NULL, so valid for writes.
         unsafe { seq.write(snapshot) };
         Ok(ESTORE_OK)
@@ -465,7 +589,10 @@ pub unsafe extern "C" fn estore_iter_gaps(
     err: *mut estore_error,
 ) -> estore_status {
     let body = |iter: &mut Iter| {
-        let gaps = iter.reader.gaps();
+        let gaps = match &iter.source {
+            Source::Reader(reader) => reader.gaps(),
+            Source::Tail(_) => &[],
+        };
         for gap in gaps {
             // SAFETY: a function as the header asks for.
             unsafe { tell_gap(on_gap, userdata, gap) };

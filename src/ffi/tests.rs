@@ -1,7 +1,7 @@
 //! The promises of the C layer that need its insides: the header is the code's, each comment is whole, no panic gets out.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 use std::path::Path;
 use std::{fs, ptr};
 
@@ -136,6 +136,7 @@ struct Fixture {
     path: Vec<u8>,
     store: *mut estore,
     file: *mut efile,
+    descriptor: c_int,
     store_iter: *mut estore_iter,
     file_iter: *mut estore_iter,
     options: *mut estore_options,
@@ -174,6 +175,7 @@ impl Fixture {
             path: Vec::new(),
             store: ptr::null_mut(),
             file: ptr::null_mut(),
+            descriptor: -1,
             store_iter: ptr::null_mut(),
             file_iter: ptr::null_mut(),
             options: ptr::null_mut(),
@@ -250,6 +252,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_last_seq true |f| (f.store, &mut f.number, &mut f.err);
         estore_durable_seq true |f| (f.store, &mut f.number, &mut f.err);
         estore_read_iter true |f| (f.store, 0, 1, 0, 0, &mut f.store_iter, &mut f.err);
+        estore_tail_iter true |f| (f.store, 0, &mut f.store_iter, &mut f.err);
         estore_count true |f| (f.store, 0, 1, &mut f.number, &mut f.err);
         estore_stats true |f| (f.store, &mut f.number, 1, &mut f.size, &mut f.err);
         estore_verify true |f| (f.store, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
@@ -261,6 +264,8 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_iter_next true |f| (f.store_iter, &mut f.event, &mut f.err);
         estore_iter_next_batch true |f| (f.store_iter, &mut f.event, 1, &mut f.size, &mut f.err);
         estore_iter_next_columns true |f| (f.store_iter, &mut f.number, &mut f.number, ptr::null_mut(), ptr::null_mut(), 1, ptr::null_mut(), 0, &mut f.size, &mut f.size, &mut f.err);
+        estore_iter_wait true |f| (f.store_iter, 0, &mut f.err);
+        estore_iter_fd true |f| (f.store_iter, &mut f.descriptor, &mut f.err);
         estore_iter_snapshot_seq true |f| (f.store_iter, &mut f.number, &mut f.err);
         estore_iter_gaps true |f| (f.store_iter, None, ptr::null_mut(), &mut f.size, &mut f.err);
         estore_iter_close true |f| (&mut f.store_iter, &mut f.err);
@@ -272,6 +277,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         efile_last_seq true |f| (f.file, &mut f.number, &mut f.err);
         efile_durable_seq true |f| (f.file, &mut f.number, &mut f.err);
         efile_read_iter true |f| (f.file, 0, 1, 0, 0, &mut f.file_iter, &mut f.err);
+        efile_tail_iter true |f| (f.file, 0, &mut f.file_iter, &mut f.err);
         efile_count true |f| (f.file, 0, 1, &mut f.number, &mut f.err);
         efile_stats true |f| (f.file, &mut f.number, 1, &mut f.size, &mut f.err);
         efile_verify true |f| (f.file, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);

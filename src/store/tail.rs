@@ -161,7 +161,7 @@ impl Tail {
     /// A handle that was opened for reading only with [`Options::background`](crate::Options::background) off finds out in `tick`.
     ///
     /// Errors: [`Error::Io`] if the process has no descriptor left.
-    pub fn descriptor(&self) -> Result<BorrowedFd<'_>> {
+    pub fn fd(&self) -> Result<BorrowedFd<'_>> {
         self.core.check_callable()?;
         self.core.descriptor_of(&self.waiter)
     }

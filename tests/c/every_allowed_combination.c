@@ -110,6 +110,32 @@ static void read_it(const struct target *target, unsigned round)
     FINE(estore_iter_close(&iter, to));
 }
 
+static void tail(const struct target *target, unsigned round)
+{
+    estore_iter *iter = NULL;
+    estore_event events[16];
+    estore_status status;
+    uint64_t seq;
+    size_t n, sum = 0;
+    int fd;
+    FINE(CALL(last_seq, &seq, to));
+    FINE(CALL(tail_iter, seq > 100 ? seq - 100 : 0, &iter, to));
+    if (round % 2)
+        FINE(estore_iter_fd(iter, &fd, to));
+    do {
+        status = estore_iter_next_batch(iter, events, IN(events), &n, NULL);
+        if (status == ESTORE_OK) {
+            CHECK(events[0].seq + 100 > seq);
+            seq = events[n - 1].seq;
+            sum += n;
+        }
+    } while (sum < 500 && (status == ESTORE_OK || status == ESTORE_GAP));
+    CHECK(status == ESTORE_OK || status == ESTORE_TIMEOUT);
+    status = estore_iter_wait(iter, round % 2, NULL);
+    CHECK(status == ESTORE_OK || status == ESTORE_TIMEOUT);
+    FINE(estore_iter_close(&iter, to));
+}
+
 static void count(const struct target *target, unsigned round)
 {
     uint64_t events;
@@ -156,7 +182,7 @@ static void delete_before(const struct target *target, unsigned round)
 typedef void (*operation)(const struct target *, unsigned);
 
 static const operation operations[] = {append,  append_absent, sync_it, tick,   last_seq, durable_seq,
-                                       read_it, count,         stats,   verify, compact, splits,   delete_before};
+                                       read_it, tail,          count,   stats,  verify,   compact,     splits, delete_before};
 
 struct work {
     const struct target *target;

@@ -9,7 +9,7 @@
 
 static estore *store;
 static efile *file;
-static estore_iter *iter;
+static estore_iter *iter, *tail;
 static estore_options *options;
 
 static void child(void)
@@ -17,6 +17,7 @@ static void child(void)
     estore_event event = event_at(9, 9, "from the child");
     uint64_t n = 7;
     size_t count = 7;
+    int fd = 7;
     estore_iter *none = NULL;
     estore *locked = NULL, *own = NULL;
 
@@ -28,6 +29,7 @@ static void child(void)
     ANSWERS(ESTORE_ERR_FORKED, estore_last_seq(store, &n, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_durable_seq(store, &n, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_read_iter(store, 0, 9, ESTORE_READ_FORWARD, 0, &none, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_tail_iter(store, 0, &none, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_count(store, 0, 9, &n, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_stats(store, NULL, 0, &count, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_verify(store, NULL, NULL, NULL, NULL, &err));
@@ -40,19 +42,25 @@ static void child(void)
     ANSWERS(ESTORE_ERR_FORKED, efile_last_seq(file, &n, &err));
     ANSWERS(ESTORE_ERR_FORKED, efile_durable_seq(file, &n, &err));
     ANSWERS(ESTORE_ERR_FORKED, efile_read_iter(file, 0, 9, ESTORE_READ_FORWARD, 0, &none, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_tail_iter(file, 0, &none, &err));
     ANSWERS(ESTORE_ERR_FORKED, efile_count(file, 0, 9, &n, &err));
     ANSWERS(ESTORE_ERR_FORKED, efile_stats(file, NULL, 0, &count, &err));
     ANSWERS(ESTORE_ERR_FORKED, efile_verify(file, NULL, NULL, NULL, NULL, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_next(iter, &event, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_next_batch(iter, &event, 1, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_wait(iter, ESTORE_WAIT_FOREVER, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_fd(tail, &fd, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_snapshot_seq(iter, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_next(tail, &event, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_iter_wait(tail, ESTORE_WAIT_FOREVER, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_gaps(iter, NULL, NULL, &count, &err));
     CHECK(count == 7 && none == NULL);
     CHECK(n == 7);
     OK(estore_close(&store, &err));
     OK(efile_close(&file, &err));
     OK(estore_iter_close(&iter, &err));
-    CHECK(store == NULL && file == NULL && iter == NULL);
+    OK(estore_iter_close(&tail, &err));
+    CHECK(store == NULL && file == NULL && iter == NULL && tail == NULL);
 
     /* The parent still holds its lock. */
     ANSWERS(ESTORE_ERR_LOCKED, estore_open("store", 5, options, &locked, &err));
@@ -73,6 +81,7 @@ int main(void)
     OK(efile_open("efile", 5, NULL, &file, &err));
     append_text(store, 1, "a");
     OK(estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err));
+    OK(estore_tail_iter(store, 0, &tail, &err));
 
     CHECK(pipe(pipe_ends) == 0);
     pid = fork();
@@ -91,6 +100,9 @@ int main(void)
     OK(efile_append(file, &event, 1, NULL, &err));
     OK(estore_sync(store, NULL, &err));
     CHECK(strcmp(all_data(iter), "a") == 0);
+    OK(estore_iter_next(tail, &event, &err));
+    CHECK(has_data(&event, "a"));
+    OK(estore_iter_close(&tail, &err));
     CHECK(strcmp(read_data(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0), "a c") == 0);
     OK(estore_close(&store, &err));
     OK(efile_close(&file, &err));

@@ -64,6 +64,7 @@ static void stores(void)
     estore_event event = event_at(1, 1, "a");
     uint64_t number = 7;
     size_t n = 7;
+    int fd = 7;
 
     REFUSED_WITH_REASON(estore_open(NULL, 0, NULL, NULL, &err));
     REFUSED_WITH_REASON(estore_open(NULL, 5, NULL, &store, &err));
@@ -91,6 +92,9 @@ static void stores(void)
     REFUSED_WITH_REASON(estore_read_iter(NULL, 0, 1, 0, 0, &iter, &err));
     REFUSED_WITH_REASON(estore_read_iter(store, 0, 1, 0, 0, NULL, &err));
     REFUSED(estore_read_iter(NULL, 0, 1, 0, 0, NULL, NULL));
+    REFUSED_WITH_REASON(estore_tail_iter(NULL, 0, &iter, &err));
+    REFUSED_WITH_REASON(estore_tail_iter(store, 0, NULL, &err));
+    REFUSED(estore_tail_iter(NULL, 0, NULL, NULL));
     REFUSED_WITH_REASON(estore_count(NULL, 0, 1, &number, &err));
     REFUSED_WITH_REASON(estore_count(store, 0, 1, NULL, &err));
     REFUSED(estore_count(NULL, 0, 1, NULL, NULL));
@@ -123,6 +127,11 @@ static void stores(void)
     REFUSED_WITH_REASON(estore_iter_next_columns(iter, NULL, NULL, NULL, NULL, 1, NULL, 0, NULL, &n, &err));
     REFUSED_WITH_REASON(estore_iter_next_columns(iter, NULL, NULL, NULL, &number, 1, NULL, 1, &n, &n, &err));
     REFUSED(estore_iter_next_columns(NULL, NULL, NULL, NULL, NULL, 1, NULL, 0, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(estore_iter_wait(NULL, 0, &err));
+    REFUSED(estore_iter_wait(NULL, ESTORE_WAIT_FOREVER, NULL));
+    REFUSED_WITH_REASON(estore_iter_fd(NULL, &fd, &err));
+    REFUSED_WITH_REASON(estore_iter_fd(iter, NULL, &err));
+    REFUSED(estore_iter_fd(NULL, NULL, NULL));
     REFUSED_WITH_REASON(estore_iter_snapshot_seq(NULL, &number, &err));
     REFUSED_WITH_REASON(estore_iter_snapshot_seq(iter, NULL, &err));
     REFUSED(estore_iter_snapshot_seq(NULL, NULL, NULL));
@@ -176,6 +185,8 @@ static void efiles(void)
     REFUSED_WITH_REASON(efile_durable_seq(file, NULL, &err));
     REFUSED_WITH_REASON(efile_read_iter(NULL, 0, 1, 0, 0, &iter, &err));
     REFUSED_WITH_REASON(efile_read_iter(file, 0, 1, 0, 0, NULL, &err));
+    REFUSED_WITH_REASON(efile_tail_iter(NULL, 0, &iter, &err));
+    REFUSED_WITH_REASON(efile_tail_iter(file, 0, NULL, &err));
     REFUSED_WITH_REASON(efile_count(NULL, 0, 1, &number, &err));
     REFUSED_WITH_REASON(efile_count(file, 0, 1, NULL, &err));
     REFUSED_WITH_REASON(efile_stats(NULL, &number, 1, &n, &err));
