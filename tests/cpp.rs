@@ -49,6 +49,7 @@ programs! {
     numbers_of_a_store;
     reading;
     round_trip_in_order;
+    tail;
     times;
     verify_and_salvage;
     without_exceptions with "-fno-exceptions";

@@ -32,10 +32,10 @@
  *
  * HANDLES
  *
- * store, efile, reader and options own a handle each. They move and do not copy, and may end in any order: a reader goes on when its store
- * has been closed. A destructor closes without a word; close() tells whether it worked, which matters for a store that was written to.
+ * store, efile, reader, tail and options own a handle each. They move and do not copy, and may end in any order: a reader goes on when its
+ * store has been closed. A destructor closes without a word; close() tells whether it worked, which matters for a store that was written to.
  * Whatever is asked of a handle that was closed or moved from fails with errc::closed. What estore.h says of threads and fork holds here
- * too: a store is used by any number of threads at once, options and readers by one at a time; nobody else may use a handle while it is
+ * too: a store is used by any number of threads at once, options, readers and tails by one at a time; nobody else may use a handle while it is
  * closed, moved or destroyed.
  *
  * EVENTS ARE VIEWS
@@ -59,7 +59,7 @@
  *     if (auto seq = store->append(batch); !seq) return complain(seq.error().what());
  *
  * In the text below "returns" means the value, and "fails" means throwing or returning an error. Only two things differ otherwise, both
- * said where they are: a loop over a reader, and options. Statuses that a function may fail with are those of the C function that it names.
+ * said where they are: a loop over a reader or tail, and options. Statuses that a function may fail with are those of the C function that it names.
  * Running out of memory throws std::bad_alloc, or ends a program that has no exceptions.
  *
  * TIMES
@@ -112,8 +112,12 @@ inline namespace returning {
 
 /* Errors */
 
-/** What went wrong, in one word: the negative statuses of estore.h, where each is explained. A later library may have more. */
+/**
+ * What went wrong, in one word: the negative statuses of estore.h, where each is explained, and the gap of a tail. A later library may have
+ * more.
+ */
 enum class errc : std::int32_t {
+    gap = ESTORE_GAP,
     invalid = ESTORE_ERR_INVALID,
     io = ESTORE_ERR_IO,
     corrupt = ESTORE_ERR_CORRUPT,
@@ -205,6 +209,8 @@ public:
     explicit error_of(const error &e) : error(e) {}
 };
 
+/** Events were deleted before a tail gave them. Told once: asked again, the tail goes on. */
+using gap_error = error_of<errc::gap>;
 /** An argument that can never work. */
 using invalid_error = error_of<errc::invalid>;
 /** The operating system refused something: see os_errno(). */
@@ -329,7 +335,7 @@ template <class T>
 result<T> fail(const error &e)
 {
 #if ESTOREPP_EXCEPTIONS
-    raise_one_of<errc::invalid, errc::io, errc::corrupt, errc::not_found, errc::exists, errc::locked, errc::read_only, errc::no_space,
+    raise_one_of<errc::gap, errc::invalid, errc::io, errc::corrupt, errc::not_found, errc::exists, errc::locked, errc::read_only, errc::no_space,
                  errc::poisoned, errc::outcome_unknown, errc::too_large, errc::settings, errc::newer_format, errc::foreign_files,
                  errc::not_a_folder, errc::too_many_chunks, errc::closed, errc::forked, errc::panic, errc::gone, errc::not_a_store,
                  errc::permission, errc::range>(e);
@@ -351,7 +357,7 @@ struct answer {
     T value{};
     estore_error err = ESTORE_ERROR_INIT;
 
-    bool failed() const noexcept { return status < 0; }
+    bool failed() const noexcept { return status < 0 || status == ESTORE_GAP; }
     error what() const { return {status, err.message, err.os_errno, err.offset}; }
 
     result<T> give() const { return failed() ? fail<T>(what()) : result<T>(value); }
@@ -998,54 +1004,49 @@ struct columns {
     byte_view data_of(std::size_t i) const noexcept { return {data.data() + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])}; }
 };
 
+namespace detail {
+
 /**
- * Events of a snapshot in order, made by store::read. A range to loop over once:
- *
- *     for (const event &e : store.read(from, to)) ...
- *
- * The loop asks the library for 256 events at a time and fails where they end in an error. Without exceptions it ends there instead:
- * ask failure() afterwards. A loop that was left by break may be taken up again by another: it goes on with the next event. Loops, next(),
+ * What reader and tail have in common. Events are views: those that came before end with the next one, or with this. Loops, next(),
  * next_batch() and next_columns() may be mixed, and no event is lost or repeated.
- *
- * Events are views: those that came before end with the next one, or with this. Used by one thread at a time. May outlive its store.
- * Fails with corrupt, io, gone, permission and others (estore_iter_next_batch).
  */
-class reader {
+template <class Self>
+class event_source {
 public:
     /** How many events a loop asks the library for at a time. */
     static constexpr std::size_t batch_size = 256;
 
-    /** The next event, or nullptr at the end. The pointer is good until the next call. */
+    /** The next event, or nullptr if there is none: at the end of a reader, for now in a tail. The pointer is good until the next call. */
     result<const event *> next()
     {
         // Nearly always; small enough to be inlined into a loop.
-        if (batch_ && batch_->given < batch_->filled)
+        if (is_ahead())
             return &batch_->events[batch_->given++];
-        return first_of_next_batch();
+        return first_of_next_batch().give();
     }
 
     /**
-     * Fills a vector or array of the caller with the next events; returns how many there are, 0 only at the end. A short batch means
-     * nothing. An empty vector fails with errc::invalid.
+     * Fills a vector or array of the caller with the next events; returns how many there are, 0 only where next() gives nullptr. A short
+     * batch means nothing. An empty vector fails with errc::invalid.
      */
     result<std::size_t> next_batch(view<event> events)
     {
-        if (!batch_ || batch_->given == batch_->filled || events.empty())
+        if (!is_ahead() || events.empty())
             return fetch(events).give();
         // First what a loop has fetched and not given yet. Its data is still good: nothing is asked of the library.
         std::size_t n = 0;
-        while (n < events.size() && batch_->given < batch_->filled)
+        while (n < events.size() && is_ahead())
             events[n++] = batch_->events[batch_->given++];
         return n;
     }
 
     /**
-     * Copies at most max of the next events into columns, in place of what was in them; returns how many there are, 0 only at the end
-     * (estore_iter_next_columns). A max of 0 fails with errc::invalid. After a failure nothing is in the columns.
+     * Copies at most max of the next events into columns, in place of what was in them; returns how many there are, 0 only where next()
+     * gives nullptr (estore_iter_next_columns). A max of 0 fails with errc::invalid. After a failure nothing is in the columns.
      */
     result<std::size_t> next_columns(columns &into, std::size_t max = 4096)
     {
-        if (batch_ && batch_->given < batch_->filled && max > 0)
+        if (is_ahead() && max > 0)
             return give_ahead(into, max);
         into.times.resize(max);
         into.seqs.resize(max);
@@ -1072,33 +1073,10 @@ public:
         }
     }
 
-    /** Up to which seq this shows the store (estore_iter_snapshot_seq). */
-    result<std::uint64_t> snapshot_seq() const { return handle_.template ask<std::uint64_t>(::estore_iter_snapshot_seq).give(); }
-
-    /**
-     * Calls on_gap(const gap &) for each gap that a salvaging reader has left so far, all once it has come to its end; returns how many
-     * (estore_iter_gaps). on_gap must not use this reader; what it throws is thrown from here. Events given before stay valid.
-     */
-    template <class F>
-    result<std::size_t> gaps(F &&on_gap) const
-    {
-        detail::callback<F> callback{on_gap};
-        void *userdata = &callback;
-        const auto n = handle_.template ask<std::size_t>(::estore_iter_gaps, &detail::callback<F>::on_gap, userdata);
-        detail::rethrow(callback.thrown);
-        return n.give();
-    }
-
-    /** Only counts them. */
-    result<std::size_t> gaps() const
-    {
-        return gaps([](const gap &) {});
-    }
-
     /** Without exceptions: why a loop ended before the last event; nullptr if it did not. */
     const error *failure() const noexcept { return failure_.get(); }
 
-    /** Ends the reader and its events. Closing twice is fine. */
+    /** Ends this and its events. Closing twice is fine. */
     result<void> close()
     {
         batch_.reset();
@@ -1125,7 +1103,7 @@ public:
         pointer operator->() const noexcept { return event_; }
         iterator &operator++()
         {
-            event_ = reader_->step();
+            event_ = source_->step();
             return *this;
         }
         void operator++(int) { ++*this; }
@@ -1138,22 +1116,43 @@ public:
 #endif
 
     private:
-        friend class reader;
-        explicit iterator(reader &of) : reader_(&of), event_(of.step()) {}
+        friend class event_source;
+        explicit iterator(Self &of) : source_(&of), event_(of.step()) {}
 
-        reader *reader_ = nullptr;
+        Self *source_ = nullptr;
         const event *event_ = nullptr;
     };
 
     /** Takes the next event. */
-    iterator begin() { return iterator(*this); }
+    iterator begin() { return iterator(static_cast<Self &>(*this)); }
     sentinel end() const noexcept { return {}; }
 
-private:
-    template <class Self, class Api>
-    friend class detail::basic_store;
+protected:
+    event_source(::estore_iter *handle, std::shared_ptr<const log_function> log) : handle_(handle, std::move(log)) {}
 
-    reader(::estore_iter *handle, std::shared_ptr<const log_function> log) : handle_(handle, std::move(log)) {}
+    // Whether loops and next() have fetched events that they have not given yet.
+    bool is_ahead() const noexcept { return batch_ && batch_->given < batch_->filled; }
+
+    // The next event; nullptr if there is none.
+    answer<const event *> take()
+    {
+        if (!is_ahead())
+            return first_of_next_batch();
+        answer<const event *> a;
+        a.value = &batch_->events[batch_->given++];
+        return a;
+    }
+
+    // Ends a loop with a failure.
+    const event *end_with(const error &e)
+    {
+#if ESTOREPP_EXCEPTIONS
+        return fail<const event *>(e);
+#else
+        failure_ = std::make_unique<error>(e);
+        return nullptr;
+#endif
+    }
 
     // What loops and next() have fetched, and how much of it they have given.
     struct batch {
@@ -1162,22 +1161,29 @@ private:
         std::size_t filled = 0;
     };
 
-    result<const event *> first_of_next_batch()
+    owned<::estore_iter, &::estore_iter_close> handle_;
+    std::unique_ptr<batch> batch_;
+    std::unique_ptr<error> failure_;
+
+private:
+    answer<const event *> first_of_next_batch()
     {
         if (!batch_)
             batch_ = std::make_unique<batch>();
         batch_->given = batch_->filled = 0;
         const auto n = fetch(batch_->events);
-        if (n.failed())
-            return detail::fail<const event *>(n.what());
-        if (n.status == ESTORE_END)
-            return nullptr;
-        batch_->filled = n.value;
-        return &batch_->events[batch_->given++];
+        answer<const event *> a;
+        a.status = n.status;
+        a.err = n.err;
+        if (n.status == ESTORE_OK) {
+            batch_->filled = n.value;
+            a.value = &batch_->events[batch_->given++];
+        }
+        return a;
     }
 
-    // At the end (ESTORE_END) there are 0.
-    detail::answer<std::size_t> fetch(view<event> events) const
+    // Where there are none (ESTORE_END, ESTORE_TIMEOUT) there are 0.
+    answer<std::size_t> fetch(view<event> events) const
     {
         return handle_.template ask<std::size_t>(::estore_iter_next_batch, events.data(), events.size());
     }
@@ -1190,7 +1196,7 @@ private:
         into.ids.clear();
         into.offsets.assign(1, 0);
         into.data.clear();
-        while (into.size() < max && batch_->given < batch_->filled) {
+        while (into.size() < max && is_ahead()) {
             const event &e = batch_->events[batch_->given++];
             into.times.push_back(e.time);
             into.seqs.push_back(e.seq);
@@ -1201,24 +1207,134 @@ private:
         }
         return into.size();
     }
+};
+
+} // namespace detail
+
+/**
+ * Events of a snapshot in order of time, made by store::read. A range to loop over once:
+ *
+ *     for (const event &e : store.read(from, to)) ...
+ *
+ * The loop asks the library for 256 events at a time and fails where they end in an error. Without exceptions it ends there instead:
+ * ask failure() afterwards. A loop that was left by break may be taken up again by another: it goes on with the next event. Loops, next(),
+ * next_batch() and next_columns() may be mixed, and no event is lost or repeated.
+ *
+ * Events are views: those that came before end with the next one, or with this. Used by one thread at a time. May outlive its store.
+ * Fails with corrupt, io, gone, permission and others (estore_iter_next_batch).
+ */
+class reader : public detail::event_source<reader> {
+public:
+    /** Up to which seq this shows the store (estore_iter_snapshot_seq). */
+    result<std::uint64_t> snapshot_seq() const { return handle_.template ask<std::uint64_t>(::estore_iter_snapshot_seq).give(); }
+
+    /**
+     * Calls on_gap(const gap &) for each gap that a salvaging reader has left so far, all once it has come to its end; returns how many
+     * (estore_iter_gaps). on_gap must not use this reader; what it throws is thrown from here. Events given before stay valid.
+     */
+    template <class F>
+    result<std::size_t> gaps(F &&on_gap) const
+    {
+        detail::callback<F> callback{on_gap};
+        void *userdata = &callback;
+        const auto n = handle_.template ask<std::size_t>(::estore_iter_gaps, &detail::callback<F>::on_gap, userdata);
+        detail::rethrow(callback.thrown);
+        return n.give();
+    }
+
+    /** Only counts them. */
+    result<std::size_t> gaps() const
+    {
+        return gaps([](const gap &) {});
+    }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+    friend class detail::event_source<reader>;
+
+    using event_source::event_source;
 
     // The next event for a loop, nullptr at its end.
     const event *step()
     {
-#if ESTOREPP_EXCEPTIONS
-        return next();
-#else
-        const auto event = next();
-        if (event)
-            return *event;
-        failure_ = std::make_unique<error>(event.error());
-        return nullptr;
-#endif
+        const auto a = take();
+        return a.failed() ? end_with(a.what()) : a.value;
+    }
+};
+
+/**
+ * Events in order of arrival, beginning behind a cursor, and those that come, made by store::tail. A range that goes on as long as the store
+ * is open:
+ *
+ *     for (const event &e : store.tail(cursor)) ...
+ *
+ * The loop waits for what comes, and ends when another thread closes the store. What ends it otherwise is a failure; without exceptions see
+ * failure(). A failure with errc::gap says that events were deleted before they were given; another loop over the same tail goes on then, as
+ * it does after a break.
+ *
+ * next(), next_batch() and next_columns() do not wait: wait() does, or poll on fd().
+ *
+ * Events are views: those that came before end with the next one, with wait(), or with this. Used by one thread at a time. May outlive its
+ * store. Fails with gap, corrupt, io, closed, gone, permission and others (estore_iter_next_batch).
+ */
+class tail : public detail::event_source<tail> {
+public:
+    /** Waits until there is something to take, however long (estore_iter_wait). */
+    result<void> wait()
+    {
+        return is_ahead() ? result<void>() : handle_.tell(::estore_iter_wait, ESTORE_WAIT_FOREVER).give_nothing();
     }
 
-    detail::owned<::estore_iter, &::estore_iter_close> handle_;
-    std::unique_ptr<batch> batch_;
-    std::unique_ptr<error> failure_;
+    /** Waits no longer than this, rounded up to milliseconds; returns whether there is something to take. */
+    result<bool> wait(duration timeout)
+    {
+        if (is_ahead())
+            return true;
+        const auto a = handle_.tell([&](auto *iter, std::uint64_t ns, estore_error *err) {
+            return ::estore_iter_wait(iter, ns / 1000000 + (ns % 1000000 != 0), err);
+        }, timeout);
+        return a.failed() ? detail::fail<bool>(a.what()) : result<bool>(a.status == ESTORE_OK);
+    }
+
+    /**
+     * A descriptor for event loops, readable as long as there may be something to take: after next() has given nullptr, poll it
+     * (estore_iter_fd). Stays owned by this.
+     */
+    result<int> fd() const { return handle_.template ask<int>(::estore_iter_fd).give(); }
+
+    /** The cursor: every event up to this seq was given, so that another tail goes on from here (estore_iter_snapshot_seq). */
+    result<std::uint64_t> last_seq() const
+    {
+        if (is_ahead())
+            return batch_->events[batch_->given].seq - 1;
+        return handle_.template ask<std::uint64_t>(::estore_iter_snapshot_seq).give();
+    }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+    friend class detail::event_source<tail>;
+
+    using event_source::event_source;
+
+    // The next event for a loop, nullptr once the store is closed.
+    const event *step()
+    {
+        for (;;) {
+            auto a = take();
+            if (a.value != nullptr)
+                return a.value;
+            if (!a.failed()) {
+                const auto waited = handle_.tell(::estore_iter_wait, ESTORE_WAIT_FOREVER);
+                if (!waited.failed())
+                    continue;
+                a.status = waited.status;
+                a.err = waited.err;
+            }
+            return a.status == ESTORE_ERR_CLOSED ? nullptr : end_with(a.what());
+        }
+    }
 };
 
 /* Stores */
@@ -1236,6 +1352,7 @@ struct store_api {
     static constexpr auto last_seq = &::estore_last_seq;
     static constexpr auto durable_seq = &::estore_durable_seq;
     static constexpr auto read_iter = &::estore_read_iter;
+    static constexpr auto tail_iter = &::estore_tail_iter;
     static constexpr auto count = &::estore_count;
     static constexpr auto stats = &::estore_stats;
     static constexpr auto verify = &::estore_verify;
@@ -1254,6 +1371,7 @@ struct efile_api {
     static constexpr auto last_seq = &::efile_last_seq;
     static constexpr auto durable_seq = &::efile_durable_seq;
     static constexpr auto read_iter = &::efile_read_iter;
+    static constexpr auto tail_iter = &::efile_tail_iter;
     static constexpr auto count = &::efile_count;
     static constexpr auto stats = &::efile_stats;
     static constexpr auto verify = &::efile_verify;
@@ -1346,6 +1464,17 @@ public:
     }
     /** Everything. */
     result<reader> read(read_options how) const { return read(0, forever, how); }
+
+    /**
+     * Follows the store: gives every event with a larger seq than the cursor, in order of arrival, and then those that come, in this process
+     * or beside the writer in another. 0 begins with the first event, last_seq() with the next to come (estore_tail_iter). Fails with invalid
+     * for a seq that no event can have yet, and others.
+     */
+    result<estorepp::tail> tail(std::uint64_t after_seq) const
+    {
+        const auto a = handle_.template ask<::estore_iter *>(Api::tail_iter, after_seq);
+        return a.failed() ? fail<estorepp::tail>(a.what()) : result<estorepp::tail>(estorepp::tail(a.value, handle_.log()));
+    }
 
     /** Counts the events of a range, everything unless one is given (estore_count). Fails as read does. */
     result<std::uint64_t> count(timestamp from = 0, timestamp to = forever) const

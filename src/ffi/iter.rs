@@ -45,8 +45,8 @@ pub(super) struct Iter {
     /// handed out.
     ahead: Vec<estore_event>,
     served: usize,
-    /// What comes instead of events, and was met by a call that had some to answer with.
-    outcome: Option<estore_status>,
+    /// A call that had events to answer with came to a gap behind them.
+    gap: bool,
     lent: Lent,
 }
 
@@ -85,8 +85,8 @@ impl Iter {
         if self.served < self.ahead.len() {
             return Ok(None);
         }
-        if let Some(outcome) = self.outcome.take() {
-            return Ok(Some(outcome));
+        if std::mem::take(&mut self.gap) {
+            return Ok(Some(ESTORE_GAP));
         }
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.clear();
@@ -128,8 +128,8 @@ impl Iter {
         if let Some(rest) = self.ahead.get(self.served..).filter(|rest| !rest.is_empty()) {
             rest.iter().take(capacity).copied().for_each(&mut write);
             self.served += n;
-        } else if let Some(outcome) = self.outcome.take() {
-            return Ok(Err(outcome));
+        } else if std::mem::take(&mut self.gap) {
+            return Ok(Err(ESTORE_GAP));
         } else if let Some(outcome) = self.fetch(capacity, write)? {
             return Ok(Err(outcome));
         }
@@ -152,8 +152,8 @@ impl Iter {
         while filled.events < columns.capacity {
             match self.fetch_ahead(AHEAD.min(columns.capacity - filled.events)) {
                 Ok(None) => {}
-                Ok(outcome) if filled.events > 0 => {
-                    self.outcome = outcome;
+                Ok(Some(outcome)) if filled.events > 0 => {
+                    self.gap |= outcome == ESTORE_GAP;
                     break;
                 }
                 Ok(Some(outcome)) => return Ok(Err(outcome)),
@@ -184,15 +184,12 @@ impl Iter {
     /// Waits for something to give. Whether there is.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<bool, Failure> {
         self.end_views();
-        if self.served < self.ahead.len() || self.outcome == Some(ESTORE_GAP) {
+        if self.served < self.ahead.len() || self.gap {
             return Ok(true);
         }
         match &mut self.source {
             Source::Reader(_) => Ok(true),
-            Source::Tail(tail) => {
-                self.outcome = None;
-                Ok(tail.wait(timeout)?)
-            }
+            Source::Tail(tail) => Ok(tail.wait(timeout)?),
         }
     }
 
@@ -351,7 +348,7 @@ impl Lent {
 /// A source as a handle for the caller.
 pub(super) fn make(source: Source) -> *mut estore_iter {
     let lent = Lent::default();
-    Handle::make(Mutex::new(Iter { source, ahead: Vec::new(), served: 0, outcome: None, lent }))
+    Handle::make(Mutex::new(Iter { source, ahead: Vec::new(), served: 0, gap: false, lent }))
 }
 
 /// Runs a call on an iterator, which one thread uses at a time.

@@ -168,6 +168,11 @@ int main(void)
     ANSWERS(ESTORE_GAP, estore_iter_next(tail, &event, &err));
     check_next(tail, "kept");
     check_nothing(tail);
+    append_text(store, 3 * DAY, "one");
+    OK(estore_iter_next_columns(tail, times, NULL, NULL, NULL, 8, NULL, 0, &n, &len, &err));
+    CHECK(n == 1);
+    append_text(store, 3 * DAY, "two");
+    check_next(tail, "two");
 
     /* Waiting. */
     ANSWERS(ESTORE_TIMEOUT, estore_iter_wait(tail, 2, &err));
