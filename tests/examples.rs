@@ -189,6 +189,38 @@ fn many_writers() {
     }
 }
 
+/// Beside a writer in another language, from the start and from where it ended; and what was deleted before it came back.
+#[test]
+fn follow() {
+    for example in Example::in_each_language("follow") {
+        let path = example.folder.path().join("logs");
+        assert!(example.fails(&["logs", "cursor", "1"], 1).contains("logs"));
+        example.fails(&["logs"], 2);
+        let options = || estore::Options::new().file_size(1000).grace(10).durability(estore::Durability::Process);
+        let store = estore::Store::open(&path, options()).unwrap();
+        let append = |time, text: &str| store.append(&[estore::Event::at(time, text)]).unwrap();
+        append(5000, "first");
+        let mut child = example.command(&["logs", "cursor", "4"], true).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut next = || {
+            let mut line = String::new();
+            output.read_line(&mut line).unwrap();
+            line
+        };
+        assert_eq!(next(), "1: first\n");
+        append(7, "late");
+        assert_eq!(next(), "2: late\n");
+        store.append(&["third", "fourth", "fifth"].map(|text| estore::Event::at(5001, text))).unwrap();
+        assert_eq!(next() + &next(), "3: third\n4: fourth\n");
+        assert!(child.wait().unwrap().success());
+
+        append(9000, "kept");
+        store.delete_before(9000).unwrap();
+        assert_eq!(example.prints(&["logs", "cursor", "1"]), "events were deleted before they came here\n6: kept\n");
+        assert_eq!(fs::read_to_string(example.folder.path().join("cursor")).unwrap(), "6\n");
+    }
+}
+
 /// The loop answers while its input stays open: what came so far is made safe by a tick.
 #[test]
 fn event_loop() {

@@ -12,6 +12,8 @@ import (
 type Code int32
 
 const (
+	// ErrGap says that events were deleted before a tail gave them. Told once; the tail goes on.
+	ErrGap Code = capi.Gap
 	// ErrInvalid is an argument that can never work.
 	ErrInvalid Code = capi.Invalid
 	// ErrIO says that the operating system refused something; Errno says what.

@@ -148,15 +148,21 @@ func (i *Iter) NextBatch(ctx context.Context) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cap(i.events) < len(raw) {
-		i.events = make([]Event, len(raw))
+	i.events = fill(i.events, raw, memory)
+	return i.events, nil
+}
+
+// A batch as events, in the place of an earlier one. Memory is what its data was copied into, or nil.
+func fill(events []Event, raw []capi.RawEvent, memory unsafe.Pointer) []Event {
+	if cap(events) < len(raw) {
+		events = make([]Event, len(raw))
 	}
-	events := i.events[:len(raw)]
+	events = events[:len(raw)]
 	for n := range raw {
 		r, e := &raw[n], &events[n]
 		e.Time, e.Seq, e.ID, e.Data = r.Time, r.Seq, r.ID, r.Data(memory)
 	}
-	return events, nil
+	return events
 }
 
 // The next events, and the memory that their data was copied into if it isn't borrowed.

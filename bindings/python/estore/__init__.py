@@ -8,6 +8,8 @@ of order too, and read any span of time back in exact order.
         for event in store.read(1000, 2000):
             print(event.time, event.data)
 
+`for event in store.tail(cursor)` follows a store: every event behind a cursor as it arrived, and then those that come.
+
 Times are nanoseconds since 1970: any int, or a datetime that knows its time zone. Durations are texts such as "1d", timedeltas, or
 nanoseconds. What fails raises a class derived from estore.Error and from the built-in exception that fits; an argument of the wrong type
 raises TypeError.
@@ -28,6 +30,7 @@ from ._errors import (
     ExistsError,
     ForeignFilesError,
     ForkedError,
+    GapError,
     GoneError,
     InvalidError,
     IoError,
@@ -69,6 +72,7 @@ from ._store import (
     open,
     open_efile,
 )
+from ._tail import Tail
 from ._times import FOREVER, Duration, Time, duration_ns, now, to_datetime, to_ns
 
 __all__ = [
@@ -89,6 +93,7 @@ __all__ = [
     "ForeignFilesError",
     "ForkedError",
     "Gap",
+    "GapError",
     "GoneError",
     "InvalidError",
     "IoError",
@@ -112,6 +117,7 @@ __all__ = [
     "SettingsError",
     "Stats",
     "Store",
+    "Tail",
     "Time",
     "TooLargeError",
     "TooManyChunksError",

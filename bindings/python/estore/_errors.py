@@ -1,4 +1,5 @@
-"""What goes wrong, as exceptions: one class for each error status of estore.h, each also the built-in exception that fits it."""
+"""What goes wrong, as exceptions: one class for each error status of estore.h and for the gap of a tail, each also the built-in exception that
+fits it."""
 
 from __future__ import annotations
 
@@ -195,6 +196,12 @@ class RangeError(Error, ValueError):
     """The end of a range lies before its start."""
 
     status = -23
+
+
+class GapError(Error, LookupError):
+    """Events were deleted before a tail gave them. Told once: asked again, the tail goes on."""
+
+    status = 3
 
 
 class LibraryError(Error, ImportError):

@@ -1,17 +1,16 @@
-"""Reading: events in order, copied from an iterator of the library some hundred at a time."""
+"""Reading: the events of a range in order."""
 
 from __future__ import annotations
 
 import ctypes
-import threading
-from collections import deque
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, NamedTuple, NoReturn, Optional, Tuple, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
 
 from . import _handle
-from ._errors import ClosedError, Error, ForkedError, InvalidError
+from ._errors import ClosedError, Error, InvalidError
 from ._events import Columns, Event, whole
-from ._library import ErrorDetail, GapFunction, error_of, library, text_at
+from ._library import GapFunction, library, text_at
+from ._source import AHEAD, Source
 from ._times import FOREVER
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ C = TypeVar("C", bound=Columns)
 
 REVERSE, LAST, SALVAGE = 1, 2, 4
 END = 1
-# How many events are read at once for a loop, with room for how many bytes of data: more of them are not faster.
-AHEAD, AHEAD_BYTES = 256, 65_536
 
 
 class Gap(NamedTuple):
@@ -60,7 +57,7 @@ class Query(NamedTuple):
         raise InvalidError("the first events of a range can't be read backwards; use list(reader)[::-1]")
 
 
-class Reader(Iterator[Event]):
+class Reader(Source):
     """The events of a range, as they were when the reader was made: what is appended or deleted later changes nothing. Made by Store.read.
 
     Loop over it, ask it for lists by `batches`, or for columns by `numpy_batches`; these may be mixed, and no event is lost or repeated.
@@ -70,48 +67,19 @@ class Reader(Iterator[Event]):
     Threads: any; those that read from one reader at once share its events. Events own their data, so they may be kept.
     """
 
+    _what, _anew = "reader", "read anew"
+
     def __init__(self, query: Query, again: Callable[[Query], Reader], filename: str, keep: Any) -> None:
         """Made by Store.read, which then opens `iterator`."""
-        self.iterator = ctypes.c_void_p()
+        super().__init__(filename, keep)
         self._query = query
         self._again = again
-        self._filename = filename
-        # What the library may call as long as the iterator lives.
-        self._keep = keep
-        self._close_it = library.estore_iter_close
-        self._generation = _handle.generation()
-        self._lock = threading.RLock()
-        self._busy = False
-        self._ended = self._closed = False
+        self._ended = False
         self._seq: Optional[int] = None
         self._gaps: List[Gap] = []
-        # Events that were read and that nobody has taken yet.
-        self._ahead: Deque[Event] = deque()
-        self._columns: Optional[Columns] = None
-        self._detail = ErrorDetail()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keeps other threads off the iterator, which is for one at a time."""
-        if self._generation != _handle.generation():
-            raise ForkedError(f"{self._filename}: the reader belongs to the parent of this process; read anew")
-        with self._lock:
-            if self._busy:
-                raise InvalidError(f"{self._filename}: the reader can't be used from inside a call on it")
-            try:
-                self._busy = True
-                yield
-            finally:
-                self._busy = False
-
-    def _check(self, status: int) -> None:
-        if status < 0:
-            raise error_of(status, self._detail, self._filename)
 
     def _fill(self, columns: Columns, most: int) -> bool:
-        """Copies the next events into columns, at most so many. False at the end."""
-        if self._closed:
-            raise ClosedError(f"{self._filename}: the reader is closed")
+        self._open()
         if self._ended:
             return False
         status = columns.fill(self.iterator, most, self._detail)
@@ -123,17 +91,8 @@ class Reader(Iterator[Event]):
             self._release()
         return status != END
 
-    def _read_ahead(self) -> bool:
-        """Sees to it that there are events in `_ahead`. False at the end."""
-        with self._alone():
-            if self._ahead:
-                return True
-            if self._columns is None:
-                self._columns = Columns(min(AHEAD, self._query.last or AHEAD, self._query.limit or AHEAD), AHEAD_BYTES)
-            more = self._fill(self._columns, AHEAD)
-            if more:
-                self._ahead.extend(self._columns.events())
-            return more
+    def _room(self) -> int:
+        return min(AHEAD, self._query.last or AHEAD, self._query.limit or AHEAD)
 
     def _look(self) -> None:
         """Fetches what can be asked of the iterator: up to which seq it shows the store, and its gaps."""
@@ -153,29 +112,6 @@ class Reader(Iterator[Event]):
 
             self._check(library.estore_iter_gaps(self.iterator, GapFunction(on_gap), None, None, ctypes.byref(self._detail)))
             self._gaps = gaps
-
-    # The default is there when modules are gone already, as the interpreter ends.
-    def _release(self, byref: Any = ctypes.byref) -> None:
-        self._close_it(byref(self.iterator), None)
-
-    def __next__(self) -> Event:
-        while True:
-            try:
-                return self._ahead.popleft()
-            except IndexError:
-                if not self._read_ahead():
-                    raise StopIteration from None
-
-    def __iter__(self) -> Iterator[Event]:
-        """An iterator that goes on where this reader is, and is faster than calling next on it."""
-        take = self._ahead.popleft
-        while True:
-            try:
-                while True:
-                    yield take()
-            except IndexError:
-                if not self._read_ahead():
-                    return
 
     def __reversed__(self) -> Reader:
         return self._again(self._query.reversed())
@@ -237,11 +173,6 @@ class Reader(Iterator[Event]):
             self._look()
             return list(self._gaps)
 
-    @property
-    def closed(self) -> bool:
-        """Whether the reader was closed."""
-        return self._closed
-
     def close(self) -> None:
         """Lets go of the files. Closing twice is fine; reading afterwards raises ClosedError. Waits for other threads that read from it."""
         if self._generation != _handle.generation():
@@ -258,25 +189,6 @@ class Reader(Iterator[Event]):
                 self._ahead.clear()
                 self._columns = None
                 self._release()
-
-    def __enter__(self) -> Reader:
-        if self._closed:
-            raise ClosedError(f"{self._filename}: the reader is closed")
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # Nobody else has it now.
-        if getattr(self, "iterator", None) and hasattr(self, "_close_it"):
-            self._release()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("Reader can't be copied or pickled: it owns a handle. Read anew")
-
-    def __repr__(self) -> str:
-        return f"<estore.Reader of {self._filename!r}{', closed' if self._closed else ''}>"
 
 
 def query(start: int, end: int, reverse: bool, last: Optional[int], limit: Optional[int], salvage: bool) -> Query:

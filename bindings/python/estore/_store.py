@@ -16,6 +16,7 @@ from ._events import Event, EventLike, Packed, whole
 from ._handle import Handle
 from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, ProgressFunction, error_of, library, text_at
 from ._reader import Query, Reader
+from ._tail import Tail
 from ._times import FOREVER, Duration, Time, duration_ns, to_ns
 
 
@@ -214,6 +215,18 @@ class Efile:
         limit, iterator = query.last or query.limit or 0, ctypes.byref(reader.iterator)
         self._handle.call(self._function("read_iter"), query.start, query.end, query.flags, limit, iterator)
         return reader
+
+    def tail(self, after: int) -> Tail:
+        """Follows the store: gives every event with a larger seq than `after` in order of arrival, late ones too, and then those that come, in
+        the writing process or beside it in another. It survives chunks that begin, compaction and the writer's restarts; the seq of the last
+        event that was handled is all that is kept to go on another time. 0 begins with the first event there is, last_seq with the next to
+        come. To look back and then follow: read first, then tail from Reader.snapshot_seq.
+        """
+        after = whole("after", 0, FOREVER, after)
+        # Made first, so that nothing can come between the iterator and who closes it.
+        tail = Tail(self._handle.filename, self._handle.keep)
+        self._handle.call(self._function("tail_iter"), after, ctypes.byref(tail.iterator))
+        return tail
 
     @staticmethod
     def _bounds(start: Optional[Time], end: Optional[Time]) -> Tuple[int, int]:

@@ -10,7 +10,7 @@ import pytest
 from conftest import BINDING
 
 import estore
-from estore import _library, _reader, _store
+from estore import _library, _reader, _store, _tail
 
 IMPORT = "import estore\nprint(estore.library_version)"
 
@@ -108,8 +108,8 @@ def test_a_library_without_a_function_that_is_needed(refused, tmp_path):
 
 HEADER = BINDING.parent.parent / "include" / "estore.h"
 needs_header = pytest.mark.skipif(not HEADER.exists(), reason="outside of the repository there is no header")
-# All reading is by columns, events are made here, and what they are is compared here.
-NOT_CALLED = {"estore_iter_next", "estore_iter_next_batch", "estore_event_init"}
+# All reading is by columns, waiting by poll, events are made here, and what they are is compared here.
+NOT_CALLED = {"estore_iter_next", "estore_iter_next_batch", "estore_iter_wait", "estore_event_init"}
 
 
 @needs_header
@@ -130,6 +130,7 @@ def test_no_function_of_the_header_is_forgotten():
 def test_numbers_are_those_of_the_header():
     header = dict(re.findall(r"#define (ESTORE_\w+) (-?\d+)$", HEADER.read_text(), flags=re.M))
     errors = {name: int(number) for name, number in header.items() if name.startswith("ESTORE_ERR_")}
+    errors["ESTORE_ERR_GAP"] = int(header["ESTORE_GAP"])
     assert sorted(errors.values()) == sorted(kind.status for kind in estore.Error.__subclasses__() if kind.status)
     names = {"IoError": "IO", "NotAFolderError": "NOT_A_FOLDER", "NotAStoreError": "NOT_A_STORE", "NoPermissionError": "PERMISSION"}
     for kind in estore.Error.__subclasses__():
@@ -145,5 +146,6 @@ def test_numbers_are_those_of_the_header():
     for name in ("REVERSE", "LAST", "SALVAGE"):
         assert int(header[f"ESTORE_READ_{name}"]) == getattr(_reader, name)
     assert int(header["ESTORE_END"]) == _reader.END
+    assert (int(header["ESTORE_GAP"]), int(header["ESTORE_TIMEOUT"])) == (_tail.GAP, _tail.TIMEOUT)
     assert ctypes.sizeof(_library.ErrorDetail) == 512 == 16 + int(header["ESTORE_ERROR_MESSAGE_LEN"])
     assert _library._number(estore.__version__) == int(header["ESTORE_VERSION_NUMBER"])

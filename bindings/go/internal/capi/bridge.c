@@ -160,12 +160,9 @@ estore_status estore_go_compact(estore_go_log log, uint64_t start, uint64_t end,
     return OF(log, compact, start, end, on_progress, (void *)handle, &answer->out[0], &answer->out[1], &answer->err);
 }
 
-estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,
-                                 estore_go_answer *answer)
+static estore_go_cursor *cursor_of(estore_iter *iter, estore_status status)
 {
-    estore_iter *iter = NULL;
-    *status = OF(log, read_iter, start, end, flags, limit, &iter, &answer->err);
-    if (*status != ESTORE_OK)
+    if (status != ESTORE_OK)
         return NULL;
     estore_go_cursor *cursor = calloc(1, sizeof *cursor);
     if (cursor == NULL) {
@@ -176,12 +173,35 @@ estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end
     return cursor;
 }
 
+estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,
+                                 estore_go_answer *answer)
+{
+    estore_iter *iter = NULL;
+    *status = OF(log, read_iter, start, end, flags, limit, &iter, &answer->err);
+    return cursor_of(iter, *status);
+}
+
+estore_go_cursor *estore_go_tail(estore_go_log log, uint64_t after_seq, estore_status *status, estore_go_answer *answer)
+{
+    estore_iter *iter = NULL;
+    *status = OF(log, tail_iter, after_seq, &iter, &answer->err);
+    return cursor_of(iter, *status);
+}
+
 estore_status estore_go_next(estore_go_cursor *cursor)
 {
     return estore_iter_next_batch(cursor->iter, cursor->events, ESTORE_GO_BATCH, &cursor->n, &cursor->err);
 }
 
 estore_status estore_go_next_logging(estore_go_cursor *cursor) { return estore_go_next(cursor); }
+
+estore_status estore_go_fd(estore_go_cursor *cursor, estore_go_answer *answer)
+{
+    int fd = -1;
+    estore_status status = estore_iter_fd(cursor->iter, &fd, &answer->err);
+    answer->out[0] = (uint64_t)fd;
+    return status;
+}
 
 estore_status estore_go_snapshot_seq(estore_go_cursor *cursor, estore_go_answer *answer)
 {

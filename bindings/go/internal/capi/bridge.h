@@ -59,8 +59,10 @@ estore_status estore_go_compact(estore_go_log log, uint64_t start, uint64_t end,
 /* The cursor is NULL if there was no memory for it, or no iterator. */
 estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,
                                  estore_go_answer *answer);
+estore_go_cursor *estore_go_tail(estore_go_log log, uint64_t after_seq, estore_status *status, estore_go_answer *answer);
 estore_status estore_go_next(estore_go_cursor *cursor);
 estore_status estore_go_next_logging(estore_go_cursor *cursor);
+estore_status estore_go_fd(estore_go_cursor *cursor, estore_go_answer *answer);
 estore_status estore_go_snapshot_seq(estore_go_cursor *cursor, estore_go_answer *answer);
 estore_status estore_go_gaps(estore_go_cursor *cursor, uintptr_t handle, estore_go_answer *answer);
 estore_status estore_go_end(estore_go_cursor *cursor);

@@ -50,8 +50,10 @@ import (
 
 // The constants of estore.h.
 const (
-	OK  = C.ESTORE_OK
-	End = C.ESTORE_END
+	OK      = C.ESTORE_OK
+	End     = C.ESTORE_END
+	Timeout = C.ESTORE_TIMEOUT
+	Gap     = C.ESTORE_GAP
 
 	Invalid        = C.ESTORE_ERR_INVALID
 	IO             = C.ESTORE_ERR_IO
@@ -554,7 +556,19 @@ func (l Log) Read(start, end uint64, flags uint32, limit uint64) (Cursor, *Failu
 	var a answer
 	var status C.estore_status
 	c := C.estore_go_read(l.c, C.uint64_t(start), C.uint64_t(end), C.uint32_t(flags), C.uint64_t(limit), &status, &a.c)
-	if f := a.failure(status); f != nil {
+	return l.cursor(c, a.failure(status))
+}
+
+// Tail is estore_tail_iter. End the cursor with End.
+func (l Log) Tail(after uint64) (Cursor, *Failure) {
+	var a answer
+	var status C.estore_status
+	c := C.estore_go_tail(l.c, C.uint64_t(after), &status, &a.c)
+	return l.cursor(c, a.failure(status))
+}
+
+func (l Log) cursor(c *C.estore_go_cursor, f *Failure) (Cursor, *Failure) {
+	if f != nil {
 		return Cursor{}, f
 	}
 	if c == nil {
@@ -563,8 +577,8 @@ func (l Log) Read(start, end uint64, flags uint32, limit uint64) (Cursor, *Failu
 	return Cursor{c, l.logging}, nil
 }
 
-// Next gets the next batch, of any number of events; none at the end. The events and their data are the library's, and end with the next
-// call or with End.
+// Next gets the next batch, of any number of events; none at the end, or if there is nothing for now. The gap of a tail is a failure. The
+// events and their data are the library's, and end with the next call or with End.
 func (c Cursor) Next() ([]RawEvent, *Failure) {
 	beforeCall()
 	var status C.estore_status
@@ -576,9 +590,9 @@ func (c Cursor) Next() ([]RawEvent, *Failure) {
 	switch {
 	case status == OK:
 		return unsafe.Slice((*RawEvent)(unsafe.Pointer(&c.c.events[0])), int(c.c.n)), nil
-	case status == End:
+	case status == End, status == Timeout:
 		return nil, nil
-	case status < 0:
+	case status < 0, status == Gap:
 		return nil, failure(status, &c.c.err)
 	}
 	return nil, Refuse(Invalid, fmt.Sprintf("the library answered %d, which this binding does not know", int(status)))
@@ -609,6 +623,13 @@ func Copy(events []RawEvent) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(memory))
 }
 
+// FD is estore_iter_fd. It is the library's.
+func (c Cursor) FD() (int, *Failure) {
+	var a answer
+	status := C.estore_go_fd(c.c, &a.c)
+	return int(a.c.out[0]), a.failure(status)
+}
+
 // SnapshotSeq is estore_iter_snapshot_seq.
 func (c Cursor) SnapshotSeq() (uint64, *Failure) {
 	var a answer
@@ -616,8 +637,8 @@ func (c Cursor) SnapshotSeq() (uint64, *Failure) {
 	return uint64(a.c.out[0]), a.failure(status)
 }
 
-// Gap is what estore_gap_fn receives.
-type Gap struct {
+// Missing is what estore_gap_fn receives.
+type Missing struct {
 	Path      string
 	Offset    uint64
 	Len       uint64
@@ -627,9 +648,9 @@ type Gap struct {
 }
 
 // Gaps is estore_iter_gaps.
-func (c Cursor) Gaps() ([]Gap, *Failure) {
+func (c Cursor) Gaps() ([]Missing, *Failure) {
 	var a answer
-	var gaps []Gap
+	var gaps []Missing
 	handle := cgo.NewHandle(&gaps)
 	defer handle.Delete()
 	status := C.estore_go_gaps(c.c, C.uintptr_t(handle), &a.c)

@@ -59,8 +59,8 @@ func estoreGoProgress(handle C.uintptr_t, done, events C.uint64_t) (stop C.int32
 
 //export estoreGoGap
 func estoreGoGap(handle C.uintptr_t, path *C.char, pathLen C.size_t, offset, length, first, last C.uint64_t, what *C.char, whatLen C.size_t) {
-	gaps := cgo.Handle(handle).Value().(*[]Gap)
-	*gaps = append(*gaps, Gap{text(path, pathLen), uint64(offset), uint64(length), uint64(first), uint64(last), text(what, whatLen)})
+	gaps := cgo.Handle(handle).Value().(*[]Missing)
+	*gaps = append(*gaps, Missing{text(path, pathLen), uint64(offset), uint64(length), uint64(first), uint64(last), text(what, whatLen)})
 }
 
 func text(start *C.char, length C.size_t) string {
