@@ -3,7 +3,7 @@
 //! All handles are `void *` here, so that one of another kind can be passed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::OnceLock;
 
 pub type Status = i32;
@@ -76,6 +76,7 @@ functions! {
     estore_tick(store: Handle, err: *mut Detail) -> Status;
     estore_last_seq(store: Handle, seq: *mut u64, err: *mut Detail) -> Status;
     estore_durable_seq(store: Handle, seq: *mut u64, err: *mut Detail) -> Status;
+    estore_tail_iter(store: Handle, after_seq: u64, iter: *mut Handle, err: *mut Detail) -> Status;
     estore_read_iter(store: Handle, start: u64, end: u64, flags: u32, limit: u64, iter: *mut Handle, err: *mut Detail) -> Status;
     estore_count(store: Handle, start: u64, end: u64, count: *mut u64, err: *mut Detail) -> Status;
     estore_stats(store: Handle, values: *mut u64, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
@@ -92,6 +93,8 @@ functions! {
     estore_iter_next_batch(iter: Handle, events: *mut Event, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
     estore_iter_next_columns(iter: Handle, times: *mut u64, seqs: *mut u64, ids: *mut u32, offsets: *mut u64, capacity: usize,
         data: *mut u8, data_capacity: usize, n: *mut usize, data_len: *mut usize, err: *mut Detail) -> Status;
+    estore_iter_wait(iter: Handle, timeout_ms: u64, err: *mut Detail) -> Status;
+    estore_iter_fd(iter: Handle, fd: *mut c_int, err: *mut Detail) -> Status;
     estore_iter_snapshot_seq(iter: Handle, seq: *mut u64, err: *mut Detail) -> Status;
     estore_iter_gaps(iter: Handle, on_gap: GapFn, userdata: Handle, n: *mut usize, err: *mut Detail) -> Status;
     estore_iter_close(iter: *mut Handle, err: *mut Detail) -> Status;
@@ -103,6 +106,7 @@ functions! {
     efile_tick(file: Handle, err: *mut Detail) -> Status;
     efile_last_seq(file: Handle, seq: *mut u64, err: *mut Detail) -> Status;
     efile_durable_seq(file: Handle, seq: *mut u64, err: *mut Detail) -> Status;
+    efile_tail_iter(file: Handle, after_seq: u64, iter: *mut Handle, err: *mut Detail) -> Status;
     efile_read_iter(file: Handle, start: u64, end: u64, flags: u32, limit: u64, iter: *mut Handle, err: *mut Detail) -> Status;
     efile_count(file: Handle, start: u64, end: u64, count: *mut u64, err: *mut Detail) -> Status;
     efile_stats(file: Handle, values: *mut u64, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;

@@ -216,6 +216,9 @@ struct Iter {
     reverse: bool,
     last: Option<(u64, u64)>,
     since: (u32, u32),
+    is_tail: bool,
+    /// Of a tail: how many of the events of the store were given, or deleted before. Not known where the store is read only.
+    passed: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -517,6 +520,8 @@ impl Runner {
             Call::Splits { on, start, end, capacity, odd } => self.splits(*on, start.ns(), end.ns(), usize::from(*capacity % 16), *odd),
             Call::DeleteBefore(on, time, odd) => self.delete_before(*on, time.ns(), *odd),
             Call::Close(on, efile, odd) => self.close(*on, *efile, *odd),
+            // A tail for some numbers of the flags, rather than as a call of its own: so older inputs keep their meaning.
+            Call::Read { on, efile, into, flags: 248.., limit, odd, .. } => self.tail(*on, *efile, *into, *limit, *odd),
             Call::Read { on, efile, into, start, end, flags, limit, odd } => {
                 self.read(*on, *efile, *into, (start.ns(), end.ns()), u32::from(*flags), u64::from(*limit), *odd);
             }
@@ -525,6 +530,8 @@ impl Runner {
             Call::NextBatch { on, capacity: capacity @ 160.., odd } => {
                 self.next_columns(*on, usize::from(*capacity % 40), usize::from(*capacity) * 113 % 2000, *odd);
             }
+            Call::NextBatch { on, capacity: 150..155, odd } => self.wait(*on, *odd),
+            Call::NextBatch { on, capacity: 155..160, odd } => self.fd(*on, *odd),
             Call::NextBatch { on, capacity, odd } => self.next_batch(*on, usize::from(*capacity % 40), *odd),
             Call::SnapshotSeq(on, odd) => {
                 let mut seq = UNTOUCHED;
@@ -1084,8 +1091,94 @@ impl Runner {
         let (world, of_writer, since) = (open.world, open.snapshot.is_none(), open.since);
         // A reader of a writer is not disturbed by what was deleted before it was made.
         let since = if of_writer { (self.worlds[world].disturbed, since.1) } else { since };
-        self.hold(into, handle, What::Iter(Iter { world, of_writer, rest: events.into_iter(), exact, reverse, last: None, since }));
+        self.hold(
+            into,
+            handle,
+            What::Iter(Iter {
+                world,
+                of_writer,
+                rest: events.into_iter(),
+                exact,
+                reverse,
+                last: None,
+                since,
+                is_tail: false,
+                passed: None,
+            }),
+        );
         self.note_read(on, efile);
+    }
+
+    fn tail(&mut self, on: Slot, efile: bool, into: Slot, after: u8, odd: Odd) {
+        if !self.is_free(into) {
+            return;
+        }
+        let mut handle = UNTOUCHED_HANDLE;
+        let out = if odd.no_output() { null_mut() } else { &raw mut handle };
+        let is_one = self.target(on, efile);
+        let mut last_seq = 0;
+        if is_one {
+            either!(self, odd, efile, estore_last_seq | efile_last_seq, (self.handle(on), &raw mut last_seq));
+        }
+        let after_seq = match after {
+            0..150 => 0,
+            150..240 => last_seq,
+            _ => u64::MAX - u64::from(after),
+        };
+        let status = either!(self, odd, efile, estore_tail_iter | efile_tail_iter, (self.handle(on), after_seq, out));
+        assert_eq!(handle.is_null(), status != 0);
+        if !is_one {
+            return self.must_be_invalid(status, "a tail of no store");
+        }
+        assert!(self.shaky || (status == 0) == (after < 240 && !odd.no_output()), "a tail: {status}");
+        let Some(open) = self.open(on, efile).filter(|_| status == 0) else { return };
+        let (world, of_writer) = (open.world, open.snapshot.is_none());
+        let since = (self.worlds[world].disturbed, open.since.1);
+        let begun = if after_seq == 0 { 0 } else { self.worlds[world].events.len() };
+        let (rest, passed) = (Vec::new().into_iter(), of_writer.then_some(begun));
+        let iter = Iter { world, of_writer, rest, exact: false, reverse: false, last: None, since, is_tail: true, passed };
+        self.hold(into, handle, What::Iter(iter));
+        self.note_read(on, efile);
+    }
+
+    /// What else than events a call for some may answer.
+    fn gave_none(&mut self, on: Slot, status: Status, doing: &str) {
+        let is = |name: &str| self.status(name) == status;
+        let Some(Held { what: What::Iter(iter), .. }) = &self.slots[on.place()] else { return };
+        if !iter.is_tail {
+            assert!(self.shaky || is("ESTORE_END"), "{doing}: {status}");
+            return if is("ESTORE_END") {
+                self.ended(on)
+            };
+        }
+        let world = &self.worlds[iter.world];
+        let is_done = |passed: usize| world.buffered || world.events[passed..].iter().all(|event| event.time < world.horizon);
+        let timed_out = is("ESTORE_TIMEOUT") && iter.passed.is_none_or(is_done);
+        assert!(self.shaky || timed_out || is("ESTORE_GAP") && world.horizon > 0 || is("ESTORE_ERR_CLOSED"), "{doing}: {status}");
+    }
+
+    fn wait(&mut self, on: Slot, odd: Odd) {
+        self.shaky = self.iter_is_shaky(on);
+        let status = call!(self, odd, estore_iter_wait(self.handle(on), 0));
+        if !matches!(&self.slots[on.place()], Some(Held { what: What::Iter(_), .. })) {
+            return self.must_be_invalid(status, "waiting on nothing");
+        }
+        if status != 0 {
+            self.gave_none(on, status, "waiting");
+        }
+    }
+
+    fn fd(&mut self, on: Slot, odd: Odd) {
+        const NONE: i32 = -7;
+        let mut fd = NONE;
+        let out = if odd.no_output() { null_mut() } else { &raw mut fd };
+        let status = call!(self, odd, estore_iter_fd(self.handle(on), out));
+        assert_eq!(fd == NONE, status != 0);
+        let is_tail = matches!(&self.slots[on.place()], Some(Held { what: What::Iter(iter), .. }) if iter.is_tail);
+        match is_tail && !odd.no_output() {
+            true => assert_eq!(status, 0, "the descriptor of a tail"),
+            false => self.must_be_invalid(status, "a descriptor of nothing"),
+        }
     }
 
     fn iter_is_shaky(&self, on: Slot) -> bool {
@@ -1100,7 +1193,17 @@ impl Runner {
         let shaky = self.shaky;
         let Some(Held { what: What::Iter(iter), .. }) = &mut self.slots[on.place()] else { return };
         for event in events {
-            let key = (event.time, event.seq);
+            if let Some(passed) = &mut iter.passed {
+                let world = &self.worlds[iter.world];
+                // SAFETY: as below.
+                let bytes = if event.len == 0 { &[][..] } else { unsafe { std::slice::from_raw_parts(event.data, event.len as usize) } };
+                let same =
+                    |kept: &Kept| (kept.time, kept.id) == (event.time, event.id) && data()[kept.from..kept.from + kept.len] == *bytes;
+                let next = world.events[*passed..].iter().position(|kept| same(kept) || kept.time >= world.horizon);
+                let next = next.map(|next| *passed + next).filter(|&next| same(&world.events[next]));
+                *passed = next.unwrap_or_else(|| panic!("{event:?} of a tail is not the next one")) + 1;
+            }
+            let key = if iter.is_tail { (0, event.seq) } else { (event.time, event.seq) };
             let in_order = iter.last.is_none_or(|last| if iter.reverse { key < last } else { last < key });
             assert!(in_order && event.seq > 0, "{key:?} after {:?}", iter.last);
             iter.last = Some(key);
@@ -1134,8 +1237,7 @@ impl Runner {
         }
         match status {
             0 => self.given(on, &[event]),
-            1 => self.ended(on),
-            _ => assert!(self.shaky, "the next event: {status}"),
+            _ => self.gave_none(on, status, "the next event"),
         }
     }
 
@@ -1161,8 +1263,7 @@ impl Runner {
                 assert!(events[n..].iter().all(|event| *event == EMPTY), "events beyond the {n} that were given");
                 self.given(on, &events[..n]);
             }
-            1 => self.ended(on),
-            _ => assert!(self.shaky, "the next events: {status}"),
+            _ => self.gave_none(on, status, "the next events"),
         }
     }
 
@@ -1195,8 +1296,7 @@ impl Runner {
                 });
                 self.given(on, &events.collect::<Vec<_>>());
             }
-            1 => self.ended(on),
-            _ => assert!(self.shaky, "the next columns: {status}"),
+            _ => self.gave_none(on, status, "the next columns"),
         }
     }
 
