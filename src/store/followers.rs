@@ -70,9 +70,13 @@ impl Followers {
 
     #[cold]
     fn tell_all(&self) {
-        if !self.armed.swap(false, Ordering::AcqRel) {
-            return;
+        if self.armed.swap(false, Ordering::AcqRel) {
+            self.tell_in_any_case();
         }
+    }
+
+    /// Tells them whether or not they have asked: of what is not to be seen under the lock of the view, and comes but once.
+    pub(super) fn tell_in_any_case(&self) {
         for waiter in lock(&self.waiters).iter().filter_map(Weak::upgrade) {
             *lock(&waiter.told) = true;
             waiter.signal.notify_all();

@@ -234,7 +234,7 @@ impl Core {
             }
         };
         drop(guard);
-        self.followers.tell();
+        self.followers.tell_in_any_case();
         self.unload_all();
         result
     }
