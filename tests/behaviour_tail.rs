@@ -10,7 +10,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::place::Place;
@@ -238,6 +238,78 @@ fn deleted_events_are_a_gap_that_is_told_once() {
         assert_eq!((events.len(), gaps), (2, 1));
         assert_eq!(pull(&mut store.tail(4).unwrap(), 10).1, 0);
     }
+}
+
+/// Does something before a file is opened for the first time.
+struct Meddled {
+    disk: Arc<dyn Disk>,
+    name: &'static str,
+    meddle: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl std::fmt::Debug for Meddled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meddled")
+    }
+}
+
+impl Disk for Meddled {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        if path.ends_with(self.name)
+            && let Some(meddle) = self.meddle.lock().unwrap().take()
+        {
+            meddle();
+        }
+        self.disk.open(path, access)
+    }
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        self.disk.kind(path)
+    }
+    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
+        self.disk.identity(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        self.disk.list(folder)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_folder(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        self.disk.lock(path)
+    }
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        self.disk.random(bytes)
+    }
+}
+
+#[test]
+fn a_chunk_that_is_deleted_under_a_tail_beside_is_a_gap() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 1500])).unwrap();
+    // Nothing of the first chunk is open: only the journal tells of it.
+    store.close().unwrap();
+    drop(store);
+    let store = Arc::new(open(&place));
+    let deleting = Arc::clone(&store);
+    let meddle = Box::new(move || deleting.delete_before(1000).unwrap());
+    let disk = Meddled { disk: Arc::clone(&place.disk), name: "0-0.estore", meddle: Mutex::new(Some(meddle)) };
+    let beside = Store::open(&place.path, options(&place).mode(Mode::ReadOnly).disk(Arc::new(disk))).unwrap();
+    let (events, gaps) = pull(&mut beside.tail(0).unwrap(), 10);
+    assert_eq!((events.iter().map(|event| event.time).collect::<Vec<_>>(), gaps), (vec![1500], 1));
+    assert_eq!(store.count(..).unwrap(), 1);
 }
 
 /// A disk that can't tell of changes.

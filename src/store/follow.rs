@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
+use super::chunks::View;
 use super::journal::{self, Place};
 use super::open::{Opened, Opening};
 use super::settings::Settings;
@@ -101,6 +102,12 @@ impl Core {
         *lock(&self.view) = view;
         self.followers.tell();
         Ok(())
+    }
+
+    /// Whether events were deleted since a view was taken.
+    pub(super) fn has_deleted_since(&self, view: &View) -> Result<bool> {
+        self.catch_up()?;
+        Ok(lock(&self.view).horizon > view.horizon)
     }
 
     /// As [`Core::catch_up`], where an error has no way out: whoever reads next meets it.

@@ -202,7 +202,11 @@ impl Tail {
             if self.searched >= view.seq {
                 return if is_closed && !self.gap { Err(Error::Closed { path: self.core.path().to_owned() }) } else { Ok(false) };
             }
-            self.window = self.search(&view)?;
+            self.window = match self.search(&view) {
+                // A log went between the look at the store and the one at the log.
+                Err(Error::Gone { .. }) if !is_closed && self.core.has_deleted_since(&view)? => continue,
+                window => window?,
+            };
             self.given = 0;
             self.searched = self.window.through();
             if self.window.has_deleted() {
