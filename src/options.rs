@@ -113,6 +113,8 @@ pub struct Sizes {
     pub compact_bytes: u64,
     /// As long as a chunk is the newest one, only for so many.
     pub compact_newest_bytes: u64,
+    /// A tail gets about so many bytes of events at a time from the disk.
+    pub window_bytes: usize,
 }
 
 impl Default for Sizes {
@@ -124,6 +126,7 @@ impl Default for Sizes {
             seq_reserve: 1 << 24,
             compact_bytes: 64 << 10,
             compact_newest_bytes: 64 << 20,
+            window_bytes: 1 << 20,
         }
     }
 }

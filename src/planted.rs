@@ -71,6 +71,14 @@ pub enum Bug {
     SkipNameSync,
     /// Opening takes logs that a compacted one has replaced for logs that the journal has lost.
     TakeReplacedLogs,
+    /// A window of a tail that ends in the midst of a batch is taken for one with all of it.
+    TailSkipsBorder,
+    /// Of a compacted log, a tail leaves out frames that have events up to its cursor too.
+    TailForgetsCompacted,
+    /// A tail that begins far into a log goes back before its cursor.
+    TailStepsBack,
+    /// A journal that is written anew lacks up to which seq there were deleted events.
+    ForgetRemoved,
 }
 
 #[cfg(feature = "planted")]
@@ -81,7 +89,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 32] = [
+        pub const ALL: [Bug; 36] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -114,6 +122,10 @@ mod switch {
             Bug::SwitchBeforeSync,
             Bug::SkipNameSync,
             Bug::TakeReplacedLogs,
+            Bug::TailSkipsBorder,
+            Bug::TailForgetsCompacted,
+            Bug::TailStepsBack,
+            Bug::ForgetRemoved,
         ];
     }
 

@@ -174,6 +174,22 @@ fn a_batch_larger_than_a_window_comes_whole_and_from_its_middle() {
     }
 }
 
+/// Nothing but the length of the log tells then where a cursor is in it.
+#[test]
+fn a_cursor_in_the_midst_of_late_events_repeats_none() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    let mut rng = Rng::new(7);
+    store.append(&events_at([900, 901])).unwrap();
+    for _ in 0..40 {
+        let batch: Vec<Event> = (0..200).map(|_| event(rng.below(500), 1, rng.bytes(500))).collect();
+        store.append(&batch).unwrap();
+    }
+    for after in [2, 1000, 4001, 6000, 8001] {
+        assert_eq!(events_of(&mut store.tail(after).unwrap()), arrived(&store, after), "after {after}");
+    }
+}
+
 #[test]
 fn large_events_come_one_by_one() {
     let place = Place::simulated(1);

@@ -58,6 +58,10 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::SwitchBeforeSync => (Kind::Crash, "compact"),
         Bug::SkipNameSync => (Kind::Crash, "compact"),
         Bug::TakeReplacedLogs => (Kind::Crash, "compact-recover"),
+        Bug::TailSkipsBorder => (Kind::Crash, "tail"),
+        Bug::TailForgetsCompacted => (Kind::Crash, "tail"),
+        Bug::TailStepsBack => (Kind::Crash, "tail"),
+        Bug::ForgetRemoved => (Kind::Crash, "tail-delete"),
     }
 }
 

@@ -17,6 +17,7 @@ use std::path::Path;
 use crate::disk::Handle;
 use crate::error::{Error, Result};
 use crate::event::EventRef;
+use crate::planted::{self, Bug};
 
 use super::frame::{Header, LAST, Slot};
 use super::index::Entry;
@@ -24,10 +25,8 @@ use super::log::{LOG_HEADER_LEN, LogId, Stretch, Walk};
 use super::read::{self, Block, Class};
 use super::{Chunk, LogSummary};
 
-/// A window holds about so many bytes.
-const WINDOW_LEN: usize = 1 << 20;
-/// Of each of many logs at least so many bytes are looked at.
-const LEAST_LEN: u64 = 64 << 10;
+/// Of each of many logs at least so many bytes are looked at, or as many as a window holds.
+const LEAST_LEN: usize = 64 << 10;
 
 /// An event of a window, whose data lies at `start..start + len` of its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +47,8 @@ pub(crate) struct Window {
     through: u64,
     /// Events of its seqs were left out, being deleted.
     has_deleted: bool,
+    /// It holds about so many bytes.
+    room: usize,
 }
 
 impl Window {
@@ -85,7 +86,7 @@ impl Window {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(data);
         self.picked.push(Picked { seq: slot.seq, time: slot.time, start, len: slot.len, id: slot.id });
-        if self.size() > 2 * WINDOW_LEN {
+        if self.size() > 2 * self.room {
             self.shorten();
         }
     }
@@ -103,13 +104,16 @@ impl Window {
         self.picked.dedup_by_key(|event| event.seq);
         let mut size = 0;
         let fits = self.picked.iter().take_while(|event| {
-            let fits = size == 0 || size + event.len as usize <= WINDOW_LEN;
+            let fits = size == 0 || size + event.len as usize <= self.room;
             size += event.len as usize + size_of::<Picked>();
             fits
         });
         let fit = fits.count();
         if fit < self.picked.len() {
             self.picked.truncate(fit);
+            if planted::has(Bug::TailSkipsBorder) {
+                return;
+            }
             self.through = self.picked.last().map_or(self.through, |event| event.seq);
         }
         let before = std::mem::take(&mut self.bytes);
@@ -153,7 +157,11 @@ impl Chunk {
                 Vec::new()
             } else {
                 self.load(log, distrustful)?;
-                log.index.iter().flat_map(|index| index.main.iter().map(|entry| entry.offset)).collect()
+                let index = log.index.iter();
+                let mut starts: Vec<u64> =
+                    index.flat_map(|index| index.main.iter().chain(index.late.iter()).map(|entry| entry.offset)).collect();
+                starts.sort_unstable();
+                starts
             };
             found.push(Arrivals { file: self.file_of(log)?, summary: log.summary, starts });
         }
@@ -161,11 +169,11 @@ impl Chunk {
     }
 }
 
-/// The next window behind `after`, which is to hold nothing beyond `visible`, nor events with times before `horizon`.
-pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, visible: u64, horizon: u64) -> Result<Window> {
-    let mut window = Window { through: visible, ..Window::default() };
+/// The next window behind `after`, of about `room` bytes, which is to hold nothing beyond `visible`, nor events with times before `horizon`.
+pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, visible: u64, horizon: u64, room: usize) -> Result<Window> {
+    let mut window = Window { through: visible, room, ..Window::default() };
     let written = logs.iter().filter(|log| !log.summary.is_compacted()).count();
-    let share = (WINDOW_LEN as u64 / written.max(1) as u64).max(LEAST_LEN);
+    let share = (room / written.max(1)).max(LEAST_LEN.min(room)) as u64;
     let mut walked = Vec::new();
     for log in logs.iter().filter(|log| !log.summary.is_compacted()) {
         let key = (log.summary.id, log.summary.instance);
@@ -182,7 +190,9 @@ pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, vi
             Some(Place::Frames(frames)) => frames,
             _ => log.frames()?,
         };
-        let frames: Vec<Header> = place.into_iter().filter(|frame| frame.seq_high > after).collect();
+        let is_ahead =
+            |frame: &Header| if planted::has(Bug::TailForgetsCompacted) { frame.seq_low > after } else { frame.seq_high > after };
+        let frames: Vec<Header> = place.into_iter().filter(is_ahead).collect();
         for frame in &frames {
             if frame.seq_low > window.through {
                 break;
@@ -245,7 +255,9 @@ impl Arrivals {
                     return Err(damaged(self.file.path(), offset));
                 }
             };
-            frames.push((header.offset, header.batch));
+            if header.batch > after {
+                frames.push((header.offset, header.batch));
+            }
             end = header.end();
             if header.seq_high > after && header.seq_low <= window.through {
                 let bytes = walk.decode(&header, &mut slots)?.map_err(|what| Error::corrupt(self.file.path(), header.offset, what))?;
@@ -254,8 +266,9 @@ impl Arrivals {
                     window.take(slot, data, after, horizon);
                 }
             }
-            // Within a batch seqs are in any order.
-            if header.has(LAST) && (header.batch >= window.through || end - from >= share && end < len) {
+            // Within a batch seqs are in any order. Those up to `after` are gone by, however many they are.
+            let is_enough = (header.batch > after || planted::has(Bug::TailStepsBack)) && end - from >= share && end < len;
+            if header.has(LAST) && (header.batch >= window.through || is_enough) {
                 window.through = window.through.min(header.batch);
                 break;
             }

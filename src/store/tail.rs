@@ -229,7 +229,7 @@ impl Tail {
             self.core.touch(chunk);
         }
         self.places.keep(&logs);
-        next_window(&logs, &mut self.places, self.searched, view.seq, view.horizon)
+        next_window(&logs, &mut self.places, self.searched, view.seq, view.horizon, self.core.options.sizes.window_bytes)
     }
 }
 

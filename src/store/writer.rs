@@ -559,7 +559,8 @@ impl Core {
         let view = lock(&self.view).clone();
         let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit }];
         if view.horizon > 0 && !planted::has(Bug::ForgetHorizon) {
-            facts.push(Fact::Horizon { time: view.horizon, removed: view.removed });
+            let removed = if planted::has(Bug::ForgetRemoved) { 0 } else { view.removed };
+            facts.push(Fact::Horizon { time: view.horizon, removed });
         }
         // Should this process end before its readers do, the files are found and removed by the next writer.
         facts.extend(efile::doomed(self.chunk_shared.store_folder()).into_iter().map(Fact::at_rest));
