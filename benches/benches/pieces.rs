@@ -32,7 +32,7 @@ struct Folder {
 
 fn new_store(durability: i32) -> Folder {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the store");
-    let options = Options { durability, file_size_ns: HOUR_NS, grace_ns: GRACE_NS };
+    let options = Options::new(durability, HOUR_NS, GRACE_NS);
     let store = API.open(&dir.path().join("store"), options).expect("open");
     Folder { store, _dir: dir }
 }

@@ -1,7 +1,7 @@
 //! estore as a program meets it that opens the shared library at run time: nothing here knows the Rust interface. Any number of builds
 //! can so be measured by one driver. Each function is resolved once, when the library is opened.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -67,6 +67,16 @@ pub const DURABILITY_PROCESS: i32 = 1;
 pub const DURABILITY_INTERVAL: i32 = 2;
 pub const DURABILITY_POWER: i32 = 3;
 const READ_REVERSE: u32 = 1;
+const MODE_READ_ONLY: i32 = 3;
+pub const STAT_LATE_EVENTS: usize = 4;
+pub const STAT_LOG_BYTES: usize = 11;
+pub const STAT_RECON_BYTES: usize = 12;
+pub const STAT_BACKLOG_BYTES: usize = 21;
+const STAT_COUNT: usize = 22;
+
+type SetOption = unsafe extern "C" fn(*mut RawOptions, i32) -> Status;
+type Compact = unsafe extern "C" fn(*const RawStore, u64, u64, *const c_void, *mut c_void, *mut u64, *mut u64, *mut ErrorDetail) -> Status;
+type Stats = unsafe extern "C" fn(*const RawStore, *mut u64, usize, *mut usize, *mut ErrorDetail) -> Status;
 
 /// The functions of one library, either those of estores or those of efiles.
 pub struct Api {
@@ -84,6 +94,11 @@ pub struct Api {
     set_durability: unsafe extern "C" fn(*mut RawOptions, i32, u64) -> Status,
     set_file_size_ns: unsafe extern "C" fn(*mut RawOptions, u64) -> Status,
     set_grace_ns: unsafe extern "C" fn(*mut RawOptions, u64) -> Status,
+    // Not in every build that one may want to compare with.
+    set_mode: Option<SetOption>,
+    set_compaction: Option<SetOption>,
+    compact: Option<Compact>,
+    stats: Option<Stats>,
     version: unsafe extern "C" fn() -> *const c_char,
     event_id: unsafe extern "C" fn() -> u32,
     is_efile: bool,
@@ -99,6 +114,15 @@ pub struct Options {
     /// Not used for efiles, which have no chunks.
     pub file_size_ns: u64,
     pub grace_ns: u64,
+    pub read_only: bool,
+    /// Whether the store may compact by itself, as it does unless it is told not to.
+    pub compaction: bool,
+}
+
+impl Options {
+    pub const fn new(durability: i32, file_size_ns: u64, grace_ns: u64) -> Options {
+        Options { durability, file_size_ns, grace_ns, read_only: false, compaction: true }
+    }
 }
 
 impl Api {
@@ -123,6 +147,10 @@ impl Api {
                 set_durability: symbol(&library, path, "estore", "options_set_durability")?,
                 set_file_size_ns: symbol(&library, path, "estore", "options_set_file_size_ns")?,
                 set_grace_ns: symbol(&library, path, "estore", "options_set_grace_ns")?,
+                set_mode: symbol(&library, path, "estore", "options_set_mode").ok(),
+                set_compaction: symbol(&library, path, "estore", "options_set_compaction").ok(),
+                compact: symbol(&library, path, kind, "compact").ok(),
+                stats: symbol(&library, path, kind, "stats").ok(),
                 version: symbol(&library, path, "estore", "version")?,
                 event_id: symbol(&library, path, "estore", "event_id")?,
                 is_efile: efile,
@@ -155,6 +183,13 @@ impl Api {
             if status == 0 {
                 status = (self.set_grace_ns)(handle, options.grace_ns);
             }
+            let set = |status, set: Option<SetOption>, wanted: bool, value| match set {
+                Some(set) if wanted && status == 0 => set(handle, value),
+                None if wanted => -1,
+                _ => status,
+            };
+            status = set(status, self.set_mode, options.read_only, MODE_READ_ONLY);
+            status = set(status, self.set_compaction, !options.compaction, 0);
             let mut store = null_mut();
             let opened = match status {
                 0 => check("open", |error| (self.open)(bytes.as_ptr().cast(), bytes.len(), handle, &mut store, error)),
@@ -227,6 +262,24 @@ impl Store<'_> {
         // SAFETY: the handle is open, count is ours.
         check("count", |error| unsafe { (self.api.count)(self.handle, start, end, &mut count, error) })?;
         Ok(count)
+    }
+
+    /// Compacts the chunks of a range of time; the bytes of their logs before and after.
+    pub fn compact(&self, start: u64, end: u64) -> Result<(u64, u64)> {
+        let compact = self.api.compact.context("the library has no estore_compact")?;
+        let (mut before, mut after) = (0, 0);
+        // SAFETY: the handle is open, the outputs are ours, and no progress is asked for.
+        check("compact", |error| unsafe { compact(self.handle, start, end, null(), null_mut(), &mut before, &mut after, error) })?;
+        Ok((before, after))
+    }
+
+    /// One of the numbers that the store tells, by a `STAT_` constant.
+    pub fn stat(&self, index: usize) -> Result<u64> {
+        let stats = self.api.stats.context("the library has no estore_stats")?;
+        let (mut values, mut n) = ([0; STAT_COUNT], 0);
+        // SAFETY: the handle is open, the array as long as said.
+        check("stats", |error| unsafe { stats(self.handle, values.as_mut_ptr(), values.len(), &mut n, error) })?;
+        Ok(values[index])
     }
 
     /// At most `limit` events of the range; 0 means all.

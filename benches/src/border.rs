@@ -52,7 +52,7 @@ impl Events {
     }
 
     fn append_to(&self, api: &Api, path: &Path) -> Result<()> {
-        let options = abi::Options { durability: abi::DURABILITY_PROCESS, file_size_ns: 24 * HOUR_NS, grace_ns: 2 * GRACE_NS };
+        let options = abi::Options::new(abi::DURABILITY_PROCESS, 24 * HOUR_NS, 2 * GRACE_NS);
         let store = api.open(path, options)?;
         for first in (0..self.n).step_by(BATCH as usize) {
             let batch: Vec<Event> = (first..first + BATCH).map(|i| self.event(i)).collect();
@@ -64,7 +64,7 @@ impl Events {
     /// Fails unless a store holds these events and nothing else.
     fn check(&self, api: &Api, path: &Path) -> Result<()> {
         // As the programs leave them.
-        let options = abi::Options { durability: abi::DURABILITY_PROCESS, file_size_ns: 24 * HOUR_NS, grace_ns: 2 * GRACE_NS };
+        let options = abi::Options::new(abi::DURABILITY_PROCESS, 24 * HOUR_NS, 2 * GRACE_NS);
         let store = api.open(path, options)?;
         let mut iter = store.read(0, u64::MAX, false, 0)?;
         let mut events = [Event::EMPTY; 512];

@@ -21,7 +21,7 @@ pub fn open_with(api: &'static Api, dir: &Path, level: Level, data: &DataSet) ->
         Level::Interval => abi::DURABILITY_INTERVAL,
         Level::Power => abi::DURABILITY_POWER,
     };
-    let options = abi::Options { durability, file_size_ns: data.file_size_ns, grace_ns: GRACE_NS };
+    let options = abi::Options::new(durability, data.file_size_ns, GRACE_NS);
     Ok(Box::new(Estore(api.open(dir, options)?)))
 }
 

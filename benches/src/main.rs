@@ -6,6 +6,7 @@ mod border;
 mod driver;
 mod engine;
 mod estore;
+mod late;
 mod machine;
 mod measure;
 mod peers;
@@ -79,6 +80,24 @@ struct Border {
     out: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Late {
+    /// The shared library to measure [default: the release build of this repository]
+    #[arg(long)]
+    lib: Option<PathBuf>,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Makes the numbers of events smaller (or larger), for a quick look
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Where LATE.md and late.svg go [default: results beside this package]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Shows the names of all workloads
@@ -87,6 +106,11 @@ enum Command {
     Report { folder: PathBuf },
     /// Measures what C, C++, Go and Python lose against Rust, and writes BORDER.md
     Border(Border),
+    /// Measures loads with late events and broken clocks, and compaction, and writes LATE.md and a plot
+    Late(Late),
+    /// One turn of `late`, as the driver starts it
+    #[command(hide = true)]
+    LateTurn { job: String },
     /// One measurement, as the driver starts it
     #[command(hide = true)]
     Child { job: String },
@@ -111,6 +135,8 @@ fn start(cli: Cli) -> Result<()> {
         }
         Some(Command::Report { folder }) => write_report(&Results::load(&folder.join("results.json"))?, &folder),
         Some(Command::Border(arguments)) => border(arguments),
+        Some(Command::Late(arguments)) => late(arguments),
+        Some(Command::LateTurn { job }) => late::child(&job),
         Some(Command::Child { job }) => {
             let measurement = measure::run(&serde_json::from_str(&job).context("no job")?)?;
             println!("{}", serde_json::to_string(&measurement)?);
@@ -157,6 +183,23 @@ fn border(arguments: Border) -> Result<()> {
     let out = arguments.out.unwrap_or_else(|| package.join("results"));
     std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     let path = out.join("BORDER.md");
+    std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("the report is {}", path.display());
+    Ok(())
+}
+
+fn late(arguments: Late) -> Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plan = late::Plan {
+        library: arguments.lib.unwrap_or_else(|| package.join("../target/release/libestore.so")),
+        rounds: arguments.rounds.into(),
+        scale: arguments.scale,
+        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
+    };
+    let out = arguments.out.unwrap_or_else(|| package.join("results"));
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let report = late::measure(&plan, &out)?;
+    let path = out.join("LATE.md");
     std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("the report is {}", path.display());
     Ok(())
