@@ -129,7 +129,7 @@
 //! | 6 | 2 | flags: 1 there is a watermark |
 //! | 8 | 4 | generation |
 //! | 12 | 4 | reserved; for *switch* the first generation that the new log replaces |
-//! | 16 | 8 | session: the first seq that must not be given out; horizon: its time; close: the next seq |
+//! | 16 | 8 | session: the first seq that must not be given out; horizon: its time; close: the next seq; others: frames in the log, or 0, a hint |
 //! | 24 | 8 | batches up to this seq are whole |
 //! | 32 | 8 | everything up to this seq is durable |
 //! | 40 | 8 | chunk; session: its first seq |

@@ -624,6 +624,29 @@ fn what_an_earlier_handle_left_to_compact_is_done_unless_that_is_off() {
 }
 
 #[test]
+fn single_appends_of_an_earlier_handle_are_joined_too() {
+    for crashed in [false, true] {
+        let place = Place::simulated(1);
+        let store = open(&place);
+        (0..2000).for_each(|i| drop(store.append(&[event(i, 1, vec![1; 20])]).unwrap()));
+        store.append(&[event(FILE_SIZE, 1, "x")]).unwrap();
+        let expected = all(&store);
+        if crashed {
+            store.sync().unwrap();
+            place.crash(Crash::KeepAll);
+        } else {
+            store.close().unwrap();
+        }
+        assert_eq!(common::frames(&place.file("0-0.estore")).len(), 2000);
+        let store = Store::open(&place.path, in_background(&place)).unwrap();
+        wait_for_backlog(&store);
+        assert_eq!(all(&store), expected);
+        store.close().unwrap();
+        assert_eq!(common::frames(&place.file("0-1.estore")).len(), 1, "{:?}", files(&place, 0));
+    }
+}
+
+#[test]
 fn a_chunk_in_order_is_left_alone() {
     let place = Place::simulated(1);
     let store = Store::open(&place.path, in_background(&place)).unwrap();

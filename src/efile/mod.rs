@@ -209,8 +209,6 @@ struct Log {
     closed: bool,
     /// Takes no more events, being compacted, or to be.
     sealed: bool,
-    /// Frames that this handle wrote to it.
-    frames: u64,
     /// Where recent main frames ended in time, one for each 64 KiB of them.
     slack: Option<Box<Slack>>,
 }
@@ -234,7 +232,6 @@ impl Log {
             refused_recon: false,
             closed: summary.instance == 0,
             sealed: summary.is_compacted(),
-            frames: 0,
             slack: None,
         }
     }
@@ -638,7 +635,6 @@ impl Chunk {
     fn wrote(&self, log: &mut Log, header: &Header) {
         log.summary.totals.add(header);
         log.summary.len = header.end();
-        log.frames += 1;
         if let Some(index) = &mut log.index {
             index.add(header);
         }

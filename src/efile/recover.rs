@@ -229,11 +229,13 @@ pub(crate) struct Totals {
     pub(crate) newest: u64,
     /// The largest seq.
     pub(crate) last_seq: u64,
+    /// Frames. No more than a hint: journals of the first builds do not tell it, and then only what was added since is counted.
+    pub(crate) frames: u64,
 }
 
 impl Default for Totals {
     fn default() -> Totals {
-        Totals { count: 0, late: 0, recon: 0, oldest: u64::MAX, newest: 0, last_seq: 0 }
+        Totals { count: 0, late: 0, recon: 0, oldest: u64::MAX, newest: 0, last_seq: 0, frames: 0 }
     }
 }
 
@@ -248,6 +250,7 @@ impl Totals {
             oldest: header.first.time,
             newest: header.last.time,
             last_seq: header.seq_high,
+            frames: 1,
         });
     }
 
@@ -259,6 +262,7 @@ impl Totals {
         self.oldest = self.oldest.min(other.oldest);
         self.newest = self.newest.max(other.newest);
         self.last_seq = self.last_seq.max(other.last_seq);
+        self.frames = self.frames.saturating_add(other.frames);
     }
 
     /// The bounds of all keys.

@@ -84,12 +84,12 @@ impl Record {
     fn encode(&self, instance: u64, offset: u64, synced: u64) -> [u8; RECORD_LEN] {
         let (kind, number, summary) = match self.fact {
             Fact::Session { limit, .. } => (1u16, limit, None),
-            Fact::Active(summary) => (2, 0, Some(summary)),
-            Fact::Idle(summary) => (3, 0, Some(summary)),
+            Fact::Active(summary) => (2, summary.totals.frames, Some(summary)),
+            Fact::Idle(summary) => (3, summary.totals.frames, Some(summary)),
             Fact::Horizon { time, .. } => (4, time, None),
             Fact::Drop(id) => (5, 0, Some(LogSummary { len: 0, ..LogSummary::new(id, 0, None) })),
             Fact::Close { next_seq } => (6, next_seq, None),
-            Fact::Switch(summary) => (7, 0, Some(summary)),
+            Fact::Switch(summary) => (7, summary.totals.frames, Some(summary)),
         };
         let mut bytes = [0; RECORD_LEN];
         put(&mut bytes, 4, &kind.to_le_bytes());
@@ -144,6 +144,7 @@ impl Record {
             oldest: u64_at(88),
             newest: u64_at(96),
             last_seq: u64_at(104),
+            frames: u64_at(16),
         };
         let watermark = (u16_at(bytes, 6) & 1 == 1).then(|| u64_at(112));
         let kind = u16_at(bytes, 4);
