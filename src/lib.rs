@@ -71,4 +71,7 @@ pub use options::{
     DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
 };
 pub use repair::splits::Splits;
-pub use store::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Stats, Store, Tail, TailBatch, Tailed, Verified};
+pub use store::{
+    Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, RetainOptions, Retained, Stats, Store, Tail, TailBatch, Tailed,
+    Verified,
+};

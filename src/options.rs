@@ -57,7 +57,7 @@ pub enum Level {
     Error = 1,
     /// Something was repaired, cut or given up.
     Warning = 2,
-    /// Opening, closing, recovery.
+    /// Opening, closing, recovery, deleting.
     Info = 3,
 }
 
@@ -90,6 +90,8 @@ pub struct Options {
     pub(crate) no_index: bool,
     pub(crate) background: bool,
     pub(crate) compaction: bool,
+    pub(crate) max_age: u64,
+    pub(crate) max_bytes: u64,
     pub(crate) log: Option<Arc<LogFn>>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -115,6 +117,9 @@ pub struct Sizes {
     pub compact_newest_bytes: u64,
     /// A tail gets about so many bytes of events at a time from the disk.
     pub window_bytes: usize,
+    /// A log that has grown by so many bytes, or by a 128th of the greatest size of the store if that is more, may have made the store too
+    /// large.
+    pub retain_bytes: u64,
 }
 
 impl Default for Sizes {
@@ -127,6 +132,7 @@ impl Default for Sizes {
             compact_bytes: 64 << 10,
             compact_newest_bytes: 64 << 20,
             window_bytes: 1 << 20,
+            retain_bytes: 4 << 20,
         }
     }
 }
@@ -164,6 +170,8 @@ impl Options {
             no_index: false,
             background: true,
             compaction: true,
+            max_age: 0,
+            max_bytes: 0,
             log: None,
             disk: Arc::new(RealDisk),
             clock: Arc::new(RealClock),
@@ -228,8 +236,9 @@ impl Options {
         self
     }
 
-    /// Whether the store may have threads of its own: for what is due by time (syncs of `Interval`, flushes of `Buffered`), and for
-    /// [`compaction`](Self::compaction). On by default. Without them, call [`Store::tick`](crate::Store::tick).
+    /// Whether the store may have threads of its own: for what is due by time (syncs of `Interval`, flushes of `Buffered`), for
+    /// [`compaction`](Self::compaction), and for retention ([`max_age`](Self::max_age), [`max_bytes`](Self::max_bytes)). On by default.
+    /// Without them, call [`Store::tick`](crate::Store::tick).
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
         self
@@ -240,6 +249,37 @@ impl Options {
     /// [`background`](Self::background). Without it, call [`Store::compact`](crate::Store::compact).
     pub fn compaction(mut self, compaction: bool) -> Options {
         self.compaction = compaction;
+        self
+    }
+
+    /// Retention by age: chunks all of whose events are older than this go, for good and durably, as by
+    /// [`Store::delete_before`](crate::Store::delete_before). 0, the default: however old they are. Times must be nanoseconds since 1970 for
+    /// that, or smaller.
+    ///
+    /// Ages are counted from the smaller of two times: that of the clock, and the newest time that two events have reached (right after
+    /// opening, it may be taken for earlier by up to the grace or the length of a chunk). So neither one event of the far future nor a clock
+    /// that jumped deletes anything.
+    ///
+    /// What goes are whole chunks, oldest first, and never those that count as live: the newest one, the one that two events have reached,
+    /// the newest one that this handle has appended to, and whatever lies behind one of these. So a limit below the length of a chunk keeps
+    /// that much. It is applied in the background: once the store is open, and whenever a new chunk begins; also by
+    /// [`Store::retain`](crate::Store::retain), and in [`Store::tick`](crate::Store::tick) where [`background`](Self::background) is off.
+    ///
+    /// An efile has one chunk for all times and refuses this option; a handle that only reads has no use for it.
+    pub fn max_age(mut self, nanoseconds: u64) -> Options {
+        self.max_age = nanoseconds;
+        self
+    }
+
+    /// Retention by size: as long as the chunks take more bytes on disk than this, the oldest of them goes. 0, the default: however large
+    /// they are. What goes, what never does, and when: as with [`max_age`](Self::max_age); besides, it is applied when a log has grown
+    /// by some MiB, or 1% of the limit. The chunk of the present by the clock stays, too.
+    ///
+    /// [`Stats::chunk_bytes`](crate::Stats::chunk_bytes) counts: the bytes of all logs, exactly, and those of their recon and index files as
+    /// far as they can be told without looking at them. Not counted: room set aside ahead of logs that are being written (at most 8 MiB
+    /// each), the journal (some KiB), a log that compaction is writing, and files that readers of this process still have open.
+    pub fn max_bytes(mut self, bytes: u64) -> Options {
+        self.max_bytes = bytes;
         self
     }
 
@@ -267,6 +307,11 @@ impl Options {
     pub fn sizes(mut self, sizes: Sizes) -> Options {
         self.sizes = sizes;
         self
+    }
+
+    /// Whether old chunks are to go by themselves.
+    pub(crate) fn retains(&self) -> bool {
+        self.max_age > 0 || self.max_bytes > 0
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -79,6 +79,10 @@ pub enum Bug {
     TailStepsBack,
     /// A journal that is written anew lacks up to which seq there were deleted events.
     ForgetRemoved,
+    /// Retention counts ages from the clock, however far behind it the events are.
+    AgeByClockAlone,
+    /// Retention by size removes what is live, too.
+    RetainNoLiveChunk,
 }
 
 #[cfg(feature = "planted")]
@@ -89,7 +93,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 36] = [
+        pub const ALL: [Bug; 38] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -126,6 +130,8 @@ mod switch {
             Bug::TailForgetsCompacted,
             Bug::TailStepsBack,
             Bug::ForgetRemoved,
+            Bug::AgeByClockAlone,
+            Bug::RetainNoLiveChunk,
         ];
     }
 

@@ -62,6 +62,8 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::TailForgetsCompacted => (Kind::Crash, "tail"),
         Bug::TailStepsBack => (Kind::Crash, "tail"),
         Bug::ForgetRemoved => (Kind::Crash, "tail-delete"),
+        Bug::AgeByClockAlone => (Kind::Crash, "retain-age"),
+        Bug::RetainNoLiveChunk => (Kind::Crash, "retain-size"),
     }
 }
 

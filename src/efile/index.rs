@@ -55,6 +55,11 @@ pub(crate) struct Entry {
 /// Length of an entry in a file.
 const ENTRY_LEN: usize = 64;
 
+/// About how long the index file of a log of this length is.
+pub(crate) fn about_len(log_len: u64) -> u64 {
+    PART_HEADER_LEN as u64 + log_len.div_ceil(ENTRY_TARGET_LEN).saturating_mul(ENTRY_LEN as u64)
+}
+
 impl Entry {
     /// The entry of one frame.
     pub(crate) fn of(header: &Header) -> Entry {

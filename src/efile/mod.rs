@@ -72,6 +72,9 @@ pub(crate) struct Shared {
     pub(crate) cut: AtomicU64,
     /// Late events have become so many that compaction may be worth it.
     pub(crate) late_grew: AtomicBool,
+    /// A log has grown by [`Shared::grow_len`], or has got a second event, so that chunks may have become too many or too old.
+    pub(crate) grew: AtomicBool,
+    pub(crate) grow_len: u64,
     /// Files of deleted chunks could not be removed.
     pub(crate) files_left: AtomicBool,
     pub(crate) sizes: Sizes,
@@ -199,6 +202,8 @@ struct Log {
     /// What it says: the log was durable up to there, when batches up to this seq were whole.
     noted: LogSummary,
     noted_committed: u64,
+    /// Once it is this long, it has grown by much.
+    grown_at: u64,
     /// Late events in the log beyond the recon file, in bytes.
     pending: u64,
     /// After a failed attempt to put them into a run: not again before there are so many.
@@ -227,6 +232,7 @@ impl Log {
             active: false,
             noted: summary,
             noted_committed: 0,
+            grown_at: 0,
             pending: 0,
             absorb_after: 0,
             refused_recon: false,
@@ -425,6 +431,36 @@ impl Chunk {
             sum.add_all(&log.summary.totals);
         }
         sum
+    }
+
+    /// Bytes of its files, without looking at them: those of its logs, and about those of what is derived from them.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes_of = |log: &Log| {
+            let LogSummary { len, totals, .. } = log.summary;
+            let recon = (u128::from(len) * u128::from(totals.recon.min(totals.count)) / u128::from(totals.count.max(1))) as u64;
+            // So few are in no run yet.
+            let recon = if recon > self.shared.sizes.pending_bytes { recon } else { 0 };
+            let index = if self.shared.no_index { 0 } else { index::about_len(len) };
+            len.saturating_add(recon).saturating_add(index)
+        };
+        self.lock().logs.iter().map(bytes_of).fold(0, u64::saturating_add)
+    }
+
+    /// What its events say of the present, by what is known of them without looking: the newest time, and one that is not later than that of
+    /// its newest event but one, if it has two. `None` if nothing is known for sure.
+    pub(crate) fn presence(&self) -> Option<(u64, Option<u64>)> {
+        let state = self.lock();
+        let mut sum = Totals::default();
+        let mut watermark = None;
+        // Of a log whose header is damaged all that is known may be wrong.
+        for log in state.logs.iter().filter(|log| log.summary.instance != 0) {
+            sum.add_all(&log.summary.totals);
+            watermark = watermark.max(log.summary.watermark);
+        }
+        let (newest, oldest) = (sum.newest.min(self.times.1), sum.oldest.max(self.times.0));
+        // The watermark follows each event that another one lies less than the grace behind.
+        let confirmed = watermark.map_or(oldest, |time| oldest.max(time.saturating_sub(self.shared.grace)));
+        (sum.count > 0).then_some((newest, (sum.count > 1).then_some(confirmed.min(newest))))
     }
 
     /// Lengths of its logs, recon files and index files.
@@ -742,6 +778,9 @@ impl Chunk {
 
     /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so.
     fn maintain(&self, log: &mut Log) {
+        if log.summary.len >= log.grown_at {
+            self.note_growth(log);
+        }
         if log.has_much_pending(&self.shared.sizes) && log.pending >= log.absorb_after {
             log.absorb_after = 0;
             if let Err(e) = self.absorb(log) {
@@ -752,6 +791,13 @@ impl Chunk {
         if log.index.as_ref().is_some_and(|index| index.unwritten() >= self.shared.sizes.index_entries) {
             self.write_index(log);
         }
+    }
+
+    #[cold]
+    fn note_growth(&self, log: &mut Log) {
+        // Two events confirm that this is where the present is.
+        log.grown_at = if log.summary.totals.count < 2 { 0 } else { log.summary.len.saturating_add(self.shared.grow_len) };
+        self.shared.grew.store(true, Ordering::Relaxed);
     }
 
     fn absorb(&self, log: &mut Log) -> Result<()> {

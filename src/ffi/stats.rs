@@ -49,8 +49,12 @@ pub const ESTORE_STAT_CUT_BYTES: usize = 19;
 pub const ESTORE_STAT_DAMAGED_REGIONS: usize = 20;
 /// Bytes in the logs of chunks that wait for being compacted.
 pub const ESTORE_STAT_BACKLOG_BYTES: usize = 21;
+/// Bytes of all chunks on disk, as estore_options_set_max_bytes counts them.
+pub const ESTORE_STAT_CHUNK_BYTES: usize = 22;
+/// Chunks that retention removed through this handle.
+pub const ESTORE_STAT_REMOVED_CHUNKS: usize = 23;
 /// How many numbers this header knows; a library may know more.
-pub const ESTORE_STAT_COUNT: usize = 22;
+pub const ESTORE_STAT_COUNT: usize = 24;
 
 /// The numbers by index. Taken apart in full, so that a new field of the engine can't be forgotten here.
 pub(super) fn values(stats: Stats) -> [u64; ESTORE_STAT_COUNT] {
@@ -77,6 +81,8 @@ pub(super) fn values(stats: Stats) -> [u64; ESTORE_STAT_COUNT] {
         cut_bytes,
         damaged,
         backlog_bytes,
+        chunk_bytes,
+        removed_chunks,
     } = stats;
     let mut values = [0; ESTORE_STAT_COUNT];
     values[ESTORE_STAT_FILE_SIZE_NS] = file_size;
@@ -101,6 +107,8 @@ pub(super) fn values(stats: Stats) -> [u64; ESTORE_STAT_COUNT] {
     values[ESTORE_STAT_CUT_BYTES] = cut_bytes;
     values[ESTORE_STAT_DAMAGED_REGIONS] = damaged;
     values[ESTORE_STAT_BACKLOG_BYTES] = backlog_bytes;
+    values[ESTORE_STAT_CHUNK_BYTES] = chunk_bytes;
+    values[ESTORE_STAT_REMOVED_CHUNKS] = removed_chunks;
     values
 }
 
@@ -128,6 +136,8 @@ fn name(index: usize) -> Option<&'static CStr> {
         ESTORE_STAT_CUT_BYTES => c"cut_bytes",
         ESTORE_STAT_DAMAGED_REGIONS => c"damaged_regions",
         ESTORE_STAT_BACKLOG_BYTES => c"backlog_bytes",
+        ESTORE_STAT_CHUNK_BYTES => c"chunk_bytes",
+        ESTORE_STAT_REMOVED_CHUNKS => c"removed_chunks",
         _ => return None,
     })
 }

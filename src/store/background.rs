@@ -1,5 +1,7 @@
 //! A store's own threads: one that sleeps until something is due by time (syncs of `INTERVAL`, flushes of `BUFFERED`; a store of the other
-//! levels has none), one that compacts, and in a handle that only reads one that looks for news while somebody waits for some.
+//! levels has none), one that compacts, one that removes what is too old or too much, if the store has a limit, and in a handle that only
+//! reads one that looks for news while somebody waits for some. Retention has a thread of its own, since it must not wait for the
+//! compaction of a large chunk while the disk fills.
 //!
 //! They sleep without a timeout while there is nothing to do, and block all signals.
 
@@ -39,6 +41,11 @@ impl Background {
         }
     }
 
+    /// Whether there is work; from now on it is the caller's, who has no thread for it.
+    pub(super) fn take(&self) -> bool {
+        self.shared.woken.swap(false, Ordering::AcqRel)
+    }
+
     /// Starts the thread, if there is none, which works for a store as long as that is in memory and until it is stopped.
     pub(super) fn start(&self, core: &Arc<Core>, name: &str, period: Option<Duration>, work: fn(&Core) -> Result<()>) -> Result<()> {
         let mut running = lock(&self.thread);
@@ -68,6 +75,8 @@ impl Background {
 impl Core {
     /// Starts the threads that this store has use for.
     pub(super) fn start_background(self: &Arc<Core>) -> Result<()> {
+        // Time has gone on since the last writer, and the limits may be others.
+        self.wake_retainer();
         if !self.options.background || !self.chunk_shared.writable {
             return Ok(());
         }
@@ -78,6 +87,9 @@ impl Core {
             self.compactor.start(self, "estore-compact", None, Core::compact_backlog)?;
             // Whatever an earlier writer left.
             self.compactor.wake();
+        }
+        if self.options.retains() {
+            self.retainer.start(self, "estore-retain", None, Core::retain_by_itself)?;
         }
         Ok(())
     }

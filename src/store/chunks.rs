@@ -23,6 +23,8 @@ pub(super) struct View {
     pub(super) removed: u64,
     /// No seq from here on was given.
     pub(super) seq_limit: u64,
+    /// The newest chunk that this handle has appended to.
+    pub(super) appended: Option<u64>,
 }
 
 /// No more chunks than this are kept loaded for reading.

@@ -191,10 +191,12 @@ impl Core {
             }
             chunk.seal().map_err(|e| self.stop(e))?.ok_or(NotDone::Nothing)?
         };
-        let mut stopped = false;
+        let (mut stopped, mut deleted) = (false, false);
         let mut go_on = |events_done: u64| {
             stopped |= self.closing.load(Ordering::Acquire) || tell(events_done).is_break();
-            if stopped { Err(Error::Closed { path: self.path().to_owned() }) } else { self.check_writable() }
+            // Its files stay as long as this reads them, and the disk may be full.
+            deleted = chunk.is_doomed();
+            if stopped || deleted { Err(Error::Closed { path: self.path().to_owned() }) } else { self.check_writable() }
         };
         let new = chunk.compact(&sealed, self.durable_seq(), &mut go_on);
         let result = new.and_then(|new| self.switch(chunk, &new));
@@ -213,7 +215,11 @@ impl Core {
                 if self.poison.get().is_none() {
                     chunk.abandon(&sealed);
                 }
-                Err(if stopped { NotDone::Stopped } else { NotDone::Failed(e) })
+                Err(match (stopped, deleted) {
+                    (true, _) => NotDone::Stopped,
+                    (_, true) => NotDone::Nothing,
+                    _ => NotDone::Failed(e),
+                })
             }
         }
     }

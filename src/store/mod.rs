@@ -7,7 +7,7 @@
 //!             Core ── View (a short lock): chunks, the seq S that readers see, the horizon        chunks, read
 //!               ├──── Writer (a lock held while a batch is written): journal, next seq, buffer     writer
 //!               ├──── the turn to sync: one thread syncs for all that wait                         sync
-//!               ├──── threads for what is due by time, and to compact                              background, compact
+//!               ├──── threads for what is due by time, to compact, and to remove what is old       background, compact, retain
 //!               └──── those who wait for news, in this process or another                          followers, tail
 //! ```
 //!
@@ -40,6 +40,7 @@ mod lockfile;
 mod open;
 mod order;
 mod read;
+mod retain;
 mod retention;
 mod settings;
 mod stats;
@@ -57,6 +58,7 @@ use writer::Writer;
 
 pub use compact::{Compacted, Progress};
 pub use read::{ReadOptions, Reader};
+pub use retain::{RetainOptions, Retained};
 pub use stats::Stats;
 pub use tail::{Tail, TailBatch, Tailed};
 pub use verify::{Finding, Verified};
@@ -93,6 +95,7 @@ pub(crate) struct Core {
     followers: followers::Followers,
     background: Background,
     compactor: Background,
+    retainer: Background,
     /// Looks for news in a handle that only reads.
     follower: Background,
     /// What happened through this handle.
@@ -107,6 +110,7 @@ struct Counters {
     present: AtomicU64,
     recovered: AtomicU64,
     cut: AtomicU64,
+    removed_chunks: AtomicU64,
 }
 
 impl Core {
@@ -376,6 +380,16 @@ impl Store {
     /// open keep what they show. Deleting before an earlier time than the last does nothing.
     pub fn delete_before(&self, time: u64) -> Result<()> {
         self.core.delete_before(time)
+    }
+
+    /// Applies retention now: removes whole chunks, oldest first, that are older than a greatest age or with which the store takes
+    /// more than a greatest size; those of the store's options ([`Options::max_age`], [`Options::max_bytes`], which say what is never
+    /// removed), or others for this once. Answers what it has removed, or only what it would
+    /// ([`RetainOptions::dry_run`]). Works on a full disk.
+    ///
+    /// Errors: [`Error::ReadOnly`], [`Error::Poisoned`], [`Error::Closed`], and [`Error::Io`].
+    pub fn retain(&self, options: RetainOptions) -> Result<Retained> {
+        self.core.retain(options)
     }
 
     /// Cuts a time range at chunk borders: the unit for placing a store on several machines.

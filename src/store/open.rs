@@ -48,6 +48,9 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
     if kind == StoreKind::Efile && options.file_size.is_some() {
         return Err(Error::invalid("an efile has one unbounded chunk: file_size can't be set"));
     }
+    if kind == StoreKind::Efile && options.retains() {
+        return Err(Error::invalid("an efile has one unbounded chunk, which no retention removes: max_age and max_bytes can't be set"));
+    }
     let folder = Folder::new(Arc::clone(&options.disk), path);
     let forks = process::forks();
     let found = find(&folder, kind, &options)?;
@@ -72,6 +75,8 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         messages: efile::Messages::to(options.log.clone()),
         cut: AtomicU64::new(0),
         late_grew: AtomicBool::new(false),
+        grew: AtomicBool::new(false),
+        grow_len: if options.max_bytes == 0 { u64::MAX } else { options.sizes.retain_bytes.max(options.max_bytes / 128) },
         files_left: AtomicBool::new(false),
         sizes: options.sizes,
     });
@@ -102,6 +107,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         followers: Followers::default(),
         background: Background::default(),
         compactor: Background::default(),
+        retainer: Background::default(),
         follower: Background::default(),
         counters,
         forks,
@@ -211,7 +217,7 @@ impl Opening<'_> {
             facts.next_seq = facts.committed + 1;
         }
         let Facts { committed: seq, horizon, removed, .. } = facts;
-        let mut view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit: facts.next_seq };
+        let mut view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit: facts.next_seq, appended: None };
 
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
@@ -278,7 +284,14 @@ impl Opening<'_> {
                 continue;
             }
             let Found { facts, chunks, active, .. } = second;
-            let view = View { chunks: Arc::new(chunks), seq, horizon: facts.horizon, removed: facts.removed, seq_limit: facts.next_seq };
+            let view = View {
+                chunks: Arc::new(chunks),
+                seq,
+                horizon: facts.horizon,
+                removed: facts.removed,
+                seq_limit: facts.next_seq,
+                appended: None,
+            };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
             return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }

@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::options::{Level, Options};
 use crate::threads::lock;
 
+use super::chunks::ChunkMap;
 use super::journal::{self, Fact};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
+use super::writer::Writer;
 use super::{Core, chunks};
 
 impl Core {
@@ -23,6 +25,17 @@ impl Core {
         if time <= writer.horizon {
             return Ok(());
         }
+        let gone = self.move_horizon(writer, time)?;
+        drop(guard);
+        self.let_go(&gone);
+        if !gone.is_empty() {
+            self.say(Level::Info, &format!("{} chunks before {time} were deleted", gone.len()));
+        }
+        Ok(())
+    }
+
+    /// Makes a later horizon durable and lets readers see it; answers the chunks that lie wholly before it, which are out of the view.
+    pub(super) fn move_horizon(&self, writer: &mut Writer, time: u64) -> Result<Arc<ChunkMap>> {
         let keep_from = self.settings.chunk_of(time);
         let removed = {
             let view = lock(&self.view);
@@ -55,17 +68,20 @@ impl Core {
         }
 
         // Chunks below the horizon leave the view; their files go when the last reader that has them is closed.
-        let gone = {
-            let mut view = lock(&self.view);
-            // A chunk may end right before the horizon, but never begins behind it.
-            if view.chunks.range(..keep_from).next().is_none() {
-                return Ok(());
-            }
-            let kept = Arc::make_mut(&mut view.chunks).split_off(&keep_from);
-            std::mem::replace(&mut view.chunks, Arc::new(kept))
-        };
+        let mut view = lock(&self.view);
+        // A chunk may end right before the horizon, but never begins behind it.
+        if view.chunks.range(..keep_from).next().is_none() {
+            return Ok(Arc::default());
+        }
+        let kept = Arc::make_mut(&mut view.chunks).split_off(&keep_from);
+        let gone = std::mem::replace(&mut view.chunks, Arc::new(kept));
+        drop(view);
         writer.open.retain(|chunk| !gone.contains_key(&chunk.number));
-        drop(guard);
+        Ok(gone)
+    }
+
+    /// Lets go of deleted chunks, whose files go with the last reader of each.
+    pub(super) fn let_go(&self, gone: &ChunkMap) {
         self.forget(|chunk| gone.contains_key(&chunk.number));
         for chunk in gone.values() {
             chunk.doom();
@@ -73,8 +89,6 @@ impl Core {
                 earlier.doom();
             }
         }
-        self.say(Level::Info, &format!("{} chunks before {time} were deleted", gone.len()));
-        Ok(())
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Stats {
     pub recon_bytes: u64,
     /// Bytes of index files.
     pub index_bytes: u64,
+    /// Bytes of all chunks, as [`Options::max_bytes`](crate::Options::max_bytes) counts them.
+    pub chunk_bytes: u64,
     /// Bytes of the logs of chunks for which compaction is worth it.
     pub backlog_bytes: u64,
     /// Bytes of the journal.
@@ -52,6 +54,8 @@ pub struct Stats {
     pub expired: u64,
     /// Events that this handle left out because they were there already.
     pub present: u64,
+    /// Chunks that retention has removed through this handle.
+    pub removed_chunks: u64,
     /// Events that opening found in logs that no writer had closed.
     pub recovered_events: u64,
     /// Bytes that were cut off logs and kept aside, by opening or later. In a handle that only reads: bytes that are not shown.
@@ -80,6 +84,7 @@ impl Core {
             open_logs,
             expired: self.counters.expired.load(Ordering::Relaxed),
             present: self.counters.present.load(Ordering::Relaxed),
+            removed_chunks: self.counters.removed_chunks.load(Ordering::Relaxed),
             recovered_events: self.counters.recovered.load(Ordering::Relaxed),
             cut_bytes: self.counters.cut.load(Ordering::Relaxed) + self.chunk_shared.cut.load(Ordering::Relaxed),
             ..Stats::default()
@@ -91,6 +96,7 @@ impl Core {
             stats.log_bytes = stats.log_bytes.saturating_add(log);
             stats.recon_bytes += recon;
             stats.index_bytes += index;
+            stats.chunk_bytes = stats.chunk_bytes.saturating_add(chunk.bytes());
             stats.damaged += chunk.damaged();
         }
         (stats.late_events, stats.recon_events) = (totals.late, totals.recon);

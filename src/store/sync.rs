@@ -202,6 +202,9 @@ impl Core {
             }
             Durability::Process | Durability::Power => {}
         }
+        if !self.options.background && self.retainer.take() {
+            self.retain_by_itself()?;
+        }
         Ok(())
     }
 
@@ -215,6 +218,7 @@ impl Core {
         self.closing.store(true, Ordering::Release);
         self.background.stop();
         self.compactor.stop();
+        self.retainer.stop();
         self.followers.end_watch();
         self.follower.stop();
         let _maintenance = lock(&self.maintenance);

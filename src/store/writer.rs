@@ -112,6 +112,11 @@ impl Buffer {
         self.data.len() + self.events.len() * size_of::<Buffered>()
     }
 
+    /// The newest time in it.
+    pub(super) fn newest(&self) -> Option<u64> {
+        (!self.is_empty()).then_some(self.times.high)
+    }
+
     fn push(&mut self, event: EventRef<'_>, seq: u64) {
         let EventRef { time, id, data, .. } = event;
         // No event is longer: see `Options::max_event_len`.
@@ -377,6 +382,7 @@ impl Core {
     fn write_parts(&self, writer: &mut Writer, chunks: &[Arc<Chunk>], parts: &[&[EventRef<'_>]], last_seq: u64) -> Result<()> {
         let newly_active = match self.prepare(writer, chunks, parts, Ahead::Room) {
             Err(Error::NoSpace { .. }) => {
+                self.wake_retainer();
                 writer.open.iter().for_each(|chunk| chunk.give_room_back());
                 self.prepare(writer, chunks, parts, Ahead::Nothing)?
             }
@@ -406,11 +412,14 @@ impl Core {
         if writer.dirty_since.is_none() {
             writer.dirty_since = Some(self.options.clock.monotonic_ns());
         }
+        let mut is_new = false;
         let mut view = lock(&self.view);
         for (chunk, _) in newly_active {
             if !view.chunks.contains_key(&chunk.number) {
                 Arc::make_mut(&mut view.chunks).insert(chunk.number, Arc::clone(chunk));
+                is_new = true;
             }
+            view.appended = view.appended.max(Some(chunk.number));
         }
         view.seq = last_seq;
         drop(view);
@@ -420,6 +429,10 @@ impl Core {
         let flag = &self.chunk_shared.late_grew;
         if !newly_active.is_empty() || flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Relaxed) {
             self.compactor.wake();
+        }
+        let flag = &self.chunk_shared.grew;
+        if is_new || flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Relaxed) {
+            self.wake_retainer();
         }
     }
 
