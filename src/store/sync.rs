@@ -203,7 +203,8 @@ impl Core {
             Durability::Process | Durability::Power => {}
         }
         if !self.options.background && self.retainer.take() {
-            self.retain_by_itself()?;
+            // Another time, if it fails now.
+            self.retain_by_itself().inspect_err(|_| self.wake_retainer())?;
         }
         Ok(())
     }

@@ -256,6 +256,7 @@ impl Opening {
                     seq_reserve: 1 + scattered(rng, 8),
                     compact_bytes: scattered(rng, 10),
                     compact_newest_bytes: scattered(rng, 12),
+                    retain_bytes: scattered(rng, 10),
                 }
             },
             background: rng.one_in(2),

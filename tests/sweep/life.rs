@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use estore::disk::{Call, Crash, Fault, FaultEffect, SimClock, SimDisk};
-use estore::{Durability, Efile, Error, Event, Level, Mode, Options, ReadOptions, Reader, Sizes, Store};
+use estore::{Durability, Efile, Error, Event, Level, Mode, Options, ReadOptions, Reader, RetainOptions, Sizes, Store};
 
 use crate::common::handle::Handle;
 
@@ -20,11 +20,18 @@ pub(crate) struct Opening {
     pub(crate) logs: usize,
     pub(crate) buffer: usize,
     pub(crate) sizes: Sizes,
+    /// The greatest age and the greatest size.
+    pub(crate) limits: (u64, u64),
 }
 
 impl Opening {
     pub(crate) fn new(level: Durability) -> Opening {
-        Opening { level, logs: 64, buffer: 1 << 20, sizes: Sizes::default() }
+        Opening { level, logs: 64, buffer: 1 << 20, sizes: Sizes::default(), limits: (0, 0) }
+    }
+
+    pub(crate) fn limits(mut self, max_age: u64, max_bytes: u64) -> Opening {
+        self.limits = (max_age, max_bytes);
+        self
     }
 
     pub(crate) fn logs(mut self, logs: usize) -> Opening {
@@ -53,6 +60,10 @@ pub(crate) enum Step {
     /// So many nanoseconds go by, and what is due is done.
     Tick(u64),
     DeleteBefore(u64),
+    /// Retention by this age and size, which then has this horizon, unless something went wrong before.
+    Retain(u64, u64, u64),
+    /// The same by the limits of the opening, as something that is due.
+    RetainDue(u64),
     /// Everything.
     Compact,
     Close,
@@ -214,6 +225,8 @@ impl<'a> Life<'a> {
             Step::Sync => self.sync(),
             Step::Tick(nanoseconds) => self.tick(*nanoseconds),
             Step::DeleteBefore(time) => self.delete_before(*time),
+            Step::Retain(max_age, max_bytes, horizon) => self.retain(*max_age, *max_bytes, *horizon),
+            Step::RetainDue(horizon) => self.retain_due(*horizon),
             Step::Compact => self.compact(),
             Step::Close => self.close(),
             Step::Drop => {
@@ -292,6 +305,7 @@ impl<'a> Life<'a> {
             options = options.file_size(self.workload.chunk);
         }
         let options = options.durability(opening.level).max_open_logs(opening.logs).buffer(opening.buffer, 1_000).sizes(opening.sizes);
+        let options = options.max_age(opening.limits.0).max_bytes(opening.limits.1);
         match Handle::open(self.workload.efile(), Path::new(PATH), options) {
             Ok(handle) => {
                 self.handle = Some(handle);
@@ -443,13 +457,57 @@ impl<'a> Life<'a> {
                 assert!(!self.poisoned, "a poisoned writer deleted");
                 self.ledger.model.delete_before(time);
             }
-            Err(error) => {
-                self.explain("delete_before", &error);
-                self.probe();
-                if self.poisoned && !matches!(error, Error::Poisoned { .. }) {
-                    self.ledger.tried = self.ledger.tried.max(time);
-                }
+            Err(error) => self.not_deleted("delete_before", &error, time),
+        }
+    }
+
+    fn retain(&mut self, max_age: u64, max_bytes: u64, horizon: u64) {
+        let options = RetainOptions::new().max_age(max_age).max_bytes(max_bytes);
+        let Some(told) = self.told_to_go(options, horizon) else { return };
+        let Handle::Store(store) = self.handle() else { return };
+        match store.retain(options) {
+            Ok(retained) => {
+                assert!(!self.poisoned, "a poisoned writer deleted");
+                assert_eq!(retained.horizon, told, "what it did is what it had told");
+                self.ledger.model.delete_before(told);
             }
+            Err(error) => self.not_deleted("retain", &error, told),
+        }
+    }
+
+    fn retain_due(&mut self, horizon: u64) {
+        let Some(told) = self.told_to_go(RetainOptions::new(), horizon) else { return };
+        match self.handle().tick() {
+            Ok(()) => {
+                assert!(!self.poisoned, "a poisoned writer does what is due");
+                self.ledger.model.delete_before(told);
+            }
+            Err(error) => self.not_deleted("tick", &error, told),
+        }
+    }
+
+    /// The horizon by a dry run.
+    fn told_to_go(&mut self, options: RetainOptions, horizon: u64) -> Option<u64> {
+        let Handle::Store(store) = self.handle() else { return None };
+        match store.retain(options.dry_run()) {
+            Ok(told) => {
+                // Of what could not be appended nothing has become old.
+                let told = told.horizon;
+                assert!(told == horizon || told < horizon && self.errors > 0, "everything before {told} is to go, not before {horizon}");
+                Some(told)
+            }
+            Err(error) => {
+                self.explain("a dry run", &error);
+                None
+            }
+        }
+    }
+
+    fn not_deleted(&mut self, doing: &str, error: &Error, time: u64) {
+        self.explain(doing, error);
+        self.probe();
+        if self.poisoned && !matches!(error, Error::Poisoned { .. }) {
+            self.ledger.tried = self.ledger.tried.max(time);
         }
     }
 

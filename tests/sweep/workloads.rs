@@ -37,8 +37,15 @@ impl Workload {
 }
 
 /// Sizes so small that everything that is done once in a while is done all the time.
-const SMALL: Sizes =
-    Sizes { pending_bytes: 300, index_entries: 1, journal_slack: 4, seq_reserve: 6, compact_bytes: 0, compact_newest_bytes: 0 };
+const SMALL: Sizes = Sizes {
+    pending_bytes: 300,
+    index_entries: 1,
+    journal_slack: 4,
+    seq_reserve: 6,
+    compact_bytes: 0,
+    compact_newest_bytes: 0,
+    retain_bytes: 0,
+};
 
 /// Makes events, each with an identity of its own.
 struct Maker(u32);
@@ -74,8 +81,8 @@ const PROCESS: Durability = Durability::Process;
 /// All workloads. Chunks are 100 long and events late beyond 10, unless a workload says otherwise.
 pub(crate) fn all() -> Vec<Workload> {
     use Step::{
-        Append, AppendAbsent, Beside, Close, Compact, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Hold, Open, Read, Stats, Sync,
-        Tick,
+        Append, AppendAbsent, Beside, Close, Compact, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Hold, Open, Read, Retain,
+        RetainDue, Stats, Sync, Tick,
     };
     let mut all = Vec::new();
     let mut add = |name: &'static str, make: fn(&mut Maker) -> (Vec<Step>, Vec<Step>)| {
@@ -237,6 +244,56 @@ pub(crate) fn all() -> Vec<Workload> {
             cut_short(Call::RemoveFile, ".estore"),
         ];
         (before, vec![Open(opening(PROCESS)), m.append(&[8, 151]), Read, Compact, Close, Open(opening(PROCESS)), Read, Close])
+    });
+    add("retain-age", |m| {
+        // The first chunk is deleted in part, and one event comes from a broken clock.
+        let before = vec![
+            Open(opening(PROCESS)),
+            m.append(&[5, 60, 120, 121, 250, 251, 350, 351]),
+            m.append(&[450, 451, 550, 551, 4_950]),
+            DeleteBefore(50),
+            Sync,
+            m.append(&[122, 552]),
+        ];
+        let steps = vec![
+            Hold,
+            Retain(300, 0, 200),
+            Read,
+            m.append(&[6, 252]),
+            Drain,
+            Retain(100, 0, 400),
+            Beside,
+            m.append(&[553]),
+            Retain(100, 1_000_000, 400),
+            Stats,
+            Close,
+        ];
+        (before, steps)
+    });
+    add("retain-size", |m| {
+        // Only the live chunk is allowed; the journal is written anew for each fact.
+        let sizes = Sizes { journal_slack: 0, ..Sizes::default() };
+        let before = vec![Open(opening(Durability::Power).logs(1).sizes(sizes)), m.append(&[5, 60, 120, 121]), m.append(&[250, 251])];
+        let steps = vec![Hold, Retain(0, 1, 200), Read, Drain, m.append(&[350, 351]), Compact, Retain(0, 1, 300), m.append(&[352]), Close];
+        (before, steps)
+    });
+    add("retain-due", |m| {
+        let open = Open(opening(PROCESS).limits(200, 0));
+        let before = vec![open.clone(), m.append(&[5, 60, 120, 121]), m.append(&[250, 251]), RetainDue(0)];
+        let steps = vec![
+            m.append(&[350, 351]),
+            RetainDue(100),
+            m.append(&[450]),
+            m.append(&[451]),
+            RetainDue(200),
+            Close,
+            open,
+            m.append(&[650, 651]),
+            RetainDue(400),
+            Read,
+            Close,
+        ];
+        (before, steps)
     });
     add("journal", |m| {
         // Every log that is made or retired is a record or two; every few of them the journal is written anew.
