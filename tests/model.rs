@@ -82,6 +82,10 @@ fn every_kind_of_operation_is_drawn() {
         "open reader beside",
         "pull reader",
         "delete before",
+        "retain",
+        "retain by age",
+        "retain by size",
+        "retain while the clock is wrong",
         "compact",
         "sync",
         "tick",
@@ -89,6 +93,7 @@ fn every_kind_of_operation_is_drawn() {
         "die in Append",
         "die in Sync",
         "die in DeleteBefore",
+        "die in Retain",
         "die in Compact",
         "die in Close",
         "ending Close",
@@ -156,7 +161,7 @@ fn every_kind_of_operation_is_drawn() {
 fn the_interesting_paths_are_taken() {
     let mut runner = fixed_runner();
     let mut coverage = Coverage::new();
-    for seed in 0..150 {
+    for seed in 0..250 {
         let setup = ops::setup().new_tree(&mut runner).expect("a setup can be drawn").current();
         let ops = ops::ops(true).new_tree(&mut runner).expect("operations can be drawn").current();
         for (what, times) in run(setup, &ops, Place::simulated(seed)) {
@@ -184,6 +189,9 @@ fn the_interesting_paths_are_taken() {
         "readers outlive their store",
         "the power went in the middle of a call",
         "recon files have bytes",
+        "retention kept more than its size",
+        "retention removed chunks",
+        "retention while readers are open",
         "two derived files were swapped",
     ] {
         assert!(coverage.contains_key(what), "it never happened that {what}; but {coverage:?}");

@@ -217,6 +217,45 @@ impl Model {
         self.horizon = self.horizon.max(time);
     }
 
+    /// By the rule of retention, in the chunks of this size: the horizon that it has to come to at least, and the largest that it may come to.
+    /// The two differ where a store need not know the present exactly. `sitting`: from this arrival on, the handle has appended them.
+    /// `by_size`: chunks may also go for the size of all; then any that is not live. With them, where those end that certainly may.
+    pub(crate) fn retain_bounds(&self, file_size: u64, sitting: usize, clock: u64, max_age: u64, by_size: bool) -> (u64, u64, u64) {
+        let chunk_of = |time: u64| time / file_size;
+        let start_of = |chunk: u64| chunk.saturating_mul(file_size);
+        let descending = |events: Vec<u64>| {
+            let mut times = events;
+            times.sort_unstable_by(|a, b| b.cmp(a));
+            times
+        };
+        // Of the chunk that the horizon cuts, deleted events may still be there.
+        let cut = start_of(chunk_of(self.horizon));
+        let most = descending(self.events.iter().filter(|event| !event.lost && event.time >= cut).map(|event| event.time).collect());
+        let least = descending(self.live().map(|event| event.time).collect());
+        let appended = self.events.iter().skip(sitting).map(|event| event.time).max();
+        let live_from = |times: &[u64], appended: u64| match times {
+            [newest, second, ..] => chunk_of(*second).min(chunk_of(*newest)).min(appended),
+            _ => 0,
+        };
+        let (low, high) = match appended {
+            None => (u64::MAX, u64::MAX),
+            Some(time) if time >= self.horizon => (chunk_of(time), chunk_of(time)),
+            // All of it is deleted, and may never have come to a file.
+            Some(_) => (0, u64::MAX),
+        };
+        let (least_live, most_live) = (live_from(&least, low), live_from(&most, high));
+        let young = |present: u64| if max_age == 0 { 0 } else { chunk_of(present.min(clock).saturating_sub(max_age)) };
+        let least_young = least.get(1).map_or(0, |second| young(start_of(chunk_of(*second))));
+        let most_young = most.get(1).map_or(0, |second| young(*second));
+        let end_of_those_before = |times: &[u64], chunk: u64| {
+            let gone = times.iter().map(|time| chunk_of(*time)).filter(|other| *other < chunk).max();
+            gone.map_or(0, |gone| start_of(gone + 1)).max(self.horizon)
+        };
+        let at_least = end_of_those_before(&least, least_young.min(least_live));
+        let at_most = end_of_those_before(&most, if by_size { most_live } else { most_young.min(most_live) });
+        (at_least, at_most, end_of_those_before(&least, least_live))
+    }
+
     /// One event that a reader gave, against the one it had to give. Learns its seq.
     pub(crate) fn check_one(&mut self, position: usize, got: &Event) {
         let Some(wanted) = self.events.get_mut(position) else { panic!("no event {position} in the model") };

@@ -174,9 +174,22 @@ pub(crate) enum Ending {
     PowerLossRandom,
 }
 
+/// The limits of one retention.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RetainSpec {
+    /// So many thousandths of a chunk.
+    pub(crate) age: Option<u64>,
+    /// So many thousandths of what all chunks take.
+    pub(crate) size: Option<u64>,
+    pub(crate) dry: bool,
+    /// The clock on the wall shows this time meanwhile.
+    pub(crate) wall: Option<Point>,
+}
+
 /// What a store was doing when the power went.
 #[derive(Clone, Debug)]
 pub(crate) enum Doing {
+    Retain(RetainSpec),
     Append(BatchSpec),
     Sync,
     DeleteBefore(Point),
@@ -206,6 +219,7 @@ pub(crate) enum Op {
         pull: usize,
     },
     DeleteBefore(Point),
+    Retain(RetainSpec),
     Compact(RangeSpec),
     Sync,
     Tick(u64),
@@ -257,6 +271,11 @@ impl Op {
             Op::OpenReader { spec, beside, .. } => read(if *beside { "open reader beside" } else { "open reader" }, spec),
             Op::PullReader { .. } => vec!["pull reader".to_owned()],
             Op::DeleteBefore(_) => vec!["delete before".to_owned()],
+            Op::Retain(spec) => {
+                let by = |limit: Option<u64>, name: &str| limit.map(|_| format!("retain by {name}"));
+                let wall = spec.wall.map(|_| "retain while the clock is wrong".to_owned());
+                [by(spec.age, "age"), by(spec.size, "size"), wall].into_iter().flatten().chain(["retain".to_owned()]).collect()
+            }
             Op::Compact(_) => vec!["compact".to_owned()],
             Op::Sync => vec!["sync".to_owned()],
             Op::Tick(_) => vec!["tick".to_owned()],
@@ -338,6 +357,13 @@ fn range() -> impl Strategy<Value = RangeSpec> {
     ]
 }
 
+fn retain() -> impl Strategy<Value = RetainSpec> {
+    let age = prop_oneof![3 => Just(None), 4 => (0_u64..6).prop_map(|chunks| Some(chunks * 1000)), 2 => (1_u64..6000).prop_map(Some)];
+    let size = prop_oneof![1 => Just(None), 1 => (0_u64..1100).prop_map(Some)];
+    let wall = prop_oneof![3 => Just(None), 1 => point().prop_map(Some)];
+    (age, size, prop::bool::weighted(0.2), wall).prop_map(|(age, size, dry, wall)| RetainSpec { age, size, dry, wall })
+}
+
 fn read() -> impl Strategy<Value = ReadSpec> {
     let few = || prop_oneof![1 => Just(0_u64), 2 => Just(1_u64), 5 => 2_u64..40, 2 => 40_u64..2000, 1 => Just(u64::MAX)];
     let take = prop_oneof![4 => Just(TakeSpec::All), 2 => few().prop_map(TakeSpec::First), 2 => few().prop_map(TakeSpec::Last)];
@@ -409,6 +435,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         4 => batch().prop_map(Doing::Append),
         1 => Just(Doing::Sync),
         1 => point().prop_map(Doing::DeleteBefore),
+        1 => retain().prop_map(Doing::Retain),
         2 => Just(Doing::Compact),
         2 => Just(Doing::Close),
     ];
@@ -424,7 +451,8 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         1 => range().prop_map(Op::Splits),
         3 => (read(), beside(), 0_usize..50).prop_map(|(spec, beside, pull)| Op::OpenReader { spec, beside, pull }),
         3 => (any::<usize>(), 0_usize..300).prop_map(|(which, pull)| Op::PullReader { which, pull }),
-        1 => point().prop_map(Op::DeleteBefore),
+        2 => point().prop_map(Op::DeleteBefore),
+        1 => retain().prop_map(Op::Retain),
         4 => range().prop_map(Op::Compact),
         1 => Just(Op::Sync),
         1 => (1_u64..3_000_000_000).prop_map(Op::Tick),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::{Bound, ControlFlow};
 
-use estore::disk::{Crash, Fault, FaultEffect};
-use estore::{Durability, Error, Event, EventRef, FindingKind, Mode, Options, Reader};
+use estore::disk::{Clock, Crash, Fault, FaultEffect};
+use estore::{Durability, Error, Event, EventRef, FindingKind, Mode, Options, Reader, RetainOptions, Store};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -12,7 +12,8 @@ use crate::common::model::{How, Model, Take, splits};
 use crate::common::place::Place;
 use crate::common::rng::Rng;
 use crate::ops::{
-    BatchSpec, Doing, Ending, Harm, HarmSpec, LevelChoice, Op, Opening, Payload, Point, RangeSpec, ReadSpec, Scale, Setup, Shape, TakeSpec,
+    BatchSpec, Doing, Ending, Harm, HarmSpec, LevelChoice, Op, Opening, Payload, Point, RangeSpec, ReadSpec, RetainSpec, Scale, Setup,
+    Shape, TakeSpec,
 };
 
 /// How often each thing happened that a test is there for.
@@ -45,6 +46,8 @@ pub(crate) struct World {
     readers: Vec<Open>,
     /// So many arrivals have been handed to the system for sure.
     flushed: usize,
+    /// The handle has appended the arrivals from this one on.
+    sitting: usize,
     /// Up to this seq all is safe from loss of power.
     durable: u64,
     /// Some chunks may have lost their events.
@@ -66,6 +69,7 @@ impl World {
             writer: setup.start,
             readers: Vec::new(),
             flushed: 0,
+            sitting: 0,
             durable: 0,
             crashed: false,
             harmed: false,
@@ -109,6 +113,7 @@ impl World {
     fn open(&mut self) {
         let handle = Handle::open(self.is_efile(), &self.place.path, self.options()).expect("the store opens");
         self.handle = Some(handle);
+        self.sitting = self.model.events.len();
         self.model.present = 0;
         self.model.expired = 0;
     }
@@ -129,6 +134,7 @@ impl World {
             Op::OpenReader { spec, beside, pull } => self.open_reader(spec, *beside, *pull),
             Op::PullReader { which, pull } => self.pull_reader(*which, *pull),
             Op::DeleteBefore(point) => self.delete_before(*point),
+            Op::Retain(spec) => self.retain(spec),
             Op::Compact(range) => self.compact(range),
             Op::Sync => self.sync(),
             Op::Tick(nanoseconds) => self.tick(*nanoseconds),
@@ -551,6 +557,63 @@ impl World {
         }
     }
 
+    fn retain_options(&self, spec: &RetainSpec, store: &Store) -> RetainOptions {
+        let mut options = RetainOptions::new();
+        if let Some(permille) = spec.age {
+            options = options.max_age(self.scale(Scale::Chunk(permille)));
+        }
+        if let Some(permille) = spec.size {
+            let all = store.stats().expect("numbers").chunk_bytes;
+            options = options.max_bytes((all * permille / 1000).max(1));
+        }
+        options
+    }
+
+    fn retain(&mut self, spec: &RetainSpec) {
+        let Handle::Store(store) = self.handle() else { return };
+        let (options, file_size) = (self.retain_options(spec, store), self.chunk());
+        let now = self.place.clock.wall_ns();
+        if let Some(point) = spec.wall {
+            self.place.clock.set_wall(self.point(point));
+        }
+        let clock = self.place.clock.wall_ns();
+        let before = store.stats().expect("numbers").chunk_bytes;
+        let max_age = spec.age.map_or(0, |permille| self.scale(Scale::Chunk(permille)));
+        let max_bytes = spec.size.map_or(u64::MAX, |permille| (before * permille / 1000).max(1));
+        let (least, most, _) = self.model.retain_bounds(file_size, self.sitting, clock, max_age, before > max_bytes);
+        let told = store.retain(options.dry_run()).expect("a dry run");
+        assert_eq!(store.count(..).expect("the events are counted"), self.model.len(), "a dry run changes nothing");
+        if max_bytes < u64::MAX && before > 1 {
+            let one = store.retain(RetainOptions::new().max_bytes(before - 1).dry_run()).expect("a dry run");
+            assert!(one.chunks <= 1, "for one byte too many, {} chunks are to go", one.chunks);
+        }
+        assert!((least..=most).contains(&told.horizon), "everything before {} is to go, not before {least} to {most}", told.horizon);
+        let before_it = self.model.live().filter(|event| event.time < told.horizon).count() as u64;
+        assert_eq!(told.events, before_it, "how many events are to go");
+        if !spec.dry {
+            assert_eq!(store.retain(options).expect("retention is applied"), told);
+            let after = store.stats().expect("numbers").chunk_bytes;
+            assert_eq!(after, before - told.bytes, "what all chunks take");
+            self.model.delete_before(told.horizon);
+            if told.chunks > 0 {
+                self.hit("retention removed chunks");
+                if self.readers.iter().any(|open| open.expected.len() > open.given) {
+                    self.hit("retention while readers are open");
+                }
+                self.readers.iter_mut().for_each(|open| open.deleted = true);
+            }
+            if after > max_bytes {
+                // Whatever could go did.
+                let (.., rest) = self.model.retain_bounds(file_size, self.sitting, clock, max_age, true);
+                let by_clock = self.chunk_of(clock).saturating_mul(file_size);
+                assert!(rest <= told.horizon || by_clock < rest, "{after} bytes are left, and what lies before {rest} could go");
+                self.hit("retention kept more than its size");
+            }
+        }
+        self.flushed = self.model.events.len();
+        self.place.clock.set_wall(now);
+    }
+
     fn compact(&mut self, range: &RangeSpec) {
         let (range, _) = self.range(range);
         let done = self.handle().compact(range).expect("chunks are compacted");
@@ -687,9 +750,15 @@ impl World {
 
     /// The power goes in the middle of something.
     fn die(&mut self, doing: &Doing, at: u64, ending: Ending, opening: Opening) {
+        let mut horizon = self.model.horizon;
+        let mut limits = RetainOptions::new();
+        if let (Doing::Retain(spec), Handle::Store(store)) = (doing, self.handle()) {
+            limits = self.retain_options(spec, store);
+            horizon = store.retain(limits.dry_run()).expect("a dry run").horizon;
+            self.flushed = self.model.events.len();
+        }
         self.place.sim().inject(Fault { at, calls: None, name: None, effect: FaultEffect::Crash, forever: false });
         let before = self.place.sim().faults_hit();
-        let mut horizon = self.model.horizon;
         match doing {
             Doing::Append(spec) => {
                 let batch = self.batch(spec);
@@ -711,6 +780,13 @@ impl World {
                     if store.delete_before(time).is_ok() {
                         self.model.delete_before(time);
                     }
+                }
+            }
+            Doing::Retain(_) => {
+                if let Handle::Store(store) = self.handle()
+                    && store.retain(limits).is_ok()
+                {
+                    self.model.delete_before(horizon);
                 }
             }
             Doing::Compact => {
