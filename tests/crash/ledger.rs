@@ -95,7 +95,8 @@ impl Batch {
 }
 
 struct Delete {
-    time: u64,
+    /// Of one by retention it is known once it is done; until then it may be where any chunk ends that has an event before another one.
+    time: Option<u64>,
     began: u64,
     done: Option<u64>,
 }
@@ -346,10 +347,26 @@ impl Ledger {
         note(&mut inner.flushed, now, seq);
     }
 
+    /// Retention begins; what it deletes it tells when it is done, or never, if it is done by the store itself.
+    pub(crate) fn begin_retain(&self) -> usize {
+        let mut inner = self.inner();
+        let began = inner.tick();
+        inner.deletes.push(Delete { time: None, began, done: None });
+        inner.deletes.len() - 1
+    }
+
+    /// It has come to this horizon. Before that one, too, everything was deleted while it was at work, by whomever.
+    pub(crate) fn retained(&self, number: usize, horizon: u64) {
+        let mut inner = self.inner();
+        let now = inner.tick();
+        inner.deletes[number].time = Some(horizon);
+        inner.deletes[number].done = Some(now);
+    }
+
     pub(crate) fn begin_delete(&self, time: u64) -> usize {
         let mut inner = self.inner();
         let began = inner.tick();
-        inner.deletes.push(Delete { time, began, done: None });
+        inner.deletes.push(Delete { time: Some(time), began, done: None });
         inner.deletes.len() - 1
     }
 
@@ -414,7 +431,8 @@ impl Ledger {
     pub(crate) fn check_image(&self, at: u64, loss: Loss, horizon: u64, found: &[Event]) -> Result<(), String> {
         let inner = self.inner();
         let certain = inner.horizon_by(at);
-        let asked_for = inner.deletes.iter().any(|delete| delete.time == horizon && delete.began <= at);
+        let begun = inner.deletes.iter().filter(|delete| delete.began <= at);
+        let asked_for = begun.flat_map(|delete| inner.times_of(delete)).any(|time| time == horizon);
         ensure!(
             horizon == certain || horizon > certain && asked_for,
             "the horizon is {horizon}; {certain} was certain and no delete before {horizon} had begun"
@@ -471,13 +489,27 @@ impl Inner {
     /// The horizon that is certain by then.
     fn horizon_by(&self, at: u64) -> u64 {
         let done = self.deletes.iter().filter(|delete| delete.done.is_some_and(|done| done <= at));
-        done.map(|delete| delete.time).max().unwrap_or(0).max(self.horizon)
+        done.filter_map(|delete| delete.time).max().unwrap_or(0).max(self.horizon)
+    }
+
+    /// The times before which a delete may delete everything.
+    fn times_of(&self, delete: &Delete) -> Vec<u64> {
+        if let Some(time) = delete.time {
+            return vec![time];
+        }
+        let events = || self.base.values().chain(self.batches.iter().flat_map(|batch| &batch.events));
+        let mut chunks: Vec<u64> = events().map(|event| self.chunk_of(event, self.file_size)).collect();
+        chunks.sort_unstable();
+        chunks.dedup();
+        // The newest of all stays.
+        chunks.pop();
+        chunks.into_iter().map(|chunk| (chunk + 1).saturating_mul(self.file_size)).collect()
     }
 
     /// The largest that was asked for by then.
     fn horizon_asked_for(&self, at: u64) -> u64 {
         let begun = self.deletes.iter().filter(|delete| delete.began <= at);
-        begun.map(|delete| delete.time).max().unwrap_or(0).max(self.horizon)
+        begun.flat_map(|delete| self.times_of(delete)).max().unwrap_or(0).max(self.horizon)
     }
 
     /// The largest seq that an append has answered by then.
@@ -544,7 +576,8 @@ impl Inner {
             Outcome::Open | Outcome::Unknown => Must::BeWhole,
         };
         let certain = self.horizon_by(opening.0);
-        let others = self.deletes.iter().filter(|delete| delete.began <= opening.1 && delete.time > certain).map(|delete| delete.time);
+        let begun = self.deletes.iter().filter(|delete| delete.began <= opening.1);
+        let others = begun.flat_map(|delete| self.times_of(delete)).filter(|time| *time > certain);
         let mut result = Ok(());
         for horizon in others.chain([certain]) {
             let covers = |event: &Event| event.time >= horizon && (range.0..=range.1).contains(&event.time) && reached(event);

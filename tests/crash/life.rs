@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use estore::disk::{Disk, SimClock, SimDisk};
-use estore::{Appended, Durability, Error, Event, EventRef, Mode, Options, ReadOptions, Reader};
+use estore::{Appended, Durability, Error, Event, EventRef, Mode, Options, ReadOptions, Reader, RetainOptions};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -110,7 +110,13 @@ pub(crate) fn live(scene: &Scene, life: &Life, disk: &SimDisk, time: &mut u64, r
     }
     let complaints = Complaints::default();
     tell!(story, "    opening: {:?}", life.opening);
-    let opened = Handle::open(scene.is_efile(), &scene.path(), scene.options(Arc::new(stage.clone()), &life.opening, &complaints));
+    let mut options = scene.options(Arc::new(stage.clone()), &life.opening, &complaints);
+    if let Some((chunks, bytes)) = life.limits.filter(|_| !scene.is_efile()) {
+        tell!(story, "    it keeps {chunks} chunks, {bytes} bytes");
+        options = options.max_age(scene.chunk().saturating_mul(chunks)).max_bytes(bytes);
+        ledger.begin_retain();
+    }
+    let opened = Handle::open(scene.is_efile(), &scene.path(), options);
     let mut acknowledged = 0;
     let mut complained = Vec::new();
     match opened {
@@ -311,6 +317,7 @@ impl Actor {
                 }
             }
             Op::DeleteBefore { behind, times } => self.delete(behind, times),
+            Op::Retain { chunks, bytes } => self.retain(chunks, bytes),
             Op::Compact { around, most } => {
                 let mut left = most;
                 let go_on = |_| {
@@ -391,6 +398,20 @@ impl Actor {
                 }
                 Err(e) => return cast.check_error("a delete", &e, false),
             }
+        }
+    }
+
+    fn retain(&self, chunks: u64, bytes: u64) {
+        let cast = &*self.cast;
+        let Handle::Store(store) = &cast.handle else { return };
+        let options = RetainOptions::new().max_age(cast.scene.chunk().saturating_mul(chunks)).max_bytes(bytes);
+        let number = self.ledger().begin_retain();
+        match store.retain(options) {
+            Ok(retained) => {
+                self.ledger().retained(number, retained.horizon);
+                tell!(cast.scene.story, "    thread {}: {retained:?}", self.number);
+            }
+            Err(e) => cast.check_error("retention", &e, false),
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum Turns {
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
     pub(crate) opening: Opening,
+    /// Old chunks go by themselves: by an age of so many chunks and a size of so many bytes, 0 for none.
+    pub(crate) limits: Option<(u64, u64)>,
     pub(crate) threads: Vec<Vec<Op>>,
     pub(crate) faults: Vec<Fault>,
     /// The faults count from the opening on; else from after it.
@@ -95,6 +97,11 @@ pub(crate) enum Op {
     DeleteBefore {
         behind: u64,
         times: u64,
+    },
+    /// By an age of so many chunks and a size of so many bytes; 0 for none.
+    Retain {
+        chunks: u64,
+        bytes: u64,
     },
     /// All chunks, or those of a range around the writers' time; ended after so many calls of its receiver.
     Compact {
@@ -222,6 +229,7 @@ impl Life {
         }
         Life {
             opening,
+            limits: rng.one_in(5).then(|| limits(rng)),
             threads: (0..threads).map(|_| (0..ops).map(|_| Op::draw(rng, flavour)).collect()).collect(),
             faults,
             faults_in_opening: rng.one_in(3),
@@ -344,12 +352,14 @@ impl Op {
                 _ => Op::Pull(1 + rng.index(10)),
             },
             Flavour::Deleting if rng.one_in(3) => Op::delete(rng),
+            Flavour::Deleting if rng.one_in(4) => Op::retain(rng),
             Flavour::Compacting if rng.one_in(4) => Op::compact(rng),
             _ => match rng.below(42) {
                 0..15 => Op::Append(Batch::draw(rng)),
                 15..18 => Op::AppendAbsent(Batch::draw(rng)),
                 18..21 => Op::Sync,
-                21..23 => Op::delete(rng),
+                21 => Op::delete(rng),
+                22 => Op::retain(rng),
                 23..26 => Op::Tick(pick(rng, &[0, 500, 1_000, 2_000])),
                 26 => Op::SetWall(rng.next() >> rng.below(64)),
                 27..30 => Op::OpenReader(Reading::draw(rng)),
@@ -373,9 +383,23 @@ impl Op {
         }
     }
 
+    fn retain(rng: &mut Rng) -> Op {
+        let (chunks, bytes) = limits(rng);
+        Op::Retain { chunks, bytes }
+    }
+
     fn delete(rng: &mut Rng) -> Op {
         // So many that the journal is written anew for its length.
         Op::DeleteBefore { behind: scattered(rng, 13), times: if rng.one_in(40) { 700 } else { 1 } }
+    }
+}
+
+/// An age of so many chunks and a size of so many bytes.
+fn limits(rng: &mut Rng) -> (u64, u64) {
+    match rng.below(3) {
+        0 => (1 + rng.below(4), 0),
+        1 => (0, 1 + scattered(rng, 14)),
+        _ => (1 + rng.below(4), 1 + scattered(rng, 14)),
     }
 }
 
