@@ -190,7 +190,7 @@
 #define ESTORE_LOG_WARNING 2
 
 /**
- * log level: opening, closing, recovery.
+ * log level: opening, closing, recovery, deleting.
  */
 #define ESTORE_LOG_INFO 3
 
@@ -305,9 +305,19 @@
 #define ESTORE_STAT_BACKLOG_BYTES 21
 
 /**
+ * Bytes of all chunks on disk, as estore_options_set_max_bytes counts them.
+ */
+#define ESTORE_STAT_CHUNK_BYTES 22
+
+/**
+ * Chunks that retention removed through this handle.
+ */
+#define ESTORE_STAT_REMOVED_CHUNKS 23
+
+/**
  * How many numbers this header knows; a library may know more.
  */
-#define ESTORE_STAT_COUNT 22
+#define ESTORE_STAT_COUNT 24
 
 /**
  * Kind of a finding: bytes that count are not what was written. Events are lost, or may be.
@@ -847,7 +857,7 @@ estore_status estore_options_set_no_index(estore_options *options, int32_t no_in
 
 /**
  * Sets whether the store may have threads of its own: for what is due by time (syncs of ESTORE_DURABILITY_INTERVAL, flushes of
- * ESTORE_DURABILITY_BUFFERED), and for compaction. Without them, call estore_tick.
+ * ESTORE_DURABILITY_BUFFERED), for compaction, and for retention. Without them, call estore_tick.
  *
  * Arguments: options. background: 0 or 1 (the default).
  * Returns: ESTORE_OK; on failure the options are as they were.
@@ -873,6 +883,46 @@ estore_status estore_options_set_background(estore_options *options,
  */
 estore_status estore_options_set_compaction(estore_options *options,
                                             int32_t compaction);
+
+/**
+ * Sets the greatest age of events: chunks all of whose events are older go by themselves, oldest first, for good and power-safe as by
+ * estore_delete_before. It is applied in the background, once the store is open and whenever a new chunk begins; by estore_tick where
+ * estore_options_set_background is off; and by estore_retain.
+ *
+ * Ages are counted from the smaller of two times: that of the clock, and the newest time that two events have reached. So neither one
+ * event of the far future nor a clock that jumped deletes anything. Never removed are the newest chunk, that of the newest time that two
+ * events have reached, the newest that this handle has appended to, and any behind one of these; a limit below the length of a chunk
+ * keeps that much.
+ *
+ * Arguments: options. max_age_ns: in nanoseconds, as event times must be for this; 0 (the default) for no limit.
+ * Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that is
+ * opened for reading only has no use for one.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_max_age_ns(estore_options *options,
+                                            uint64_t max_age_ns);
+
+/**
+ * Sets the greatest size of a store on disk: as long as all chunks take more, the oldest goes. When, how, and which never go: see
+ * estore_options_set_max_age_ns. Besides, it is applied when a log has grown by some MiB or 1% of the limit, and the chunk of the present
+ * by the clock stays too.
+ *
+ * What counts is ESTORE_STAT_CHUNK_BYTES: the bytes of all logs, and those of their recon and index files as far as they can be told
+ * without looking at them. Not counted: room set aside ahead of logs that are being written (8 MiB each at most), the journal, a log
+ * that compaction is writing, and files that iterators of this process still have open.
+ *
+ * Arguments: options. max_bytes: in bytes; 0 (the default) for no limit.
+ * Returns: ESTORE_OK; on failure the options are as they were. An efile refuses to open with a limit.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_max_bytes(estore_options *options,
+                                           uint64_t max_bytes);
 
 /**
  * Sets who receives the messages of the store. Without it they are dropped; the library never prints.
@@ -1182,6 +1232,31 @@ estore_status estore_splits(const estore *store,
 estore_status estore_delete_before(estore *store,
                                    uint64_t time,
                                    estore_error *err);
+
+/**
+ * Applies retention now: removes whole chunks, oldest first, that are older than a greatest age, or with which all take more than a greatest
+ * size; see estore_options_set_max_age_ns for what is never removed. Or only tells what it would remove. Works on a full disk.
+ *
+ * Arguments: store. max_age_ns, max_bytes: limits for this call; 0 for that of the options the store was opened with. dry_run: 1 to remove
+ * nothing, else 0. horizon: where the time goes before which everything is gone then. chunks, events, bytes: where it goes how many chunks
+ * were removed, events in them, and bytes on disk as ESTORE_STAT_CHUNK_BYTES counts. Each of the four may be NULL.
+ * Returns: ESTORE_OK and the outputs set, what was removed being gone for good and power-safe; on failure they are as they were. With a
+ * dry_run, what the outputs would be without it. Where nothing is to be removed the horizon stays as it was, and the others are 0.
+ * Ownership: borrows store. Iterators that are open in this process go on as they were.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_CLOSED;
+ * ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_retain(estore *store,
+                            uint64_t max_age_ns,
+                            uint64_t max_bytes,
+                            int32_t dry_run,
+                            uint64_t *horizon,
+                            uint64_t *chunks,
+                            uint64_t *events,
+                            uint64_t *bytes,
+                            estore_error *err);
 
 /**
  * Closes a store: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are

@@ -62,6 +62,7 @@ programs! {
     numbers_of_a_store
     options_out_of_range
     options_serve_many_stores
+    retain
     reverse_and_last
     round_trip_in_order
     second_writer_is_refused

@@ -69,7 +69,7 @@ unsafe fn set(options: *mut estore_options, change: impl FnOnce(Options) -> Resu
     unsafe { with(options, ptr::null_mut(), body) }
 }
 
-fn truth(value: i32) -> Result<bool, Failure> {
+pub(super) fn truth(value: i32) -> Result<bool, Failure> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn estore_options_set_no_index(options: *mut estore_option
 }
 
 /// Sets whether the store may have threads of its own: for what is due by time (syncs of ESTORE_DURABILITY_INTERVAL, flushes of
-/// ESTORE_DURABILITY_BUFFERED), and for compaction. Without them, call estore_tick.
+/// ESTORE_DURABILITY_BUFFERED), for compaction, and for retention. Without them, call estore_tick.
 ///
 /// Arguments: options. background: 0 or 1 (the default).
 /// Returns: ESTORE_OK; on failure the options are as they were.
@@ -321,11 +321,53 @@ pub unsafe extern "C" fn estore_options_set_compaction(options: *mut estore_opti
     unsafe { set(options, |options| Ok(options.compaction(truth(compaction)?))) }
 }
 
+/// Sets the greatest age of events: chunks all of whose events are older go by themselves, oldest first, for good and power-safe as by
+/// estore_delete_before. It is applied in the background, once the store is open and whenever a new chunk begins; by estore_tick where
+/// estore_options_set_background is off; and by estore_retain.
+///
+/// Ages are counted from the smaller of two times: that of the clock, and the newest time that two events have reached. So neither one
+/// event of the far future nor a clock that jumped deletes anything. Never removed are the newest chunk, that of the newest time that two
+/// events have reached, the newest that this handle has appended to, and any behind one of these; a limit below the length of a chunk
+/// keeps that much.
+///
+/// Arguments: options. max_age_ns: in nanoseconds, as event times must be for this; 0 (the default) for no limit.
+/// Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that is
+/// opened for reading only has no use for one.
+/// Ownership: borrows options.
+/// Threads: any, one at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_options_set_max_age_ns(options: *mut estore_options, max_age_ns: u64) -> estore_status {
+    // SAFETY: options is NULL or live, as the header asks.
+    unsafe { set(options, |options| Ok(options.max_age(max_age_ns))) }
+}
+
+/// Sets the greatest size of a store on disk: as long as all chunks take more, the oldest goes. When, how, and which never go: see
+/// estore_options_set_max_age_ns. Besides, it is applied when a log has grown by some MiB or 1% of the limit, and the chunk of the present
+/// by the clock stays too.
+///
+/// What counts is ESTORE_STAT_CHUNK_BYTES: the bytes of all logs, and those of their recon and index files as far as they can be told
+/// without looking at them. Not counted: room set aside ahead of logs that are being written (8 MiB each at most), the journal, a log
+/// that compaction is writing, and files that iterators of this process still have open.
+///
+/// Arguments: options. max_bytes: in bytes; 0 (the default) for no limit.
+/// Returns: ESTORE_OK; on failure the options are as they were. An efile refuses to open with a limit.
+/// Ownership: borrows options.
+/// Threads: any, one at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_options_set_max_bytes(options: *mut estore_options, max_bytes: u64) -> estore_status {
+    // SAFETY: options is NULL or live, as the header asks.
+    unsafe { set(options, |options| Ok(options.max_bytes(max_bytes))) }
+}
+
 /// log level: damage, or an operation that failed.
 pub const ESTORE_LOG_ERROR: i32 = 1;
 /// log level: something was repaired, cut or given up.
 pub const ESTORE_LOG_WARNING: i32 = 2;
-/// log level: opening, closing, recovery.
+/// log level: opening, closing, recovery, deleting.
 pub const ESTORE_LOG_INFO: i32 = 3;
 
 const _: () = assert!(

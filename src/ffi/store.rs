@@ -7,12 +7,12 @@ use super::error::estore_error;
 use super::event::estore_event;
 use super::handle::Opaque;
 use super::iter::estore_iter;
-use super::options::estore_options;
+use super::options::{estore_options, truth};
 use super::progress::estore_progress_fn;
 use super::status::{ESTORE_OK, estore_status};
 use super::verify::estore_finding_fn;
-use super::{check_array, require, with};
-use crate::Store;
+use super::{check_array, put, require, with};
+use crate::{RetainOptions, Store};
 
 /// A store of events, made by estore_open. Any number of threads may use it at once.
 pub struct estore {
@@ -372,6 +372,47 @@ pub unsafe extern "C" fn estore_delete_before(store: *mut estore, time: u64, err
             Ok(ESTORE_OK)
         })
     }
+}
+
+/// Applies retention now: removes whole chunks, oldest first, that are older than a greatest age, or with which all take more than a greatest
+/// size; see estore_options_set_max_age_ns for what is never removed. Or only tells what it would remove. Works on a full disk.
+///
+/// Arguments: store. max_age_ns, max_bytes: limits for this call; 0 for that of the options the store was opened with. dry_run: 1 to remove
+/// nothing, else 0. horizon: where the time goes before which everything is gone then. chunks, events, bytes: where it goes how many chunks
+/// were removed, events in them, and bytes on disk as ESTORE_STAT_CHUNK_BYTES counts. Each of the four may be NULL.
+/// Returns: ESTORE_OK and the outputs set, what was removed being gone for good and power-safe; on failure they are as they were. With a
+/// dry_run, what the outputs would be without it. Where nothing is to be removed the horizon stays as it was, and the others are 0.
+/// Ownership: borrows store. Iterators that are open in this process go on as they were.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_CLOSED;
+/// ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_retain(
+    store: *mut estore,
+    max_age_ns: u64,
+    max_bytes: u64,
+    dry_run: i32,
+    horizon: *mut u64,
+    chunks: *mut u64,
+    events: *mut u64,
+    bytes: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    let body = |engine: &Store| {
+        let options = RetainOptions::new().max_age(max_age_ns).max_bytes(max_bytes);
+        let retained = engine.retain(if truth(dry_run)? { options.dry_run() } else { options })?;
+        // SAFETY: each is NULL or valid for writes, as the header asks.
+        unsafe {
+            put(horizon, retained.horizon);
+            put(chunks, retained.chunks);
+            put(events, retained.events);
+            put(bytes, retained.bytes);
+        }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: as the header asks.
+    unsafe { with(store, err, body) }
 }
 
 /// Closes a store: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are

@@ -242,6 +242,8 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_options_set_no_index false |f| (f.options, 1);
         estore_options_set_background false |f| (f.options, 1);
         estore_options_set_compaction false |f| (f.options, 1);
+        estore_options_set_max_age_ns false |f| (f.options, 0);
+        estore_options_set_max_bytes false |f| (f.options, 0);
         estore_options_set_log false |f| (f.options, None, ptr::null_mut());
         estore_options_free false |f| (&mut f.options);
         estore_open true |f| (text(&f.path), f.path.len(), f.options, &mut f.store, &mut f.err);
@@ -259,6 +261,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_compact true |f| (f.store, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         estore_splits true |f| (f.store, 0, 1, ptr::null_mut(), 0, &mut f.number, &mut f.err);
         estore_delete_before true |f| (f.store, 1, &mut f.err);
+        estore_retain true |f| (f.store, 1, 1, 0, &mut f.number, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
         estore_close true |f| (&mut f.store, &mut f.err);
         estore_destroy true |f| (text(&f.path), f.path.len(), f.options, &mut f.err);
         estore_iter_next true |f| (f.store_iter, &mut f.event, &mut f.err);

@@ -179,10 +179,20 @@ static void delete_before(const struct target *target, unsigned round)
         FINE(estore_delete_before(target->store, round % 2, to));
 }
 
+static void retain(const struct target *target, unsigned round)
+{
+    uint64_t horizon, chunks, events, bytes;
+    if (!target->store)
+        return;
+    FINE(estore_retain(target->store, DAY, round % 3, (int32_t)(round % 2), &horizon, &chunks, &events, &bytes, to));
+    CHECK((chunks == 0) == (bytes == 0));
+}
+
 typedef void (*operation)(const struct target *, unsigned);
 
 static const operation operations[] = {append,  append_absent, sync_it, tick,   last_seq, durable_seq,
-                                       read_it, tail,          count,   stats,  verify,   compact,     splits, delete_before};
+                                       read_it, tail,          count,   stats,  verify,   compact,     splits, delete_before,
+                                       retain};
 
 struct work {
     const struct target *target;

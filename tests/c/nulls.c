@@ -50,6 +50,8 @@ static void options(void)
     REFUSED(estore_options_set_no_index(NULL, 0));
     REFUSED(estore_options_set_background(NULL, 0));
     REFUSED(estore_options_set_compaction(NULL, 0));
+    REFUSED(estore_options_set_max_age_ns(NULL, 1));
+    REFUSED(estore_options_set_max_bytes(NULL, 1));
     REFUSED(estore_options_set_log(NULL, NULL, NULL));
     OK(estore_options_set_log(options, NULL, NULL));
     REFUSED(estore_options_free(NULL));
@@ -112,6 +114,9 @@ static void stores(void)
     REFUSED(estore_splits(NULL, 0, 1, NULL, 1, NULL, NULL));
     REFUSED_WITH_REASON(estore_delete_before(NULL, 1, &err));
     REFUSED(estore_delete_before(NULL, 1, NULL));
+    REFUSED_WITH_REASON(estore_retain(NULL, 1, 1, 0, &number, &number, &number, &number, &err));
+    REFUSED_WITH_REASON(estore_retain(store, 1, 1, 2, &number, &number, &number, &number, &err));
+    REFUSED(estore_retain(NULL, 1, 1, 0, NULL, NULL, NULL, NULL, NULL));
     CHECK(number == 7 && n == 7 && iter == NULL);
 
     OK(estore_append(store, &event, 1, NULL, NULL));
@@ -141,6 +146,8 @@ static void stores(void)
     OK(estore_iter_gaps(iter, NULL, NULL, NULL, NULL));
     OK(estore_verify(store, NULL, NULL, NULL, NULL, NULL));
     OK(estore_compact(store, 0, UINT64_MAX, NULL, NULL, NULL, NULL, NULL));
+    OK(estore_retain(store, 1, 1, 1, NULL, NULL, NULL, NULL, NULL));
+    OK(estore_retain(store, 1, 1, 0, NULL, NULL, NULL, NULL, NULL));
     OK(estore_iter_next(iter, &event, NULL)); /* the refused calls took no event away */
     ANSWERS(ESTORE_END, estore_iter_next_batch(iter, &event, 1, &n, NULL));
     REFUSED_WITH_REASON(estore_iter_close(NULL, &err));

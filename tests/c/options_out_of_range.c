@@ -37,6 +37,8 @@ int main(void)
     ANSWERS(ESTORE_ERR_INVALID, estore_options_set_background(options, -1));
     OK(estore_options_set_compaction(options, 0));
     ANSWERS(ESTORE_ERR_INVALID, estore_options_set_compaction(options, 2));
+    OK(estore_options_set_max_age_ns(options, UINT64_MAX));
+    OK(estore_options_set_max_bytes(options, UINT64_MAX));
 
     /* What was set last and was right is what counts. */
     store = open_store("store", options);
