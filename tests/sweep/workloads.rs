@@ -44,6 +44,7 @@ const SMALL: Sizes = Sizes {
     seq_reserve: 6,
     compact_bytes: 0,
     compact_newest_bytes: 0,
+    window_bytes: 1,
     retain_bytes: 0,
 };
 
