@@ -76,7 +76,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Renames a file within its file system, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file's name; open handles keep working.
+    /// Gives a file a second name, in this or another folder; it is an error if that is taken. Where the file system can't do that, or does
+    /// not allow it, an error.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+    }
+    /// Removes a file's name; open handles keep working, and so do its other names.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty folder.
     fn remove_folder(&self, path: &Path) -> io::Result<()>;
@@ -185,6 +191,12 @@ impl Folder {
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
         let to = self.file_path(to);
         retry(|| self.disk.rename(&self.file_path(from), &to)).map_err(|e| Error::io("rename a file to", &to, e))
+    }
+
+    /// Gives a file of another folder a name in this one, the same.
+    pub(crate) fn link_from(&self, other: &Folder, name: &str) -> Result<()> {
+        let from = other.file_path(name);
+        retry(|| self.disk.link(&from, &self.file_path(name))).map_err(|e| Error::io("give another name to", &from, e))
     }
 
     /// Removes a file; `true` if it was there.

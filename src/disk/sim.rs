@@ -70,6 +70,8 @@ pub enum Call {
     CreateFolder,
     /// [`Disk::rename`].
     Rename,
+    /// [`Disk::link`].
+    Link,
     /// [`Disk::remove_file`].
     RemoveFile,
     /// [`Disk::remove_folder`].
@@ -323,8 +325,9 @@ struct FileNode {
     ops: Vec<FileOp>,
     /// Open handles and locks of the present epoch.
     handles: u64,
-    linked: bool,
-    /// Where it is, or was last.
+    /// How many names it has.
+    names: u64,
+    /// Where it is, or was last: one of its names.
     path: PathBuf,
     /// The space it takes, as it went into the disk's sum.
     charge: u64,
@@ -336,7 +339,7 @@ impl FileNode {
     }
 
     fn charge_for(&self, len: u64) -> u64 {
-        if self.linked || self.handles > 0 { len.next_multiple_of(BLOCK) } else { 0 }
+        if self.names > 0 || self.handles > 0 { len.next_multiple_of(BLOCK) } else { 0 }
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -537,6 +540,8 @@ struct State {
     capacity: Option<u64>,
     /// Setting room aside does nothing.
     no_room_ahead: bool,
+    /// Files can't have second names.
+    no_links: bool,
     used: u64,
     read_only: bool,
     denied: Vec<Vec<OsString>>,
@@ -591,6 +596,7 @@ impl State {
             next_lock: 0,
             capacity: None,
             no_room_ahead: false,
+            no_links: false,
             used: 0,
             read_only: false,
             denied: Vec::new(),
@@ -756,10 +762,10 @@ impl State {
             Some(node) => entries.insert(name.to_os_string(), node),
             None => entries.remove(name),
         };
-        for (node, linked) in [(before, false), (node, true)] {
+        for (node, is_added) in [(before, false), (node, true)] {
             if let Some(Node::File(id)) = node {
                 if let Some(file) = self.files.get_mut(&id) {
-                    file.linked = linked;
+                    file.names = if is_added { file.names + 1 } else { file.names.saturating_sub(1) };
                 }
                 self.recharge(id);
             }
@@ -787,7 +793,7 @@ impl State {
         }
         let Some(file) = self.files.get_mut(&node) else { return };
         file.handles = file.handles.saturating_sub(1);
-        if !file.linked && file.handles == 0 {
+        if file.names == 0 && file.handles == 0 {
             self.orphans += 1;
         }
         self.recharge(node);
@@ -888,6 +894,23 @@ impl State {
             self.file_mut(file)?.path = joined(&to);
         }
         self.change_entries(node, Some(from_place), Some(to_place));
+        Ok(())
+    }
+
+    fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (parts(from)?, parts(to)?);
+        self.check_allowed(&from)?;
+        self.check_allowed(&to)?;
+        let Node::File(file) = self.find(&from)? else { return Err(errno(libc::EPERM)) };
+        let place = self.place(&to, libc::EEXIST)?;
+        if self.entry(&place).is_some() {
+            return Err(errno(libc::EEXIST));
+        }
+        self.check_writable()?;
+        if self.no_links {
+            return Err(errno(libc::EXDEV));
+        }
+        self.change_entries(Node::File(file), None, Some(place));
         Ok(())
     }
 
@@ -1084,31 +1107,36 @@ impl State {
             }
             file.volatile = Arc::clone(&file.durable);
         }
-        // A file has one name at any moment, so a rename that is kept moves the file from wherever it is by then: an earlier rename may be
-        // lost. And a name is taken only from the file that it was taken from.
-        let mut names: BTreeMap<Node, Place> = BTreeMap::new();
+        // A rename that is kept moves the file from wherever it is by then: an earlier rename may be lost. And a name is taken only from the
+        // file that it was taken from.
+        let mut names: BTreeMap<Node, BTreeSet<Place>> = BTreeMap::new();
         for (id, folder) in &self.folders {
-            names.extend(folder.durable.iter().map(|(name, node)| (*node, (*id, name.clone()))));
+            for (name, node) in &folder.durable {
+                names.entry(*node).or_default().insert((*id, name.clone()));
+            }
         }
         for op in std::mem::take(&mut self.entry_ops) {
             if !style.keeps(op.stamp, &mut self.random) {
                 continue;
             }
-            let from = if op.set.is_some() { names.remove(&op.node) } else { op.unset };
-            if let Some((folder, name)) = from
-                && let Some(folder) = self.folders.get_mut(&folder)
-                && folder.durable.get(&name) == Some(&op.node)
+            let has = names.entry(op.node).or_default();
+            let from = op.unset.and_then(|place| match op.set {
+                Some(_) if !has.contains(&place) => has.iter().min_by_key(|(folder, _)| *folder != place.0).cloned(),
+                _ => Some(place),
+            });
+            if let Some(place) = from.filter(|place| has.remove(place))
+                && let Some(folder) = self.folders.get_mut(&place.0)
             {
-                folder.durable.remove(&name);
-                names.remove(&op.node);
+                folder.durable.remove(&place.1);
             }
-            if let Some((folder, name)) = op.set
-                && let Some(node) = self.folders.get_mut(&folder)
+            if let Some(place) = op.set
+                && let Some(folder) = self.folders.get_mut(&place.0)
             {
-                if let Some(replaced) = node.durable.insert(name.clone(), op.node) {
-                    names.remove(&replaced);
+                let replaced = folder.durable.insert(place.1.clone(), op.node);
+                if let Some(others) = replaced.and_then(|replaced| names.get_mut(&replaced)) {
+                    others.remove(&place);
                 }
-                names.insert(op.node, (folder, name));
+                names.entry(op.node).or_default().insert(place);
             }
         }
     }
@@ -1116,11 +1144,11 @@ impl State {
     /// Which files have a name, and which, from the folders as they are now.
     fn find_again(&mut self) {
         for file in self.files.values_mut() {
-            file.linked = false;
+            file.names = 0;
         }
         for (path, id) in self.walk() {
             if let Some(file) = self.files.get_mut(&id) {
-                file.linked = true;
+                file.names += 1;
                 file.path = path;
             }
         }
@@ -1193,6 +1221,7 @@ impl State {
             powered: self.powered,
             capacity: self.capacity,
             no_room_ahead: self.no_room_ahead,
+            no_links: self.no_links,
             read_only: self.read_only,
             denied: self.denied.clone(),
             ..State::new(random)
@@ -1256,6 +1285,11 @@ impl SimDisk {
     /// Whether [`File::reserve`] does anything; on some file systems it can't.
     pub fn set_reserves(&self, reserves: bool) {
         self.state().no_room_ahead = !reserves;
+    }
+
+    /// Whether [`Disk::link`] works; on some file systems, and from one to another, it can't.
+    pub fn set_links(&self, links: bool) {
+        self.state().no_links = !links;
     }
 
     /// The bytes that the files with a name and the open ones take up, in blocks of 4096, with the room set aside for them.
@@ -1412,6 +1446,12 @@ impl Disk for SimDisk {
         let mut state = self.state();
         let turn = state.begin(Call::Rename, self.epoch, &[from, to])?;
         state.finish(turn, |state| state.rename(from, to))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let turn = state.begin(Call::Link, self.epoch, &[from, to])?;
+        state.finish(turn, |state| state.link(from, to))
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
@@ -1691,6 +1731,52 @@ mod tests {
         assert!(disk.paths().is_empty());
         disk.power_on(Crash::LoseAll);
         assert_eq!(disk.paths(), [Path::new("/a")]);
+    }
+
+    #[test]
+    fn a_second_name_is_of_the_same_file_and_survives_only_after_its_folder_is_synced() {
+        let disk = SimDisk::new(1);
+        durable(&disk, "/a", b"1");
+        disk.create_folder(Path::new("/d")).unwrap();
+        sync_root(&disk);
+        let used = disk.used();
+        disk.link(Path::new("/a"), Path::new("/d/b")).unwrap();
+        assert_eq!(code(disk.link(Path::new("/a"), Path::new("/d/b"))), libc::EEXIST);
+        assert_eq!(disk.identity(Path::new("/a")).unwrap(), disk.identity(Path::new("/d/b")).unwrap());
+        assert_eq!(disk.used(), used);
+        disk.power_on(Crash::LoseAll);
+        assert_eq!(disk.dump("/d/b"), None);
+        assert_eq!(disk.dump("/a").unwrap(), b"1");
+
+        disk.link(Path::new("/a"), Path::new("/d/b")).unwrap();
+        disk.sync_folder(Path::new("/d")).unwrap();
+        disk.remove_file(Path::new("/a")).unwrap();
+        assert_eq!(disk.used(), used);
+        sync_root(&disk);
+        disk.power_on(Crash::LoseAll);
+        assert_eq!(disk.dump("/a"), None);
+        assert_eq!(disk.dump("/d/b").unwrap(), b"1");
+        open(&disk, "/d/b").write_at(b"2", 0).unwrap();
+        disk.set_links(false);
+        assert_eq!(code(disk.link(Path::new("/d/b"), Path::new("/a"))), libc::EXDEV);
+        disk.remove_file(Path::new("/d/b")).unwrap();
+        assert_eq!(disk.used(), 0);
+    }
+
+    #[test]
+    fn whatever_names_loss_of_power_leaves_a_file_with_two_they_are_among_those_that_it_had() {
+        let mut seen = BTreeSet::new();
+        for seed in 0..200 {
+            let disk = SimDisk::new(seed);
+            durable(&disk, "/a.new", b"1");
+            disk.rename(Path::new("/a.new"), Path::new("/a")).unwrap();
+            disk.link(Path::new("/a"), Path::new("/b")).unwrap();
+            disk.power_on(Crash::Random);
+            seen.insert(disk.paths());
+        }
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let possible = [paths(&["/a"]), paths(&["/a", "/b"]), paths(&["/a.new"]), paths(&["/a.new", "/b"])];
+        assert_eq!(seen, BTreeSet::from(possible));
     }
 
     #[test]
