@@ -122,15 +122,17 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A store was to be created where one is already.
-    #[error("{}: a store is here already", path.display())]
+    /// A store, or a snapshot of one, was to be made where a store is already.
+    #[error("{}: {what}", path.display())]
     Exists {
-        /// The path that was opened.
+        /// The folder.
         path: PathBuf,
+        /// What is there.
+        what: String,
     },
 
     /// A store was to be created in a folder that holds files of somebody else.
-    #[error("{}: cannot create a store in a folder with other files, such as \"{name}\"", path.display())]
+    #[error("{}: cannot make a store in a folder with other files, such as \"{name}\"", path.display())]
     ForeignFiles {
         /// The folder.
         path: PathBuf,
@@ -277,7 +279,7 @@ impl Error {
             | Error::NotFound { path }
             | Error::NotAStore { path, .. }
             | Error::NotAFolder { path }
-            | Error::Exists { path }
+            | Error::Exists { path, .. }
             | Error::ForeignFiles { path, .. }
             | Error::Locked { path, .. }
             | Error::ReadOnly { path }

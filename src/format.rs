@@ -15,6 +15,7 @@
 //! | `N-G.idx` | the index of that log; derived |
 //! | `N-G.recon` | its late events, sorted; derived |
 //! | `N-G.cut` | bytes that recovery cut off it, kept for a person to look at |
+//! | `snapshot.new` | empty: a snapshot is being made here, which is no store yet |
 //! | `estore.new`, `journal.new`, `N-G.recon.new`, `N-G.new` (a log) | being written, to be renamed |
 //!
 //! A log that is *compacted* takes the place of those of earlier generations, whose files are then removed but for their `.cut`. It is
@@ -144,7 +145,9 @@
 //! | 112 | 8 | watermark of the chunk |
 //! | 120 | 8 | up to this offset the journal was known to be durable; 0 in records that it was made with |
 //!
-//! Bytes from 48 on belong to *active*, *idle* and *switch*. *Switch* says that the log of this generation
+//! Bytes from 48 on belong to *active*, *idle* and *switch*, but for 48 to 55 of *session* and *close*: the branch, a random number that a
+//! store has from its first *session* on. A snapshot has the branch of its store and no *session* until it is opened for writing; its logs
+//! may be longer than its journal says, which is what comes of a later snapshot into the same folder that was cut short. *Switch* says that the log of this generation
 //! takes the place of those from the stated first generation up to the one before it: compaction has made it of them.
 //!
 //! # Index

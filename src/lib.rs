@@ -72,6 +72,6 @@ pub use options::{
 };
 pub use repair::splits::Splits;
 pub use store::{
-    Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, RetainOptions, Retained, Stats, Store, Tail, TailBatch, Tailed,
-    Verified,
+    Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, RetainOptions, Retained, Snapshot, Stats, Store, Tail, TailBatch,
+    Tailed, Verified,
 };

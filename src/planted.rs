@@ -83,6 +83,14 @@ pub enum Bug {
     AgeByClockAlone,
     /// Retention by size removes what is live, too.
     RetainNoLiveChunk,
+    /// A snapshot leaves out what is in the buffer.
+    SnapshotWithoutBuffer,
+    /// A snapshot leaves its copies of logs unsynced.
+    SnapshotWithoutSync,
+    /// A snapshot's journal takes the old one's place before the names of new logs are durable.
+    SnapshotWithoutNames,
+    /// A snapshot takes a log that it has for the whole of it, though it has grown.
+    SnapshotWithoutGrowth,
 }
 
 #[cfg(feature = "planted")]
@@ -93,7 +101,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 38] = [
+        pub const ALL: [Bug; 42] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -132,6 +140,10 @@ mod switch {
             Bug::ForgetRemoved,
             Bug::AgeByClockAlone,
             Bug::RetainNoLiveChunk,
+            Bug::SnapshotWithoutBuffer,
+            Bug::SnapshotWithoutSync,
+            Bug::SnapshotWithoutNames,
+            Bug::SnapshotWithoutGrowth,
         ];
     }
 

@@ -1346,6 +1346,17 @@ impl Chunk {
         }
     }
 
+    /// Makes the files that are derived from its logs, as far as they are missing and can be made.
+    pub(crate) fn make_files(&self) {
+        let loaded = {
+            let mut state = self.lock();
+            self.load_all(&mut state)
+        };
+        if loaded.is_ok() && self.has_bad_files() {
+            self.mend_files();
+        }
+    }
+
     /// Gives back the memory and the files of a chunk that is only read; one that is open for appending keeps them.
     pub(crate) fn unload(&self) {
         for log in self.lock().logs.iter_mut().filter(|log| !log.appendable) {

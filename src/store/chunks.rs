@@ -25,6 +25,8 @@ pub(super) struct View {
     pub(super) seq_limit: u64,
     /// The newest chunk that this handle has appended to.
     pub(super) appended: Option<u64>,
+    /// See [`Fact::Session`](super::journal::Fact::Session).
+    pub(super) branch: u64,
 }
 
 /// No more chunks than this are kept loaded for reading.

@@ -14,6 +14,9 @@
 //! - *switch*: this log, which compaction made, takes the place of earlier generations of its chunk.
 //! - *close*: everything is idle; the next seq to give out.
 //!
+//! The journal of a snapshot has no session as long as nobody has opened that for writing. The first session then begins a *branch*: a number
+//! that tells what goes on in the snapshot from what goes on in the store that it was taken of, since both have the same id.
+//!
 //! Opening a store that was closed reads this and nothing else. The journal is written anew, beside the old one and renamed over it, when a
 //! writer opens or closes the store and whenever it has grown to several times what it has to say. Its header states how many
 //! records it had then, so that a journal that has lost some is found out. Bytes are laid out in [`crate::format`].
@@ -46,6 +49,7 @@ pub(crate) enum Fact {
     Session {
         start: u64,
         limit: u64,
+        branch: u64,
     },
     Active(LogSummary),
     Idle(LogSummary),
@@ -59,6 +63,7 @@ pub(crate) enum Fact {
     Switch(LogSummary),
     Close {
         next_seq: u64,
+        branch: u64,
     },
 }
 
@@ -88,7 +93,7 @@ impl Record {
             Fact::Idle(summary) => (3, summary.totals.frames, Some(summary)),
             Fact::Horizon { time, .. } => (4, time, None),
             Fact::Drop(id) => (5, 0, Some(LogSummary { len: 0, ..LogSummary::new(id, 0, None) })),
-            Fact::Close { next_seq } => (6, next_seq, None),
+            Fact::Close { next_seq, .. } => (6, next_seq, None),
             Fact::Switch(summary) => (7, summary.totals.frames, Some(summary)),
         };
         let mut bytes = [0; RECORD_LEN];
@@ -118,6 +123,9 @@ impl Record {
         }
         if let Fact::Session { start, .. } = self.fact {
             put(&mut bytes, 40, &start.to_le_bytes());
+        }
+        if let Fact::Session { branch, .. } | Fact::Close { branch, .. } = self.fact {
+            put(&mut bytes, 48, &branch.to_le_bytes());
         }
         if let Fact::Horizon { removed, .. } = self.fact {
             put(&mut bytes, 104, &removed.to_le_bytes());
@@ -151,12 +159,12 @@ impl Record {
         let replaces = if kind == 7 { u32_at(bytes, 12) } else { id.generation };
         let summary = LogSummary { id, replaces, instance: u64_at(48), len: u64_at(56), totals, watermark };
         let fact = match kind {
-            1 => Fact::Session { start: u64_at(40), limit: u64_at(16) },
+            1 => Fact::Session { start: u64_at(40), limit: u64_at(16), branch: u64_at(48) },
             2 => Fact::Active(summary),
             3 => Fact::Idle(summary),
             4 => Fact::Horizon { time: u64_at(16), removed: u64_at(104) },
             5 => Fact::Drop(id),
-            6 => Fact::Close { next_seq: u64_at(16) },
+            6 => Fact::Close { next_seq: u64_at(16), branch: u64_at(48) },
             7 => Fact::Switch(summary),
             _ => return Some(None),
         };
@@ -185,6 +193,12 @@ pub(crate) struct Facts {
     pub(crate) next_seq: u64,
     /// Whether the last session ended with a close.
     pub(crate) closed: bool,
+    /// There was a session.
+    pub(crate) has_session: bool,
+    /// This is the journal of a snapshot as it was taken: nothing was written to the store since.
+    pub(crate) snapshot: bool,
+    /// See [`Fact::Session`].
+    pub(crate) branch: u64,
     /// They don't come from the journal, which was damaged, but from the logs.
     pub(crate) found_anew: bool,
     pub(crate) committed: u64,
@@ -200,7 +214,9 @@ impl Facts {
         self.durable = self.durable.max(record.durable);
         self.closed = false;
         match record.fact {
-            Fact::Session { start, limit } => {
+            Fact::Session { start, limit, branch } => {
+                self.has_session = true;
+                self.branch = branch;
                 self.session_start = start;
                 self.next_seq = limit;
                 // What is written to logs from here on has the seqs of this session, except to those that may have grown before it.
@@ -218,7 +234,8 @@ impl Facts {
             }
             Fact::Drop(id) => drop(self.logs.remove(&id)),
             Fact::Switch(summary) => self.switch(summary, older),
-            Fact::Close { next_seq } => {
+            Fact::Close { next_seq, branch } => {
+                self.branch = branch;
                 self.next_seq = next_seq;
                 self.closed = true;
             }
@@ -341,6 +358,7 @@ pub(crate) fn read(folder: &Folder, store: u128) -> Result<Reading> {
     });
     let rest = bytes.get(end as usize..).unwrap_or_default();
     let torn = if rest.iter().all(|&byte| byte == 0) { 0 } else { rest.len() as u64 };
+    facts.snapshot = facts.closed && !facts.has_session && end == made_with && torn == 0;
     Ok(Reading { facts, file, instance, len: end, torn, damage })
 }
 

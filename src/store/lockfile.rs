@@ -40,6 +40,16 @@ pub(super) fn note(folder: &Folder, journal: u64) {
     }
 }
 
+/// Notes the journal of a snapshot, durably, before its logs become longer than it says.
+pub(super) fn note_durably(folder: &Folder, journal: u64) -> Result<()> {
+    note(folder, journal);
+    folder.open(NAME, Access::Write)?.sync()?;
+    if noted(folder) == Some(journal) {
+        return Ok(());
+    }
+    Err(Error::corrupt(&folder.file_path(NAME), 0, "what was written to it is not there"))
+}
+
 /// The instance of the journal that was written last, as far as is known.
 pub(super) fn noted(folder: &Folder) -> Option<u64> {
     let text = read(folder);

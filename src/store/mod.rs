@@ -43,6 +43,7 @@ mod read;
 mod retain;
 mod retention;
 mod settings;
+mod snapshot;
 mod stats;
 mod sync;
 mod tail;
@@ -59,6 +60,7 @@ use writer::Writer;
 pub use compact::{Compacted, Progress};
 pub use read::{ReadOptions, Reader};
 pub use retain::{RetainOptions, Retained};
+pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use tail::{Tail, TailBatch, Tailed};
 pub use verify::{Finding, Verified};
@@ -181,6 +183,11 @@ impl Core {
     /// The last seq that was given to an event.
     fn last_seq(&self) -> u64 {
         self.issued.load(Ordering::Acquire)
+    }
+
+    /// See [`Fact::Session`](journal::Fact::Session).
+    fn branch(&self) -> u64 {
+        lock(&self.view).branch
     }
 
     /// The last seq that readers see.
@@ -325,6 +332,28 @@ macro_rules! handle {
             /// are compacted before that is reported; [`Error::Closed`] if another thread closes the store meanwhile.
             pub fn compact(&self, range: impl RangeBounds<u64>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {
                 self.core.compact(bounds(&range)?, receiver)
+            }
+
+            /// Makes a copy of the store, as it is at one moment, in another folder, while appends, compaction, deletes and readers go on.
+            /// What it returns from is durable, and a store like any other: it can be read, and be opened for writing, from when on
+            /// it is a store of its own. Also from a handle that only reads, beside a writer in another process.
+            ///
+            /// The folder is made if it is not there. It may be empty, or hold an earlier snapshot of the same store that nobody has written
+            /// to: then only what is new is copied, and whatever happens meanwhile it is the earlier snapshot or the new one. Logs that
+            /// compaction made, which nobody changes any more, are not copied where the file system can give a file a second name.
+            ///
+            /// All that is copied is looked at. Damage is copied too, and counted in [`Snapshot::damaged`]; what has only got a second name
+            /// is not looked at.
+            ///
+            /// `receiver` is told now and then how far it has come; if it answers [`ControlFlow::Break`], the folder is left as it was. It
+            /// must not call the store.
+            ///
+            /// Errors, all of which leave the folder as it was: [`Error::Exists`] if there is a store that is no earlier snapshot of this one,
+            /// [`Error::ForeignFiles`], [`Error::NotAFolder`], [`Error::Invalid`] for the store's own folder or one in it,
+            /// [`Error::Locked`] if the snapshot is open for writing, [`Error::NoSpace`], [`Error::Permission`], [`Error::Io`];
+            /// [`Error::Closed`] if another thread closes the store meanwhile, and [`Error::Gone`] if it was destroyed.
+            pub fn snapshot(&self, path: impl AsRef<Path>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
+                self.core.snapshot(path.as_ref(), receiver)
             }
 
             /// Whether the calling thread is in the receiver of a message of this store.

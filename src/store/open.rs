@@ -31,6 +31,7 @@ use super::followers::Followers;
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
+use super::snapshot;
 use super::sync::Turn;
 use super::writer::{Buffer, Scratch, Writer};
 use super::{Core, Counters};
@@ -138,12 +139,15 @@ fn find(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Option<Se
     }
     if let Some(settings) = Settings::read(folder)? {
         if options.mode == Mode::CreateNew {
-            return Err(Error::Exists { path });
+            return Err(Error::Exists { path, what: "a store is here already".to_owned() });
         }
         settings.check(kind, folder, options)?;
         return Ok(Some(settings));
     }
     let names = folder.list()?;
+    if names.iter().any(|name| name == snapshot::MARK) {
+        return Err(Error::NotAStore { path, what: "a snapshot was begun here and not finished".to_owned() });
+    }
     if let Some(log) = names.iter().filter_map(|name| name.to_str()).find(|name| LogId::of_name(name).is_some()) {
         return Err(Error::corrupt(
             &folder.file_path(settings::NAME),
@@ -217,14 +221,16 @@ impl Opening<'_> {
             facts.next_seq = facts.committed + 1;
         }
         let Facts { committed: seq, horizon, removed, .. } = facts;
-        let mut view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit: facts.next_seq, appended: None };
+        // What was opened for writing for the first time goes its own way from here on.
+        let branch = if facts.has_session { facts.branch } else { self.folder.random()? };
+        let mut view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit: facts.next_seq, branch, appended: None };
 
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
         };
         let limit =
             facts.next_seq.checked_add(self.chunk_shared.sizes.seq_reserve).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
-        let session = Fact::Session { start: facts.next_seq, limit };
+        let session = Fact::Session { start: facts.next_seq, limit, branch };
         let mut all = vec![session];
         if facts.horizon > 0 {
             all.push(Fact::Horizon { time: facts.horizon, removed: facts.removed });
@@ -244,7 +250,7 @@ impl Opening<'_> {
         };
         view.seq_limit = seq_limit;
         // Left by an opening or a close that was cut short.
-        for name in [journal::NEW_NAME, settings::NEW_NAME] {
+        for name in [journal::NEW_NAME, settings::NEW_NAME, snapshot::MARK] {
             self.folder.remove_if_there(name)?;
         }
         let writer = Writer {
@@ -284,14 +290,8 @@ impl Opening<'_> {
                 continue;
             }
             let Found { facts, chunks, active, .. } = second;
-            let view = View {
-                chunks: Arc::new(chunks),
-                seq,
-                horizon: facts.horizon,
-                removed: facts.removed,
-                seq_limit: facts.next_seq,
-                appended: None,
-            };
+            let Facts { horizon, removed, next_seq: seq_limit, branch, .. } = facts;
+            let view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, appended: None };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
             return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }
@@ -319,8 +319,12 @@ impl Opening<'_> {
             Err(e) => return Err(e),
         };
         let mut facts = reading.as_ref().map(|reading| reading.facts.clone()).unwrap_or_default();
-        // Perhaps a copy from earlier, and its word that a log did not grow is worth nothing.
-        let doubtful = reading.as_ref().is_some_and(|reading| lockfile::noted(self.folder) != Some(reading.instance()));
+        // Perhaps a copy from earlier, and its word that a log did not grow is worth nothing. Nobody notes that of a snapshot that was only
+        // ever read.
+        let noted = lockfile::noted(self.folder);
+        let doubtful = reading
+            .as_ref()
+            .is_some_and(|reading| noted != Some(reading.instance()) && !(facts.snapshot && noted.is_none_or(|noted| noted == 0)));
         if let Some(damage) = &damage {
             self.say(Level::Error, &format!("{damage}; what it said is found anew in the logs"));
             facts.logs.clear();
@@ -328,6 +332,8 @@ impl Opening<'_> {
         }
         if damage.is_some() || !facts.closed || doubtful {
             self.complete_from_logs(&mut facts, doubtful)?;
+        } else if facts.snapshot && self.chunk_shared.writable {
+            snapshot::remove_excess(self.folder, &facts)?;
         }
         // Facts that were found anew must not be lost with a journal that can't be resumed.
         let reading = reading.filter(|_| damage.is_none());

@@ -14,7 +14,7 @@ use super::journal::{self, Fact};
 use super::lockfile;
 use super::settings::{self, Settings, StoreKind};
 use super::writer::Writer;
-use super::{Core, chunks};
+use super::{Core, chunks, snapshot};
 
 impl Core {
     /// See [`Store::delete_before`](crate::Store::delete_before).
@@ -113,7 +113,7 @@ pub(super) fn destroy(path: &Path, kind: StoreKind, options: &Options) -> Result
     let lock = lockfile::take(&folder)?;
     let names = folder.list()?;
     let ours = |name: &&str| {
-        let fixed = [settings::NEW_NAME, journal::NAME, journal::NEW_NAME];
+        let fixed = [settings::NEW_NAME, journal::NAME, journal::NEW_NAME, snapshot::MARK];
         fixed.contains(name) || LogId::of_name(name).is_some()
     };
     for name in names.iter().filter_map(|name| name.to_str()).filter(ours) {

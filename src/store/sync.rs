@@ -264,7 +264,7 @@ impl Core {
         }
         // All logs are synced by now.
         self.durable.fetch_max(committed, Ordering::AcqRel);
-        let close = self.record(Fact::Close { next_seq: writer.next_seq }, committed);
+        let close = self.record(Fact::Close { next_seq: writer.next_seq, branch: self.branch() }, committed);
         // Written anew, the journal states how many records it has, so that later no part of it can be missing unnoticed.
         let all: Vec<Record> = self.all_records(writer, committed).into_iter().chain([close]).collect();
         match writer.journal.rewrite(all) {

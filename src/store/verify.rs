@@ -101,10 +101,10 @@ impl Core {
         if self.chunk_shared.writable {
             found(kind, what);
         } else if self.journaled(id).is_none() {
-            // Beside a writer it would be new. Where the writer died, its record went with the power, before anything of it was promised;
+            // Beside a writer it would be new, and in a snapshot of the next one, which was cut short. Where the writer died, its record went with the power, before anything of it was promised;
             // had it the end of a batch, opening would know it.
-            let died =
-                journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.damage.is_none() && !reading.facts.closed);
+            let died = journal::read(&self.folder, self.settings.store)
+                .is_ok_and(|reading| reading.damage.is_none() && (!reading.facts.closed || reading.facts.snapshot));
             if died { found(FindingKind::Aside, BEING_MADE) } else { found(kind, what) }
         }
     }

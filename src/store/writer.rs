@@ -247,7 +247,7 @@ impl Core {
         let end = writer.next_seq.checked_add(count).ok_or_else(too_many)?;
         if end > writer.seq_limit {
             let limit = end.checked_add(self.options.sizes.seq_reserve).ok_or_else(too_many)?;
-            let record = self.record(Fact::Session { start: writer.session_start, limit }, self.visible_seq());
+            let record = self.record(Fact::Session { start: writer.session_start, limit, branch: self.branch() }, self.visible_seq());
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
             writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
             writer.seq_limit = limit;
@@ -570,7 +570,7 @@ impl Core {
     /// Everything that the journal has to say.
     pub(super) fn all_records(&self, writer: &Writer, committed: u64) -> Vec<Record> {
         let view = lock(&self.view).clone();
-        let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit }];
+        let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit, branch: view.branch }];
         if view.horizon > 0 && !planted::has(Bug::ForgetHorizon) {
             let removed = if planted::has(Bug::ForgetRemoved) { 0 } else { view.removed };
             facts.push(Fact::Horizon { time: view.horizon, removed });
