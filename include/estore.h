@@ -467,7 +467,7 @@ typedef int32_t (*estore_finding_fn)(void *userdata,
 
 /**
  * Is told now and then how far a call has come: done of so many events. Comes from the thread that calls the library. Answers 0 to go on,
- * anything else to stop: then what is finished stays, and the rest is as it was. It must not call functions on the same store
+ * anything else to stop: what that leaves, each call says. It must not call functions on the same store
  * (ESTORE_ERR_INVALID), throw, or leave by longjmp.
  */
 typedef int32_t (*estore_progress_fn)(void *userdata, uint64_t done, uint64_t events);
@@ -1197,6 +1197,40 @@ estore_status estore_compact(const estore *store,
                              estore_error *err);
 
 /**
+ * Makes a copy of the store as it is at one moment in another folder, while appends, compaction, deletes and iterators go on. When it
+ * returns the copy is durable, and a store like any other: it can be opened for reading, and for writing, from when on it is one of its
+ * own. Also through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the
+ * file system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied
+ * is looked at; damage is copied too, and counted.
+ *
+ * Arguments: store. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
+ * snapshot of the same store that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
+ * earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that
+ * the snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a
+ * second name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder
+ * as it was, else 0. Each output may be NULL.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
+ * Ownership: borrows store and dir; see estore_progress_fn.
+ * Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store,
+ * or a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
+ * snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
+ * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_snapshot(const estore *store,
+                              const char *dir,
+                              size_t dir_len,
+                              estore_progress_fn on_progress,
+                              void *userdata,
+                              uint64_t *seq,
+                              uint64_t *bytes_copied,
+                              uint64_t *bytes_linked,
+                              uint64_t *damaged,
+                              int32_t *stopped,
+                              estore_error *err);
+
+/**
  * Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give
  * exactly the range. Tells how many there are in any case, so a first call with capacity_pieces 0 can ask.
  *
@@ -1695,6 +1729,40 @@ estore_status efile_compact(const efile *file,
                             uint64_t *bytes_before,
                             uint64_t *bytes_after,
                             estore_error *err);
+
+/**
+ * Makes a copy of the efile as it is at one moment in another folder, while appends, compaction and iterators go on. When it returns the
+ * copy is durable, and an efile like any other: it can be opened for reading, and for writing, from when on it is one of its own. Also
+ * through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the file
+ * system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied is
+ * looked at; damage is copied too, and counted.
+ *
+ * Arguments: file. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
+ * snapshot of the same file that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
+ * earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that
+ * the snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a
+ * second name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder
+ * as it was, else 0. Each output may be NULL.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
+ * Ownership: borrows file and dir; see estore_progress_fn.
+ * Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the file itself, and those in it); ESTORE_ERR_EXISTS (another store, or
+ * a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
+ * snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
+ * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_snapshot(const efile *file,
+                             const char *dir,
+                             size_t dir_len,
+                             estore_progress_fn on_progress,
+                             void *userdata,
+                             uint64_t *seq,
+                             uint64_t *bytes_copied,
+                             uint64_t *bytes_linked,
+                             uint64_t *damaged,
+                             int32_t *stopped,
+                             estore_error *err);
 
 /**
  * Closes an efile: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are

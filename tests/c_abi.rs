@@ -66,6 +66,7 @@ programs! {
     reverse_and_last
     round_trip_in_order
     second_writer_is_refused
+    snapshot
     splits_cover_a_range
     tail
     two_threads

@@ -49,6 +49,7 @@ programs! {
     numbers_of_a_store;
     reading;
     round_trip_in_order;
+    snapshot;
     tail;
     times;
     verify_and_salvage;

@@ -221,6 +221,21 @@ fn follow() {
     }
 }
 
+#[test]
+fn snapshot() {
+    let expected = "\
+a snapshot up to event 1000, whole
+1200 events in the store, 1000 in the snapshot
+a snapshot up to event 1200, whole
+1200 events in the store, 1200 in the snapshot
+the second one copied less: yes
+";
+    for example in Example::in_each_language("snapshot") {
+        assert_eq!(example.prints(&[]), expected);
+        assert!(example.fails(&[], 1).contains("measured"));
+    }
+}
+
 /// The loop answers while its input stays open: what came so far is made safe by a tick.
 #[test]
 fn event_loop() {

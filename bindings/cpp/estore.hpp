@@ -931,6 +931,15 @@ struct compacted {
     std::uint64_t bytes_after = 0;  /**< Of those in their place. */
 };
 
+/** What snapshot made. */
+struct snapshot_info {
+    std::uint64_t seq = 0;          /**< The last seq that it shows: where to follow from. */
+    std::uint64_t bytes_copied = 0; /**< Bytes of logs that were copied. */
+    std::uint64_t bytes_linked = 0; /**< Bytes of logs that it shares with the store. */
+    std::uint64_t damaged = 0;      /**< Damaged places in what was copied. */
+    bool stopped = false;           /**< on_progress stopped it: the folder is as it was. */
+};
+
 /** Bytes that a salvaging reader left out. Its texts end with the call. */
 struct gap {
     std::string_view path; /**< The damaged file. */
@@ -1357,6 +1366,7 @@ struct store_api {
     static constexpr auto stats = &::estore_stats;
     static constexpr auto verify = &::estore_verify;
     static constexpr auto compact = &::estore_compact;
+    static constexpr auto snapshot = &::estore_snapshot;
     static constexpr auto close = &::estore_close;
     static constexpr auto destroy = &::estore_destroy;
 };
@@ -1376,6 +1386,7 @@ struct efile_api {
     static constexpr auto stats = &::efile_stats;
     static constexpr auto verify = &::efile_verify;
     static constexpr auto compact = &::efile_compact;
+    static constexpr auto snapshot = &::efile_snapshot;
     static constexpr auto close = &::efile_close;
     static constexpr auto destroy = &::efile_destroy;
 };
@@ -1573,6 +1584,32 @@ public:
     result<compacted> compact(timestamp from = 0, timestamp to = forever)
     {
         return compact(from, to, [](const progress &) {});
+    }
+
+    /**
+     * Makes a durable copy of the store, as it is at one moment, in a folder that is not there, empty, or holds an earlier snapshot of it
+     * that nobody has opened for writing, which is then brought up to date. Also beside writers, and from a store opened for reading. Calls
+     * on_progress(const progress &), which may return false to stop it and must not use the same store. What it throws stops it too and is
+     * thrown from here (estore_snapshot).
+     */
+    template <class F>
+    result<snapshot_info> snapshot(std::string_view dir, F &&on_progress) const
+    {
+        callback<F> callback{on_progress};
+        void *userdata = &callback;
+        snapshot_info r;
+        std::int32_t stopped = 0;
+        const auto a = handle_.tell(Api::snapshot, dir.data(), dir.size(), &detail::callback<F>::on_progress, userdata, &r.seq,
+                                    &r.bytes_copied, &r.bytes_linked, &r.damaged, &stopped);
+        rethrow(callback.thrown);
+        r.stopped = stopped != 0;
+        return a.failed() ? fail<snapshot_info>(a.what()) : result<snapshot_info>(r);
+    }
+
+    /** Without progress. */
+    result<snapshot_info> snapshot(std::string_view dir) const
+    {
+        return snapshot(dir, [](const progress &) {});
     }
 
     /**

@@ -15,7 +15,8 @@ import (
 // told that it is closed, and nothing else happens.
 func TestClosingAmongOthers(t *testing.T) {
 	for round := range 8 {
-		path := t.TempDir() + "/events"
+		folder := t.TempDir()
+		path, copied := folder+"/events", folder+"/copy"
 		store := openAt(t, path, estore.FileSize(100), estore.Process())
 		add(t, store, at(0, "first"))
 		var stored atomic.Uint64
@@ -69,6 +70,7 @@ func TestClosingAmongOthers(t *testing.T) {
 		hammer(func(int) error { return errors.Join(onlyError(store.Sync()), store.Tick()) })
 		hammer(func(int) error { return onlyError(store.Verify(ctx)) })
 		hammer(func(int) error { return onlyError(store.Compact(ctx, 0, all, nil)) })
+		hammer(func(int) error { return onlyError(store.Snapshot(ctx, copied, nil)) })
 		for stored.Load() < 100 {
 			_, _ = store.LastSeq()
 		}

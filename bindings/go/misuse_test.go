@@ -43,6 +43,7 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 		DurableSeq() (uint64, error)
 		Verify(context.Context) (estore.Report, error)
 		Compact(ctx context.Context, from, to uint64, progress func(done, events uint64)) (estore.Compacted, error)
+		Snapshot(ctx context.Context, dir string, progress func(done, events uint64)) (estore.Snapshotted, error)
 		Path() string
 	}
 	for path, closed := range map[string]both{folder + "/store": store, folder + "/efile": file} {
@@ -51,7 +52,7 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 			"append absent": onlyError(closed.AppendAbsent(at(1, "x"))), "iter": onlyError(closed.Iter(0, all)),
 			"count": onlyError(closed.Count(0, all)), "stats": onlyError(closed.Stats()), "sync": onlyError(closed.Sync()), "tick": closed.Tick(),
 			"last seq": onlyError(closed.LastSeq()), "durable seq": onlyError(closed.DurableSeq()), "verify": onlyError(closed.Verify(ctx)),
-			"compact": onlyError(closed.Compact(ctx, 0, all, nil)),
+			"compact": onlyError(closed.Compact(ctx, 0, all, nil)), "snapshot": onlyError(closed.Snapshot(ctx, "copy", nil)),
 		}
 		for _, err := range closed.Read(ctx, 0, all) {
 			calls["read"] = err

@@ -406,6 +406,46 @@ func (c *common) Compact(ctx context.Context, from, to uint64, progress func(don
 	return Compacted{before, after}, ctx.Err()
 }
 
+// Snapshotted is what Snapshot made.
+type Snapshotted struct {
+	// Seq is the last seq that the snapshot shows: where to follow from, after reading it.
+	Seq uint64
+	// BytesCopied and BytesLinked are the sizes of the logs that were copied, and of those that the snapshot shares with the store.
+	BytesCopied, BytesLinked uint64
+	// Damaged is how many places are damaged in what was copied: they are so in the store.
+	Damaged uint64
+}
+
+// Snapshot makes a durable copy of the store, as it is at one moment, in another folder, while others append, read, compact and delete. The
+// copy is a store like any other; opened for writing it is one of its own from then on. Snapshots can be made through a store opened with
+// [ReadOnly], too, beside a writer in another process.
+//
+// The folder is made if it is not there, in a folder that is. It may be empty, or hold an earlier snapshot of the same store that nobody has
+// opened for writing: then only what is new is copied, and until the new one is whole the earlier one is there. Everything else is refused:
+// [ErrExists], [ErrForeignFiles], [ErrNotAFolder], [ErrInvalid] for the folder of the store itself and those in it, [ErrLocked] while
+// somebody has the snapshot open for writing.
+//
+// Where progress is not nil it is told now and then how many events are done, and of how many; it must not use the same store. When ctx is
+// cancelled, or progress panics, or anything fails, the folder is left as it was.
+func (c *common) Snapshot(ctx context.Context, dir string, progress func(done, events uint64)) (Snapshotted, error) {
+	if err := ctx.Err(); err != nil {
+		return Snapshotted{}, err
+	}
+	k, err := c.enter("snapshot")
+	if err != nil {
+		return Snapshotted{}, err
+	}
+	defer k.leave()
+	n, stopped, f := k.log.Snapshot(ctx, dir, progress)
+	if f != nil {
+		return Snapshotted{}, k.error(f, "snapshot")
+	}
+	if stopped {
+		return Snapshotted{}, ctx.Err()
+	}
+	return Snapshotted{n[0], n[1], n[2], n[3]}, nil
+}
+
 // Range is a range of times, both included.
 type Range struct{ From, To uint64 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,68 @@ func TestCompacting(t *testing.T) {
 	}
 	must(t, store.Close())
 	if _, err := store.Compact(ctx, 0, all, nil); !errors.Is(err, estore.ErrClosed) {
+		t.Fatalf("%v for a closed store", err)
+	}
+}
+
+func TestSnapshots(t *testing.T) {
+	folder := t.TempDir()
+	path, copied := filepath.Join(folder, "events"), filepath.Join(folder, "copy")
+	store := openAt(t, path, estore.NoCompaction())
+	add(t, store, at(2, "b"), at(1, "a"))
+
+	// Whatever stops it leaves nothing.
+	cancelled, cancel := context.WithCancel(ctx)
+	if _, err := store.Snapshot(cancelled, copied, func(uint64, uint64) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v, after it was cancelled", err)
+	}
+	func() {
+		defer func() { equal(t, recover(), any("enough")) }()
+		_, _ = store.Snapshot(ctx, copied, func(uint64, uint64) { panic("enough") })
+	}()
+	if _, err := os.Stat(copied); !os.IsNotExist(err) {
+		t.Fatalf("something is there: %v", err)
+	}
+
+	var last uint64
+	first, err := store.Snapshot(ctx, copied, func(done, events uint64) {
+		if done < last || done > events || events != 2 {
+			t.Errorf("%d after %d, of %d", done, last, events)
+		}
+		last = done
+	})
+	must(t, err)
+	equal(t, last, 2)
+	equal(t, first, estore.Snapshotted{Seq: 2, BytesCopied: first.BytesCopied})
+	add(t, store, at(3, "c"))
+	there := openAt(t, copied, estore.ReadOnly())
+	same(t, texts(t, there.Read(ctx, 0, all)), []string{"a", "b"})
+	must(t, there.Close())
+
+	_, err = store.Compact(ctx, 0, all, nil)
+	must(t, err)
+	again, err := store.Snapshot(ctx, copied, nil)
+	must(t, err)
+	equal(t, again, estore.Snapshotted{Seq: 3, BytesLinked: again.BytesLinked})
+	for dir, wrong := range map[string]error{
+		filepath.Join(path, "in it"):       estore.ErrInvalid,
+		folder:                             estore.ErrForeignFiles,
+		"":                                 estore.ErrInvalid,
+		filepath.Join(folder, "no", "one"): estore.ErrIO,
+	} {
+		if _, err := store.Snapshot(ctx, dir, nil); !errors.Is(err, wrong) {
+			t.Errorf("%q: %v", dir, err)
+		}
+	}
+	there = openAt(t, copied)
+	add(t, there, at(4, "only here"))
+	if _, err := store.Snapshot(ctx, copied, nil); !errors.Is(err, estore.ErrExists) {
+		t.Fatalf("%v for a snapshot that is written to", err)
+	}
+	same(t, texts(t, there.Read(ctx, 0, all)), []string{"a", "b", "c", "only here"})
+	must(t, there.Close())
+	must(t, store.Close())
+	if _, err := store.Snapshot(ctx, copied, nil); !errors.Is(err, estore.ErrClosed) {
 		t.Fatalf("%v for a closed store", err)
 	}
 }

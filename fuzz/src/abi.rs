@@ -83,6 +83,8 @@ functions! {
     estore_verify(store: Handle, on_finding: FindingFn, userdata: Handle, events: *mut u64, damaged: *mut u64, err: *mut Detail) -> Status;
     estore_compact(store: Handle, start: u64, end: u64, on_progress: ProgressFn, userdata: Handle, bytes_before: *mut u64, bytes_after: *mut u64,
         err: *mut Detail) -> Status;
+    estore_snapshot(store: Handle, dir: *const c_char, dir_len: usize, on_progress: ProgressFn, userdata: Handle, seq: *mut u64,
+        bytes_copied: *mut u64, bytes_linked: *mut u64, damaged: *mut u64, stopped: *mut i32, err: *mut Detail) -> Status;
     estore_splits(store: Handle, start: u64, end: u64, bounds: *mut u64, capacity_pieces: usize, pieces: *mut u64, err: *mut Detail)
         -> Status;
     estore_delete_before(store: Handle, time: u64, err: *mut Detail) -> Status;
@@ -113,6 +115,8 @@ functions! {
     efile_verify(file: Handle, on_finding: FindingFn, userdata: Handle, events: *mut u64, damaged: *mut u64, err: *mut Detail) -> Status;
     efile_compact(file: Handle, start: u64, end: u64, on_progress: ProgressFn, userdata: Handle, bytes_before: *mut u64, bytes_after: *mut u64,
         err: *mut Detail) -> Status;
+    efile_snapshot(file: Handle, dir: *const c_char, dir_len: usize, on_progress: ProgressFn, userdata: Handle, seq: *mut u64,
+        bytes_copied: *mut u64, bytes_linked: *mut u64, damaged: *mut u64, stopped: *mut i32, err: *mut Detail) -> Status;
     efile_close(file: *mut Handle, err: *mut Detail) -> Status;
     efile_destroy(path: *const c_char, path_len: usize, options: Handle, err: *mut Detail) -> Status;
 }

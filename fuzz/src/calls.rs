@@ -516,6 +516,8 @@ impl Runner {
             Call::Stats { on, efile, capacity, odd } => self.stats(*on, *efile, usize::from(*capacity), *odd),
             // Compaction for some numbers of the callback, rather than as a call of its own: so older inputs keep their meaning.
             Call::Verify { on, efile, callback: callback @ 160.., odd } => self.compact(*on, *efile, *callback, *odd),
+            // And snapshots.
+            Call::Verify { on, efile, callback: callback @ 120..160, odd } => self.snapshot(*on, *efile, *callback, *odd),
             Call::Verify { on, efile, callback, odd } => self.verify(*on, *efile, *callback, *odd),
             Call::Splits { on, start, end, capacity, odd } => self.splits(*on, start.ns(), end.ns(), usize::from(*capacity % 16), *odd),
             Call::DeleteBefore(on, time, odd) => self.delete_before(*on, time.ns(), *odd),
@@ -1001,6 +1003,56 @@ impl Runner {
         if status == 0 {
             self.note_read(on, efile);
         }
+    }
+
+    /// Into one of two folders, which other stores may have had before.
+    fn snapshot(&mut self, on: Slot, efile: bool, callback: u8, odd: Odd) {
+        let mut outputs = [UNTOUCHED; 4];
+        let mut stopped = -1;
+        let [seq, copied, linked, damaged] = outputs.each_mut().map(|output| if odd.no_output() { null_mut() } else { &raw mut *output });
+        let name: &[u8] = if callback & 4 == 0 { b"/copy" } else { b"/other copy" };
+        let path = [self.folder.as_os_str().as_encoded_bytes(), name].concat();
+        let (start, len) = argument(&path, odd);
+        let is_one = self.target(on, efile);
+        let function: abi::ProgressFn = if callback & 1 == 0 { None } else { Some(progress) };
+        let handle = self.handle(on);
+        let stop = if callback & 2 == 0 { null_mut() } else { handle };
+        let out = &raw mut stopped;
+        let status =
+            either!(self, odd, efile, estore_snapshot | efile_snapshot, (handle, start, len, function, stop, seq, copied, linked, damaged, out));
+        assert_eq!(stopped == -1, status != 0);
+        assert_eq!(outputs == [UNTOUCHED; 4], status != 0 || odd.no_output());
+        if !is_one || odd.no_input() || odd.endless() {
+            return self.must_be_invalid(status, "a snapshot of no store, or into no folder");
+        }
+        let refused = status == self.status("ESTORE_ERR_EXISTS");
+        assert!(self.shaky || status == 0 || refused, "a snapshot answered {status}");
+        if status != 0 {
+            return;
+        }
+        self.note_read(on, efile);
+        let Some((events, true)) = self.expected(on, efile, (0, u64::MAX)) else { return };
+        if stopped == 1 || self.shaky {
+            return;
+        }
+        let mode = self.header.number("ESTORE_MODE_READ_ONLY");
+        let (mut copy, mut count) = (null_mut(), UNTOUCHED);
+        // SAFETY: the arguments are as the header asks.
+        unsafe {
+            let mut options = abi::estore_options_new();
+            assert_eq!(abi::estore_options_set_mode(options, mode as _), 0);
+            if efile {
+                assert_eq!(abi::efile_open(path.as_ptr().cast(), path.len(), options, &raw mut copy, null_mut()), 0);
+                assert_eq!(abi::efile_count(copy, 0, u64::MAX, &raw mut count, null_mut()), 0);
+                assert_eq!(abi::efile_close(&raw mut copy, null_mut()), 0);
+            } else {
+                assert_eq!(abi::estore_open(path.as_ptr().cast(), path.len(), options, &raw mut copy, null_mut()), 0);
+                assert_eq!(abi::estore_count(copy, 0, u64::MAX, &raw mut count, null_mut()), 0);
+                assert_eq!(abi::estore_close(&raw mut copy, null_mut()), 0);
+            }
+            assert_eq!(abi::estore_options_free(&raw mut options), 0);
+        }
+        assert_eq!(count, events.len() as u64, "events in the snapshot");
     }
 
     fn splits(&mut self, on: Slot, start: u64, end: u64, capacity: usize, odd: Odd) {

@@ -17,7 +17,7 @@ use super::verify::{estore_finding_fn, tell_finding};
 use super::{check_array, close, guarded, path, put, require, with};
 use crate::error::Result;
 use crate::options::Options;
-use crate::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Stats, Store, Tail, Verified};
+use crate::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Snapshot, Stats, Store, Tail, Verified};
 
 /// Read oldest first; the default.
 pub const ESTORE_READ_FORWARD: u32 = 0;
@@ -45,6 +45,7 @@ pub(super) trait Engine: Sized {
     fn stats(&self) -> Result<Stats>;
     fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified>;
     fn compact(&self, start: u64, end: u64, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted>;
+    fn snapshot(&self, dir: &Path, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot>;
 }
 
 macro_rules! engine {
@@ -85,6 +86,9 @@ macro_rules! engine {
             }
             fn compact(&self, start: u64, end: u64, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {
                 self.compact(start..=end, receiver)
+            }
+            fn snapshot(&self, dir: &Path, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
+                self.snapshot(dir, receiver)
             }
         }
     };
@@ -405,6 +409,49 @@ where
         unsafe {
             put(outputs.events, verified.events);
             put(outputs.damaged, verified.damaged);
+        }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// Where a snapshot puts its numbers.
+pub(super) struct SnapshotOutputs {
+    pub(super) seq: *mut u64,
+    pub(super) bytes_copied: *mut u64,
+    pub(super) bytes_linked: *mut u64,
+    pub(super) damaged: *mut u64,
+    pub(super) stopped: *mut i32,
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn snapshot<H>(
+    handle: *const H,
+    (dir, dir_len): (*const c_char, usize),
+    on_progress: estore_progress_fn,
+    userdata: *mut c_void,
+    outputs: SnapshotOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        // SAFETY: the contract.
+        let dir = unsafe { path(dir, dir_len) }?;
+        // SAFETY: the contract.
+        let taken = engine.snapshot(dir, |progress| unsafe { tell_progress(on_progress, userdata, progress) })?;
+        // SAFETY: the contract.
+        unsafe {
+            put(outputs.seq, taken.seq);
+            put(outputs.bytes_copied, taken.bytes_copied);
+            put(outputs.bytes_linked, taken.bytes_linked);
+            put(outputs.damaged, taken.damaged);
+            put(outputs.stopped, i32::from(taken.stopped));
         }
         Ok(ESTORE_OK)
     };

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::calls::{self, AbsentOutputs, CompactOutputs, VerifyOutputs, Window};
+use super::calls::{self, AbsentOutputs, CompactOutputs, SnapshotOutputs, VerifyOutputs, Window};
 use super::error::estore_error;
 use super::event::estore_event;
 use super::handle::Opaque;
@@ -313,6 +313,45 @@ pub unsafe extern "C" fn estore_compact(
     let outputs = CompactOutputs { bytes_before, bytes_after };
     // SAFETY: as the header asks.
     unsafe { calls::compact(store, (start, end), on_progress, userdata, outputs, err) }
+}
+
+/// Makes a copy of the store as it is at one moment in another folder, while appends, compaction, deletes and iterators go on. When it
+/// returns the copy is durable, and a store like any other: it can be opened for reading, and for writing, from when on it is one of its
+/// own. Also through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the
+/// file system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied
+/// is looked at; damage is copied too, and counted.
+///
+/// Arguments: store. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
+/// snapshot of the same store that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
+/// earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that
+/// the snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a
+/// second name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder
+/// as it was, else 0. Each output may be NULL.
+/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
+/// Ownership: borrows store and dir; see estore_progress_fn.
+/// Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store,
+/// or a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
+/// snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
+/// earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_snapshot(
+    store: *const estore,
+    dir: *const c_char,
+    dir_len: usize,
+    on_progress: estore_progress_fn,
+    userdata: *mut c_void,
+    seq: *mut u64,
+    bytes_copied: *mut u64,
+    bytes_linked: *mut u64,
+    damaged: *mut u64,
+    stopped: *mut i32,
+    err: *mut estore_error,
+) -> estore_status {
+    let outputs = SnapshotOutputs { seq, bytes_copied, bytes_linked, damaged, stopped };
+    // SAFETY: as the header asks.
+    unsafe { calls::snapshot(store, (dir, dir_len), on_progress, userdata, outputs, err) }
 }
 
 /// Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give

@@ -259,6 +259,8 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_stats true |f| (f.store, &mut f.number, 1, &mut f.size, &mut f.err);
         estore_verify true |f| (f.store, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         estore_compact true |f| (f.store, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
+        estore_snapshot true |f| (f.store, text(&f.path), f.path.len(), None, ptr::null_mut(), &mut f.number, ptr::null_mut(),
+            ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
         estore_splits true |f| (f.store, 0, 1, ptr::null_mut(), 0, &mut f.number, &mut f.err);
         estore_delete_before true |f| (f.store, 1, &mut f.err);
         estore_retain true |f| (f.store, 1, 1, 0, &mut f.number, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
@@ -285,6 +287,8 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         efile_stats true |f| (f.file, &mut f.number, 1, &mut f.size, &mut f.err);
         efile_verify true |f| (f.file, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         efile_compact true |f| (f.file, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
+        efile_snapshot true |f| (f.file, text(&f.path), f.path.len(), None, ptr::null_mut(), &mut f.number, ptr::null_mut(),
+            ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
         efile_close true |f| (&mut f.file, &mut f.err);
         efile_destroy true |f| (text(&f.path), f.path.len(), f.options, &mut f.err);
     }

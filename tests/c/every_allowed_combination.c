@@ -166,6 +166,18 @@ static void compact(const struct target *target, unsigned round)
     CHECK((before == 0) == (after == 0));
 }
 
+/* All into one folder: who comes second is told. */
+static void snapshot(const struct target *target, unsigned round)
+{
+    const char *dir = target->store ? "copy of a store" : "copy of an efile";
+    uint64_t seq, damaged;
+    estore_status status;
+    (void)round;
+    status = CALL(snapshot, dir, strlen(dir), NULL, NULL, &seq, NULL, NULL, &damaged, NULL, NULL);
+    CHECK(status == ESTORE_OK || status == ESTORE_ERR_LOCKED);
+    CHECK(status != ESTORE_OK || (seq > 0 && damaged == 0));
+}
+
 static void splits(const struct target *target, unsigned round)
 {
     uint64_t bounds[8], pieces;
@@ -191,8 +203,8 @@ static void retain(const struct target *target, unsigned round)
 typedef void (*operation)(const struct target *, unsigned);
 
 static const operation operations[] = {append,  append_absent, sync_it, tick,   last_seq, durable_seq,
-                                       read_it, tail,          count,   stats,  verify,   compact,     splits, delete_before,
-                                       retain};
+                                       read_it, tail,          count,   stats,  verify,   compact,     snapshot, splits,
+                                       delete_before, retain};
 
 struct work {
     const struct target *target;

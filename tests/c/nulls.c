@@ -108,6 +108,10 @@ static void stores(void)
     REFUSED(estore_verify(NULL, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(estore_compact(NULL, 0, 1, NULL, NULL, &number, &number, &err));
     REFUSED(estore_compact(NULL, 0, 1, NULL, NULL, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(estore_snapshot(NULL, "s", 1, NULL, NULL, &number, &number, &number, &number, NULL, &err));
+    REFUSED_WITH_REASON(estore_snapshot(store, NULL, 1, NULL, NULL, &number, NULL, NULL, NULL, NULL, &err));
+    REFUSED_WITH_REASON(estore_snapshot(store, NULL, 0, NULL, NULL, &number, NULL, NULL, NULL, NULL, &err));
+    REFUSED(estore_snapshot(NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(estore_splits(NULL, 0, 1, NULL, 0, &number, &err));
     REFUSED_WITH_REASON(estore_splits(store, 0, 1, NULL, 1, &number, &err));
     REFUSED_WITH_REASON(estore_splits(store, 0, 1, NULL, 0, NULL, &err));
@@ -148,6 +152,7 @@ static void stores(void)
     OK(estore_compact(store, 0, UINT64_MAX, NULL, NULL, NULL, NULL, NULL));
     OK(estore_retain(store, 1, 1, 1, NULL, NULL, NULL, NULL, NULL));
     OK(estore_retain(store, 1, 1, 0, NULL, NULL, NULL, NULL, NULL));
+    OK(estore_snapshot(store, "of the store", 12, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
     OK(estore_iter_next(iter, &event, NULL)); /* the refused calls took no event away */
     ANSWERS(ESTORE_END, estore_iter_next_batch(iter, &event, 1, &n, NULL));
     REFUSED_WITH_REASON(estore_iter_close(NULL, &err));
@@ -203,6 +208,9 @@ static void efiles(void)
     OK(efile_verify(file, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(efile_compact(NULL, 0, 1, NULL, NULL, &number, &number, &err));
     OK(efile_compact(file, 0, UINT64_MAX, NULL, NULL, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(efile_snapshot(NULL, "s", 1, NULL, NULL, &number, &number, &number, &number, NULL, &err));
+    REFUSED_WITH_REASON(efile_snapshot(file, NULL, 1, NULL, NULL, &number, NULL, NULL, NULL, NULL, &err));
+    OK(efile_snapshot(file, "of the efile", 12, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
     REFUSED_WITH_REASON(efile_close(NULL, &err));
     REFUSED(efile_close(NULL, NULL));
     CHECK(number == 7 && n == 7 && iter == NULL);

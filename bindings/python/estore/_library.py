@@ -84,6 +84,7 @@ for _kind in ("estore", "efile"):
             f"{_kind}_stats": [_pointer, _pointer, _size, _pointer, _pointer],
             f"{_kind}_verify": [_pointer, FindingFunction, _pointer, _pointer, _pointer, _pointer],
             f"{_kind}_compact": [_pointer, _u64, _u64, ProgressFunction, _pointer, _pointer, _pointer, _pointer],
+            f"{_kind}_snapshot": [_pointer, c_char_p, _size, ProgressFunction, *[_pointer] * 7],
             f"{_kind}_close": [_pointer, _pointer],
             f"{_kind}_destroy": [c_char_p, _size, _pointer, _pointer],
         }

@@ -81,6 +81,21 @@ class Compacted(NamedTuple):
     bytes_after: int
 
 
+class Snapshot(NamedTuple):
+    """What snapshot made."""
+
+    seq: int
+    """The last seq that it shows: where to follow from."""
+    bytes_copied: int
+    """Bytes of logs that were copied."""
+    bytes_linked: int
+    """Bytes of logs that it shares with the store."""
+    damaged: int
+    """Damaged places in what was copied: they are so in the store."""
+    stopped: bool
+    """on_progress stopped it: the folder is as it was."""
+
+
 class Stats(NamedTuple):
     """The numbers of a store. Times are nanoseconds since 1970, durations nanoseconds, sizes bytes."""
 
@@ -135,6 +150,22 @@ class Stats(NamedTuple):
 _KNOWN_STATS = len(Stats._fields) - 1
 # Room for what later libraries may add.
 _STATS_ROOM = 64
+
+
+def _telling(on_progress: Optional[Callable[[int, int], object]]) -> Tuple[Any, List[BaseException]]:
+    """The function as the library calls it, and what it raises."""
+    if not (on_progress is None or callable(on_progress)):
+        raise TypeError(f"on_progress is a function or None, not {type(on_progress).__name__}")
+    raised: List[BaseException] = []
+
+    def tell(_: Any, done: int, events: int) -> int:
+        try:
+            return 1 if on_progress is not None and on_progress(done, events) else 0
+        except BaseException as e:  # noqa: B902 # nothing may be thrown into the library
+            raised.append(e)
+            return 1
+
+    return ProgressFunction(tell), raised
 
 
 class Efile:
@@ -310,24 +341,36 @@ class Efile:
         on_progress: told now and then how many events are done, and of how many; it must not use the same store. It stops there if it
         answers something true, or raises, which reaches you: then what is done stays, and the rest is as it was.
         """
-        if not (on_progress is None or callable(on_progress)):
-            raise TypeError(f"on_progress is a function or None, not {type(on_progress).__name__}")
+        told, raised = _telling(on_progress)
         first, last = self._bounds(start, end)
-        raised: List[BaseException] = []
-
-        def tell(_: Any, done: int, events: int) -> int:
-            try:
-                return 1 if on_progress is not None and on_progress(done, events) else 0
-            except BaseException as e:  # noqa: B902 # nothing may be thrown into the library
-                raised.append(e)
-                return 1
-
         before, after = ctypes.c_uint64(), ctypes.c_uint64()
-        function, told = self._function("compact"), ProgressFunction(tell)
+        function = self._function("compact")
         self._handle.call(function, first, last, told, None, ctypes.byref(before), ctypes.byref(after))
         if raised:
             raise raised[0]
         return Compacted(before.value, after.value)
+
+    def snapshot(self, path: PathLike, on_progress: Optional[Callable[[int, int], object]] = None) -> Snapshot:
+        """Makes a durable copy, as it is at one moment, in another folder, while others append, read, compact and delete. The copy can be
+        opened like any other; opened for writing it is one of its own from then on. Works for one opened with mode="read_only" too, beside
+        a writer in another process.
+
+        path: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier snapshot of the same store
+        that nobody has opened for writing: then only what is new is copied, and until the new one is whole the earlier one is there.
+        Everything else is refused: ExistsError, ForeignFilesError, NotAFolderError, InvalidError for its own folder and those in it,
+        LockedError while somebody has the snapshot open for writing. on_progress: told now and then how many events are done, and of how
+        many; it must not use the same store. It stops there if it answers something true, or raises, which reaches you: then, and whenever
+        this raises, the folder is as it was.
+        """
+        told, raised = _telling(on_progress)
+        folder = os.fsencode(path)
+        seq, copied, linked, damaged = (ctypes.c_uint64() for _ in range(4))
+        stopped = ctypes.c_int32()
+        outputs = [ctypes.byref(output) for output in (seq, copied, linked, damaged, stopped)]
+        self._handle.call(self._function("snapshot"), folder, len(folder), told, None, *outputs)
+        if raised:
+            raise raised[0]
+        return Snapshot(seq.value, copied.value, linked.value, damaged.value, bool(stopped.value))
 
     def close(self) -> None:
         """Closes: flushes, syncs, gives up the lock. Waits for calls of other threads; their next ones raise ClosedError. Closing twice is

@@ -56,6 +56,7 @@ def test_all_but_closing_is_an_error(either):
             either.stats,
             either.verify,
             either.compact,
+            lambda: either.snapshot("copy"),
             lambda: either.last_seq,
             lambda: list(reader),
             lambda: reader.snapshot_seq,
@@ -65,7 +66,7 @@ def test_all_but_closing_is_an_error(either):
         ]
         return " ".join(map(name_of_error, calls))
 
-    assert in_child(job) == "ForkedError " * 11 + "none none none"
+    assert in_child(job) == "ForkedError " * 12 + "none none none"
     assert either.append([(1, b"y")]) == 5001
     assert sum(1 for _ in reader) == 4999
 

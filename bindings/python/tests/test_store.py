@@ -121,6 +121,51 @@ def test_compacting(tmp_path, open_it):
         store.compact()
 
 
+def test_snapshots(tmp_path, open_it):
+    copy = tmp_path / "copy"
+
+    def texts(store):
+        return [bytes(event.data).decode() for event in store.read()]
+
+    with open_it(tmp_path / "events", compaction=False) as store:
+        store.append([(2, b"b"), (1, b"a")])
+        # Whatever stops it leaves nothing.
+        assert store.snapshot(copy, on_progress=lambda done, events: True) == estore.Snapshot(0, 0, 0, 0, True)
+        with pytest.raises(ZeroDivisionError):
+            store.snapshot(copy, on_progress=lambda done, events: 1 // 0)
+        with pytest.raises(estore.InvalidError):
+            store.snapshot(copy, on_progress=lambda done, events: store.append([(1, b"")]))
+        assert not copy.exists()
+
+        told = []
+        taken = store.snapshot(str(copy), on_progress=lambda *progress: told.append(progress))
+        assert told[-1] == (2, 2) and told == sorted(told)
+        assert taken.seq == 2 and taken.bytes_copied > 0 and taken[2:] == (0, 0, False)
+        store.append([(3, b"c")])
+        with open_it(copy, mode="read_only") as there:
+            assert texts(there) == ["a", "b"]
+            assert there.snapshot(tmp_path / "of the copy").seq == 2
+        assert 0 < store.snapshot(bytes(copy)).bytes_copied < taken.bytes_copied
+        store.compact()
+        again = store.snapshot(copy)
+        assert again.seq == 3 and again.bytes_copied == 0 and again.bytes_linked > 0
+
+        with pytest.raises(estore.InvalidError):
+            store.snapshot(tmp_path / "events" / "in it")
+        with pytest.raises(estore.ForeignFilesError):
+            store.snapshot(tmp_path)
+        with pytest.raises(TypeError, match="function"):
+            store.snapshot(copy, on_progress=5)
+        with open_it(copy) as there:
+            there.append([(4, b"only here")])
+        with pytest.raises(estore.ExistsError):
+            store.snapshot(copy)
+    with pytest.raises(estore.ClosedError):
+        store.snapshot(copy)
+    with open_it(copy) as there:
+        assert texts(there) == ["a", "b", "c", "only here"]
+
+
 def test_settings_are_durations_of_all_kinds(tmp_path):
     for at, hour in enumerate(["1h", timedelta(hours=1), 3600 * 10**9]):
         with estore.open(tmp_path / str(at), file_size=hour, grace="10s") as store:

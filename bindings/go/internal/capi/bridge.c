@@ -160,6 +160,12 @@ estore_status estore_go_compact(estore_go_log log, uint64_t start, uint64_t end,
     return OF(log, compact, start, end, on_progress, (void *)handle, &answer->out[0], &answer->out[1], &answer->err);
 }
 
+estore_status estore_go_snapshot(estore_go_log log, const char *dir, size_t dir_len, uintptr_t handle, estore_go_answer *answer)
+{
+    return OF(log, snapshot, dir, dir_len, on_progress, (void *)handle, &answer->out[0], &answer->out[1], &answer->out[2],
+              &answer->out[3], NULL, &answer->err);
+}
+
 static estore_go_cursor *cursor_of(estore_iter *iter, estore_status status)
 {
     if (status != ESTORE_OK)

@@ -55,6 +55,7 @@ estore_status estore_go_splits(estore_go_log log, uint64_t start, uint64_t end, 
 estore_status estore_go_delete_before(estore_go_log log, uint64_t time, estore_go_answer *answer);
 estore_status estore_go_verify(estore_go_log log, uintptr_t handle, estore_go_answer *answer);
 estore_status estore_go_compact(estore_go_log log, uint64_t start, uint64_t end, uintptr_t handle, estore_go_answer *answer);
+estore_status estore_go_snapshot(estore_go_log log, const char *dir, size_t dir_len, uintptr_t handle, estore_go_answer *answer);
 
 /* The cursor is NULL if there was no memory for it, or no iterator. */
 estore_go_cursor *estore_go_read(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit, estore_status *status,

@@ -529,6 +529,7 @@ func (l Log) Verify(ctx context.Context) (findings []Finding, events, damaged ui
 type work struct {
 	ctx      context.Context
 	tell     func(done, events uint64)
+	stopped  bool
 	panicked any
 }
 
@@ -543,6 +544,25 @@ func (l Log) Compact(ctx context.Context, start, end uint64, tell func(done, eve
 		panic(work.panicked)
 	}
 	return uint64(a.c.out[0]), uint64(a.c.out[1]), a.failure(status)
+}
+
+// Snapshot is estore_snapshot, with its first four outputs. It stops when ctx is cancelled. What tell panics with stops it too, and goes on
+// here.
+func (l Log) Snapshot(ctx context.Context, dir string, tell func(done, events uint64)) (n [4]uint64, stopped bool, f *Failure) {
+	var a answer
+	work := &work{ctx: ctx, tell: tell}
+	handle := cgo.NewHandle(work)
+	defer handle.Delete()
+	start, length := pathOf(dir)
+	status := C.estore_go_snapshot(l.c, start, length, C.uintptr_t(handle), &a.c)
+	runtime.KeepAlive(dir)
+	if work.panicked != nil {
+		panic(work.panicked)
+	}
+	for i := range n {
+		n[i] = uint64(a.c.out[i])
+	}
+	return n, work.stopped, a.failure(status)
 }
 
 // Cursor is an estore_iter with its current batch.

@@ -43,6 +43,7 @@ func estoreGoFinding(handle C.uintptr_t, kind C.int32_t, path *C.char, pathLen C
 func estoreGoProgress(handle C.uintptr_t, done, events C.uint64_t) (stop C.int32_t) {
 	work := cgo.Handle(handle).Value().(*work)
 	if work.ctx.Err() != nil {
+		work.stopped = true
 		return 1
 	}
 	// No panic may pass through C.
