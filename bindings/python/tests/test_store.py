@@ -121,6 +121,7 @@ def test_compacting(tmp_path, open_it):
         store.compact()
 
 
+@pytest.mark.parametrize("open_it", [estore.open, estore.open_efile])
 def test_snapshots(tmp_path, open_it):
     copy = tmp_path / "copy"
 
