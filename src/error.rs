@@ -178,6 +178,15 @@ pub enum Error {
         what: String,
     },
 
+    /// This build of estore was made without a cargo feature that is needed: for an option, or to read what is compressed.
+    #[error("{}this build of estore lacks the cargo feature \"{feature}\"", path.as_ref().map(|path| format!("{}: it is compressed, and ", path.display())).unwrap_or_default())]
+    MissingFeature {
+        /// The feature.
+        feature: &'static str,
+        /// The file that can't be read without it; `None` if an option asked for it.
+        path: Option<PathBuf>,
+    },
+
     /// An earlier write or sync failed, so the writer refuses to go on; reading works. Open the store again to recover.
     #[error("{}: the writer stopped after an earlier error ({cause}); open the store again", path.display())]
     Poisoned {
@@ -260,6 +269,7 @@ impl Error {
             }
             Error::NewerFormat { path, what } => Error::NewerFormat { path: path.clone(), what: what.clone() },
             Error::Gone { path } => Error::Gone { path: path.clone() },
+            Error::MissingFeature { feature, path } => Error::MissingFeature { feature, path: path.clone() },
             other => Error::invalid(format!("reading failed before: {other}")),
         }
     }
@@ -267,6 +277,7 @@ impl Error {
     /// The file or folder that the error is about.
     pub fn path(&self) -> Option<&Path> {
         match self {
+            Error::MissingFeature { path, .. } => path.as_deref(),
             Error::Invalid { .. }
             | Error::Duration { .. }
             | Error::EndBeforeStart { .. }

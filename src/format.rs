@@ -56,7 +56,8 @@
 //! | 40 | 8 | instance: random, new with each log |
 //! | 48 | 4 | generation `G` |
 //! | 52 | 4 | first generation that this log takes the place of; `G` if it takes the place of none |
-//! | 56 | 4 | reserved |
+//! | 56 | 1 | codec that its frames were to be compressed with, if it is compacted; each tells its own |
+//! | 57 | 3 | reserved |
 //! | 60 | 4 | checksum of bytes 0 to 59 |
 //!
 //! ## Frames
@@ -70,13 +71,13 @@
 //! | 8 | 8 | instance of the file, which must be the right one |
 //! | 16 | 8 | offset of this header in the file |
 //! | 24 | 2 | flags: 1 late, 2 last of its batch in this log, 4 end of its batch, 8 alone, 16 in a recon file, 32 single |
-//! | 26 | 1 | codec of the body: 0 plain |
+//! | 26 | 1 | codec of the body: 0 plain, 1 LZ4 (a block as of the LZ4 block format, without a length before it) |
 //! | 27 | 4 | bytes per event in the columns of times, seqs, ids, lengths |
 //! | 31 | 1 | reserved |
 //! | 32 | 4 | events, 1 to 8192 |
 //! | 36 | 4 | how many of them were late by the definition |
 //! | 40 | 4 | length of the body as stored |
-//! | 44 | 4 | length of the body as decoded |
+//! | 44 | 4 | length of the body as decoded; if it is compressed, at most 4 MiB, and of LZ4 at most 255 times its length as stored |
 //! | 48 | 4 | checksum of the body as stored |
 //! | 52 | 4 | smallest id |
 //! | 56 | 4 | smallest length |
@@ -99,6 +100,8 @@
 //! | 36 | 4 | checksum of the body |
 //! | 40 | 16 | key; its seq is that of the batch too |
 //! | 56 | 8 | everything up to this seq was known to be durable |
+//!
+//! Only frames of compacted logs are compressed, each for itself, and only if it is not *single*. What follows is told of bodies as decoded.
 //!
 //! The body of all other frames: four columns, then the data of all events one after the other. Events are sorted by key. A column holds for each event the distance
 //! from a base in the stated number of bytes (0 to 8; at most 4 for ids and lengths): times from the first key's time, seqs from the smallest
@@ -127,7 +130,8 @@
 //! | --- | --- | --- |
 //! | 0 | 4 | checksum of bytes 4 to 127, then the instance, then the record's offset (8 bytes each) |
 //! | 4 | 2 | kind: 1 session, 2 active, 3 idle, 4 horizon, 5 drop, 6 close, 7 switch |
-//! | 6 | 2 | flags: 1 there is a watermark |
+//! | 6 | 1 | flags: 1 there is a watermark |
+//! | 7 | 1 | *switch*: as in the log's header, the codec that its frames were to be compressed with |
 //! | 8 | 4 | generation |
 //! | 12 | 4 | reserved; for *switch* the first generation that the new log replaces |
 //! | 16 | 8 | session: the first seq that must not be given out; horizon: its time; close: the next seq; others: frames in the log, or 0, a hint |
@@ -178,6 +182,8 @@
 //! | 48 | 8 | largest seq |
 //! | 56 | 4 | bytes of its own frames, those of the other class between them not counted |
 //! | 60 | 4 | class: 0 main frames, 1 late frames |
+//!
+//! A compressed frame has an entry of its own.
 //!
 //! # Recon
 //!

@@ -68,7 +68,7 @@ pub use event::{AsEvent, Event, EventRef, event_id, now};
 #[doc(hidden)]
 pub use options::Sizes;
 pub use options::{
-    DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
+    Compression, DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
 };
 pub use repair::splits::Splits;
 pub use store::{

@@ -61,6 +61,17 @@ pub enum Level {
     Info = 3,
 }
 
+/// How compaction stores the events of a chunk. What is stored so is read by every handle, whatever its options are, in a build of estore
+/// that has the cargo feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// As they are.
+    None,
+    /// Compressed with LZ4, some 64 KiB at a time; what does not get smaller by an eighth is stored as it is. Needs the cargo feature `lz4`.
+    Lz4,
+}
+
 /// Receives messages of one store. May be called from the calling thread or from the store's background thread; must not wait for
 /// a thread that calls the store. Its own calls of that store are refused with [`Error::Invalid`](crate::Error::Invalid), since the
 /// message may have been sent under locks; other stores may be called.
@@ -92,6 +103,7 @@ pub struct Options {
     pub(crate) compaction: bool,
     pub(crate) max_age: u64,
     pub(crate) max_bytes: u64,
+    pub(crate) compression: Option<Compression>,
     pub(crate) log: Option<Arc<LogFn>>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -172,6 +184,7 @@ impl Options {
             compaction: true,
             max_age: 0,
             max_bytes: 0,
+            compression: None,
             log: None,
             disk: Arc::new(RealDisk),
             clock: Arc::new(RealClock),
@@ -283,6 +296,15 @@ impl Options {
         self
     }
 
+    /// How compaction by this handle stores events. Without a word of it a chunk's events stay as they are, those of a compressed chunk
+    /// compressed. Once it is said, chunks that get no more events in order are also compacted for being compressed, by themselves if they
+    /// are not very small; and [`Store::compact`](crate::Store::compact) compacts chunks anew that are stored in another way, so that
+    /// [`Compression::None`] gives them back uncompressed. Opening fails with [`Error::MissingFeature`] where this build lacks the compression.
+    pub fn compression(mut self, compression: Compression) -> Options {
+        self.compression = Some(compression);
+        self
+    }
+
     /// Receives messages about this store; see [`LogFn`].
     pub fn log(mut self, log: impl Fn(Level, &str) + Send + Sync + 'static) -> Options {
         self.log = Some(Arc::new(log));
@@ -329,6 +351,9 @@ impl Options {
         }
         if self.buffer_len == 0 {
             return Err(Error::invalid("the buffer must hold at least 1 byte"));
+        }
+        if let Some(compression) = self.compression {
+            compression.check_built()?;
         }
         if self.durability == Durability::Interval(0) {
             return Err(Error::invalid("the interval of syncs must be at least 1 ns; Power syncs every append"));

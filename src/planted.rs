@@ -91,6 +91,8 @@ pub enum Bug {
     SnapshotWithoutNames,
     /// A snapshot takes a log that it has for the whole of it, though it has grown.
     SnapshotWithoutGrowth,
+    /// What a frame is decompressed to is taken to be as long as its header says.
+    TrustPlainLength,
 }
 
 #[cfg(feature = "planted")]
@@ -101,7 +103,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 42] = [
+        pub const ALL: [Bug; 43] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -144,6 +146,7 @@ mod switch {
             Bug::SnapshotWithoutSync,
             Bug::SnapshotWithoutNames,
             Bug::SnapshotWithoutGrowth,
+            Bug::TrustPlainLength,
         ];
     }
 

@@ -10,17 +10,22 @@
 //! Each step leaves a store that opens with the same events: before the switch is durable by the old logs, after it by the new one, whose
 //! header names those that it replaces. A compacted log is never appended to. Damage ends it: what can't be read is not
 //! compacted away. Memory is that of a merge, whatever the chunk's size.
+//!
+//! Where compression is chosen the new log's frames are compressed, each for itself. Its header and the journal note by what, whether or not
+//! frames got smaller by it: so the same is not tried again and again.
 
 use std::path::Path;
 
 use crate::disk::Handle;
 use crate::error::{Error, Result};
 use crate::event::{AsEvent, Event, EventRef, Key};
+use crate::options::Compression;
 use crate::planted::{self, Bug};
 
 use super::frame::{self, END, LAST, MIN_FRAME_LEN, Stamp, TARGET_BODY_LEN};
 use super::index::LogIndex;
 use super::log::{LogHeader, LogId, Stretch, Walk};
+use super::pack::Packer;
 use super::read::{Merge, Scope};
 use super::recover::Totals;
 use super::{Chunk, Log, LogSummary, State, WRITE_LEN, remove_files};
@@ -42,22 +47,36 @@ impl State {
         }
     }
 
-    fn is_compactable(&self) -> bool {
-        !matches!(self.logs.as_slice(), [log] if log.summary.is_compacted()) && self.logs.iter().any(Log::has_frames)
+    /// How its compacted log is compressed.
+    fn compression(&self) -> Option<Compression> {
+        let compacted = self.logs.iter().map(|log| log.summary).find(LogSummary::is_compacted)?;
+        Compression::of_code(compacted.codec).filter(|compression| compression.check_built().is_ok())
+    }
+
+    /// Whether compaction that is to store as said would change anything. What it made once is not made so again, however little of it got
+    /// smaller.
+    fn is_compactable(&self, compression: Option<Compression>) -> bool {
+        let is_done = |log: &Log| log.summary.is_compacted() && compression.is_none_or(|wanted| log.summary.codec == wanted.code());
+        !matches!(self.logs.as_slice(), [log] if is_done(log)) && self.logs.iter().any(Log::has_frames)
     }
 }
 
 impl Chunk {
-    /// Bytes of its logs, and how many of them, about, compaction would sort in, or save by joining small frames.
-    pub(crate) fn disorder(&self) -> (u64, u64) {
+    /// Bytes of its logs; how many of them, about, compaction would sort in, or save by joining small frames; and how many it would
+    /// compress.
+    pub(crate) fn disorder(&self) -> (u64, u64, u64) {
         let state = self.lock();
         if state.gave_up_compacting {
-            return (0, 0);
+            return (0, 0, 0);
         }
-        let (mut len, mut disorder) = (0_u64, 0_u64);
+        let wanted = self.shared.compression.filter(|compression| *compression != Compression::None);
+        let (mut len, mut disorder, mut uncompressed) = (0_u64, 0_u64, 0_u64);
         for log in &state.logs {
-            let LogSummary { len: log_len, totals, .. } = log.summary;
+            let LogSummary { len: log_len, totals, codec, .. } = log.summary;
             len = len.saturating_add(log_len);
+            if wanted.is_some_and(|compression| compression.code() != codec) {
+                uncompressed = uncompressed.saturating_add(log_len);
+            }
             if log.summary.is_compacted() {
                 continue;
             }
@@ -70,7 +89,7 @@ impl Chunk {
         if state.logs.len() > MANY_LOGS {
             disorder = len;
         }
-        (len, disorder)
+        (len, disorder, uncompressed)
     }
 
     /// Takes note that compacting it has failed.
@@ -85,7 +104,7 @@ impl Chunk {
             let path = self.shared.folder.file_path(&log.id().log_name());
             return Err(Error::corrupt(&path, 0, "the log is damaged, and is not compacted for that"));
         }
-        Ok(state.is_compactable())
+        Ok(state.is_compactable(self.shared.compression))
     }
 
     /// Takes the chunk's logs out of use for appending, for the one who holds the writer. `None` if compacting them would change nothing.
@@ -95,12 +114,13 @@ impl Chunk {
     pub(crate) fn seal(&self) -> Result<Option<LogSummary>> {
         let mut state = self.lock();
         let state = &mut *state;
-        if state.compacting.is_some() || !state.is_compactable() {
+        if state.compacting.is_some() || !state.is_compactable(self.shared.compression) {
             return Ok(None);
         }
         let generation = state.next_generation()?;
         let id = LogId { chunk: self.number, generation };
-        let mut sealed = LogSummary { len: 0, ..LogSummary::new(id, 0, state.watermark.time()) };
+        let codec = self.shared.compression.or_else(|| state.compression()).unwrap_or(Compression::None).code();
+        let mut sealed = LogSummary { len: 0, codec, ..LogSummary::new(id, 0, state.watermark.time()) };
         for log in &mut state.logs {
             if log.appendable {
                 log.appendable = false;
@@ -139,7 +159,11 @@ impl Chunk {
         folder.remove_if_there(&id.index_name())?;
         let file = folder.create_anew(&id.new_name())?;
         let instance = folder.random()?;
-        file.reserve(0, sealed.len)?;
+        let compression = Compression::of_code(sealed.codec).unwrap_or(Compression::None);
+        // What is compressed takes less, nobody knows how much: a disk without room for all of it may have enough.
+        if compression == Compression::None {
+            file.reserve(0, sealed.len)?;
+        }
         let stamp = Stamp { instance, batch: sealed.totals.last_seq, durable };
         let mut writing = Writing {
             file: &file,
@@ -148,9 +172,10 @@ impl Chunk {
             written: 0,
             synced: 0,
             buffer: Vec::new(),
+            packer: Packer::new(compression),
             index: LogIndex::new(),
         };
-        let header = LogHeader { store: self.shared.store, id, instance, replaces: sealed.replaces };
+        let header = LogHeader { store: self.shared.store, id, instance, replaces: sealed.replaces, codec: sealed.codec };
         writing.buffer.extend_from_slice(&header.encode());
         let mut totals = Totals::default();
         // The last events of a batch, for a frame that is not full yet.
@@ -252,6 +277,7 @@ struct Writing<'a> {
     written: u64,
     synced: u64,
     buffer: Vec<u8>,
+    packer: Packer,
     index: LogIndex,
 }
 
@@ -261,7 +287,7 @@ impl Writing<'_> {
         self.late_left -= late;
         let offset = self.written + self.buffer.len() as u64;
         let flags = if is_last { LAST | END } else { 0 };
-        let header = frame::encode(&mut self.buffer, events, offset, flags, late as u32, &self.stamp);
+        let header = frame::encode_packed(&mut self.buffer, &mut self.packer, events, offset, flags, late as u32, &self.stamp);
         totals.add(&header);
         self.index.add(&header);
         if self.buffer.len() >= WRITE_LEN {

@@ -17,13 +17,19 @@
 //! of its kind, in as few bytes as the largest distance needs (0 to 8; 0 if all are equal). A column of seqs of width 0 means that they
 //! rise by one from event to event. So 1,000 events of one batch with ids at random take some 10 bytes each besides their data.
 //!
+//! A compacted log may have its bodies compressed, each for itself; the header tells by what, and the length that comes out. The checksum
+//! is that of the bytes as stored, so damage is found without decompressing anything.
+//!
 //! The header has a checksum of its own, so that a scan can step over a damaged body; and it names the log ([`Header::instance`]) and its
 //! own place in it ([`Header::offset`]), so that a whole frame in the wrong place is not believed. The layout byte by byte is in
 //! [`crate::format`].
 
 use crate::bytes::{crc32, put, u16_at, u32_at, u64_at};
 use crate::event::{EventRef, Key};
+use crate::options::Compression;
 use crate::planted::{self, Bug};
+
+use super::pack::{self, Packer};
 
 /// Length of an encoded header.
 const HEADER_LEN: usize = 128;
@@ -56,9 +62,6 @@ pub(crate) const RECON: u16 = 16;
 const SINGLE: u16 = 32;
 const KNOWN_FLAGS: u16 = LATE | LAST | END | ALONE | RECON | SINGLE;
 
-/// The body is stored as it is.
-const CODEC_PLAIN: u8 = 0;
-
 /// What a frame says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -72,7 +75,12 @@ pub(crate) struct Header {
     pub(crate) count: u32,
     /// How many of its events were late by the definition; not all that are in a late frame need be.
     pub(crate) late: u32,
+    /// How the body is stored,
+    pub(crate) codec: Compression,
+    /// how long it is so,
     pub(crate) body_len: u32,
+    /// and how long once decompressed.
+    plain_len: u32,
     body_crc: u32,
     id_base: u32,
     len_base: u32,
@@ -121,7 +129,11 @@ pub(crate) enum Refusal {
     Damaged(&'static str),
     /// Whole, but of a newer format.
     Newer(&'static str),
+    /// Whole, but this build lacks the feature of this name, which it takes to look inside.
+    Lacks(&'static str),
 }
+
+const CUT_BODY: Refusal = Refusal::Damaged("the frame's body is cut off");
 
 impl Header {
     /// Length of the whole frame in its file.
@@ -143,13 +155,17 @@ impl Header {
         self.flags & flag != 0
     }
 
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.codec != Compression::None
+    }
+
     /// Writes the header to `place`, which has its length, and notes the checksum.
     fn encode(&mut self, place: &mut [u8]) {
         put(place, 0, &MAGIC.to_le_bytes());
         put(place, 8, &self.instance.to_le_bytes());
         put(place, 16, &self.offset.to_le_bytes());
         put(place, 24, &self.flags.to_le_bytes());
-        put(place, 26, &[CODEC_PLAIN]);
+        put(place, 26, &[self.codec.code()]);
         if self.has(SINGLE) {
             put(place, 27, &[self.late as u8]);
             put(place, 28, &self.id_base.to_le_bytes());
@@ -163,7 +179,7 @@ impl Header {
             put(place, 32, &self.count.to_le_bytes());
             put(place, 36, &self.late.to_le_bytes());
             put(place, 40, &self.body_len.to_le_bytes());
-            put(place, 44, &self.body_len.to_le_bytes());
+            put(place, 44, &self.plain_len.to_le_bytes());
             put(place, 48, &self.body_crc.to_le_bytes());
             put(place, 52, &self.id_base.to_le_bytes());
             put(place, 56, &self.len_base.to_le_bytes());
@@ -202,9 +218,8 @@ impl Header {
         if flags & !KNOWN_FLAGS != 0 {
             return Err(Refusal::Newer("a frame has flags that are not known"));
         }
-        if bytes.get(26) != Some(&CODEC_PLAIN) {
-            return Err(Refusal::Newer("a frame is encoded in a way that is not known"));
-        }
+        let codec = bytes.get(26).and_then(|code| Compression::of_code(*code));
+        let codec = codec.ok_or(Refusal::Newer("a frame is encoded in a way that is not known"))?;
         let header = if flags & SINGLE != 0 {
             let key = Key::new(u64_at(bytes, 40), u64_at(bytes, 48));
             let body_len = u32_at(bytes, 32);
@@ -215,7 +230,9 @@ impl Header {
                 widths: [0; 4],
                 count: 1,
                 late: u32::from(short[27]),
+                codec,
                 body_len,
+                plain_len: body_len,
                 body_crc: u32_at(bytes, 36),
                 id_base: u32_at(bytes, 28),
                 len_base: body_len,
@@ -235,7 +252,9 @@ impl Header {
                 widths: [short[27], short[28], short[29], short[30]],
                 count: u32_at(bytes, 32),
                 late: u32_at(bytes, 36),
+                codec,
                 body_len: u32_at(bytes, 40),
+                plain_len: u32_at(bytes, 44),
                 body_crc: u32_at(bytes, 48),
                 id_base: u32_at(bytes, 52),
                 len_base: u32_at(bytes, 56),
@@ -253,6 +272,7 @@ impl Header {
             && header.count as usize <= MAX_COUNT
             && header.late <= header.count
             && header.widths.iter().zip([8, 8, 4, 4]).all(|(&width, most)| width <= most)
+            && codec.can_give(header.plain_len, header.body_len)
             && header.first <= header.last
             && header.seq_low <= header.seq_high
             && header.seq_high <= header.batch;
@@ -262,16 +282,34 @@ impl Header {
         Ok(header)
     }
 
-    /// Decodes the body, which stands at `buffer[start..]`, and appends its events to `slots`.
+    /// Decodes the body, which stands at `buffer[start..]` and is not compressed, and appends its events to `slots`.
     ///
     /// Everything that readers rely on is checked: the checksum, the lengths, that keys rise strictly and that the bounds are true.
-    pub(crate) fn decode_body(&self, buffer: &[u8], start: usize, slots: &mut Vec<Slot>) -> Result<(), &'static str> {
-        const CUT: &str = "the frame's body is cut off";
+    pub(crate) fn decode_body(&self, buffer: &[u8], start: usize, slots: &mut Vec<Slot>) -> Result<(), Refusal> {
+        let body = buffer.get(start..start.saturating_add(self.body_len as usize)).ok_or(CUT_BODY)?;
+        self.check_body(body)?;
+        self.decode_columns(body, start, slots).map_err(Refusal::Damaged)
+    }
+
+    /// As [`Header::decode_body`] for a body that is compressed: it goes to the end of `buffer`, where the data of its events then lie.
+    pub(crate) fn unpack_body(&self, stored: &[u8], buffer: &mut Vec<u8>, slots: &mut Vec<Slot>) -> Result<(), Refusal> {
+        let stored = stored.get(..self.body_len as usize).ok_or(CUT_BODY)?;
+        self.check_body(stored)?;
+        let start = buffer.len();
+        buffer.resize(start + self.plain_len as usize, 0);
+        let body = buffer.get_mut(start..).unwrap_or_default();
+        pack::unpack(self.codec, stored, body)?;
+        self.decode_columns(body, start, slots).map_err(Refusal::Damaged)
+    }
+
+    /// Compares the body as it is stored with its checksum.
+    fn check_body(&self, stored: &[u8]) -> Result<(), Refusal> {
+        if self.has_body_crc(crc32(stored)) { Ok(()) } else { Err(Refusal::Damaged("the checksum of the frame's body does not fit")) }
+    }
+
+    /// Decodes a body that stands at `start` of a buffer.
+    fn decode_columns(&self, body: &[u8], start: usize, slots: &mut Vec<Slot>) -> Result<(), &'static str> {
         const COLUMNS: &str = "the columns of the frame's body do not fit its length";
-        let body = buffer.get(start..start.saturating_add(self.body_len as usize)).ok_or(CUT)?;
-        if crc32(body) != self.body_crc && !planted::has(Bug::SkipBodyChecksum) {
-            return Err("the checksum of the frame's body does not fit");
-        }
         let count = self.count as usize;
         let [times, seqs, ids, lens] = self.widths.map(|width| count.saturating_mul(usize::from(width)));
         let columns = times.saturating_add(seqs).saturating_add(ids).saturating_add(lens);
@@ -395,6 +433,37 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
     {
         return encode_single(out, event, offset, flags, late, stamp);
     }
+    encode_columns(out, events, offset, flags, late, stamp)
+}
+
+/// As [`encode`], with the body compressed if that is worth it.
+pub(crate) fn encode_packed(
+    out: &mut Vec<u8>,
+    packer: &mut Packer,
+    events: &[EventRef<'_>],
+    offset: u64,
+    flags: u16,
+    late: u32,
+    stamp: &Stamp,
+) -> Header {
+    if packer.compression() == Compression::None {
+        return encode(out, events, offset, flags, late, stamp);
+    }
+    let start = out.len();
+    let body = start + HEADER_LEN;
+    let mut header = encode_columns(out, events, offset, flags, late, stamp);
+    let codec = packer.compression();
+    if let Some(packed) = packer.pack(out.get(body..).unwrap_or_default()) {
+        header = Header { codec, body_len: packed.len() as u32, body_crc: crc32(packed), ..header };
+        out.truncate(body);
+        out.extend_from_slice(packed);
+        header.encode(out.get_mut(start..body).unwrap_or_default());
+    }
+    header
+}
+
+/// As [`encode`], with columns also for a single event.
+fn encode_columns(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, flags: u16, late: u32, stamp: &Stamp) -> Header {
     let first = events.first().map_or(Key::MIN, |e| Key::new(e.time, e.seq));
     let last = events.last().map_or(Key::MAX, |e| Key::new(e.time, e.seq));
     let (mut seq_low, mut seq_high) = (u64::MAX, 0);
@@ -442,7 +511,9 @@ pub(crate) fn encode(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, fl
         widths,
         count: events.len() as u32,
         late,
+        codec: Compression::None,
         body_len: body_len as u32,
+        plain_len: body_len as u32,
         body_crc: crc32(out.get(body..).unwrap_or_default()),
         id_base: id_low,
         len_base: len_low,
@@ -474,7 +545,9 @@ pub(crate) fn encode_single(out: &mut Vec<u8>, event: &EventRef<'_>, offset: u64
         widths: [0; 4],
         count: 1,
         late,
+        codec: Compression::None,
         body_len: len,
+        plain_len: len,
         body_crc: crc32(event.data),
         id_base: event.id,
         len_base: len,

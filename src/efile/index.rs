@@ -237,8 +237,10 @@ impl EntryList {
 
     /// Takes in the next frame of the file, into the last entry if that stays small.
     pub(crate) fn add(&mut self, header: &Header) {
+        // What is compressed is a whole entry when it is decompressed.
+        let alone = header.has(ALONE) || header.is_compressed();
         if self.open
-            && !header.has(ALONE)
+            && !alone
             && let Some(segment) = self.segments.last_mut()
         {
             let segment = Arc::make_mut(segment);
@@ -248,7 +250,7 @@ impl EntryList {
             }
         }
         self.push(Entry::of(header));
-        self.open = !header.has(ALONE);
+        self.open = !alone;
     }
 
     /// Adds up the entries that lie within `first..=last` and hold nothing newer than `seq`, and hands the others that overlap to `border`.

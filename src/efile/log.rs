@@ -83,6 +83,8 @@ pub(crate) struct LogHeader {
     /// The log holds the events of the generations from this one up to the one before its own, and takes their place. Its own generation if
     /// it replaces none.
     pub(crate) replaces: u32,
+    /// By what compaction has compressed those of its frames that got smaller by it; 0 for nothing.
+    pub(crate) codec: u8,
 }
 
 impl LogHeader {
@@ -95,6 +97,7 @@ impl LogHeader {
         put(&mut bytes, 40, &self.instance.to_le_bytes());
         put(&mut bytes, 48, &self.id.generation.to_le_bytes());
         put(&mut bytes, 52, &self.replaces.to_le_bytes());
+        put(&mut bytes, 56, &[self.codec]);
         let crc = crc32(&bytes[..60]);
         put(&mut bytes, 60, &crc.to_le_bytes());
         bytes
@@ -115,6 +118,7 @@ impl LogHeader {
             id: LogId { chunk: u64_at(bytes, 32), generation: u32_at(bytes, 48) },
             instance: u64_at(bytes, 40),
             replaces: u32_at(bytes, 52),
+            codec: bytes[56],
         })
     }
 
@@ -132,6 +136,7 @@ impl Refusal {
         match self {
             Refusal::Damaged(what) => Error::corrupt(file.path(), offset, what),
             Refusal::Newer(what) => Error::NewerFormat { path: file.path().to_owned(), what: what.to_owned() },
+            Refusal::Lacks(feature) => Error::MissingFeature { feature, path: Some(file.path().to_owned()) },
         }
     }
 }
@@ -202,6 +207,8 @@ pub(crate) struct Walk<'a> {
     room_ends_it: bool,
     window: Vec<u8>,
     window_start: u64,
+    /// The last body that was compressed, decompressed.
+    unpacked: Vec<u8>,
 }
 
 const WINDOW_LEN: usize = 256 << 10;
@@ -239,7 +246,18 @@ pub(crate) fn is_room(file: &Handle, offset: u64) -> Result<bool> {
 impl<'a> Walk<'a> {
     /// A walk over `from..end`, where `from` is the start of a frame.
     pub(crate) fn new(file: &'a Handle, instance: u64, from: u64, end: u64, check_bodies: bool) -> Walk<'a> {
-        Walk { file, instance, at: from, end, check_bodies, salvaging: false, room_ends_it: false, window: Vec::new(), window_start: 0 }
+        Walk {
+            file,
+            instance,
+            at: from,
+            end,
+            check_bodies,
+            salvaging: false,
+            room_ends_it: false,
+            window: Vec::new(),
+            window_start: 0,
+            unpacked: Vec::new(),
+        }
     }
 
     /// Takes what the system can't read for damage, and goes on behind it.
@@ -260,8 +278,20 @@ impl<'a> Walk<'a> {
         if header.body_len as usize > PROVEN_LEN && !body_is_proven(self.file, header, self.salvaging)? {
             return Ok(Err(BAD_BODY));
         }
-        let body = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
-        Ok(header.decode_body(body, 0, slots).map(|()| body))
+        let (file, at, len) = (self.file, header.offset + header.header_len() as u64, header.body_len as usize);
+        let refused = |refusal: Refusal| match refusal {
+            Refusal::Damaged(what) => Ok(Err(what)),
+            refusal => Err(refusal.at(file, header.offset)),
+        };
+        if header.is_compressed() {
+            let mut unpacked = std::mem::take(&mut self.unpacked);
+            unpacked.clear();
+            let decoded = header.unpack_body(self.bytes_at(at, len)?, &mut unpacked, slots);
+            self.unpacked = unpacked;
+            return decoded.map_or_else(refused, |()| Ok(Ok(self.unpacked.as_slice())));
+        }
+        let body = self.bytes_at(at, len)?;
+        header.decode_body(body, 0, slots).map_or_else(refused, |()| Ok(Ok(body)))
     }
 
     /// The next stretch; `None` at the end.
@@ -276,8 +306,8 @@ impl<'a> Walk<'a> {
                 let whole = header.end() <= self.end && (!self.check_bodies || self.body_is_whole(&header)?);
                 return Ok(Some(if whole { Stretch::Frame(header) } else { Stretch::DamagedBody(header) }));
             }
-            Err(Refusal::Newer(what)) => return Err(Refusal::Newer(what).at(self.file, offset)),
             Err(Refusal::Damaged(what)) => what,
+            Err(refusal) => return Err(refusal.at(self.file, offset)),
         };
         if self.room_ends_it && is_room(self.file, offset)? {
             self.at = self.end;

@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
-use crate::options::{Level, Sizes};
+use crate::options::{Compression, Level, Sizes};
 use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
@@ -32,6 +32,7 @@ pub(crate) mod frame;
 pub(crate) mod index;
 pub(crate) mod log;
 mod messages;
+mod pack;
 pub(crate) mod read;
 pub(crate) mod recon;
 pub(crate) mod recover;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     /// The store's id, which its logs name.
     pub(crate) store: u128,
     pub(crate) grace: u64,
+    /// How compaction is to store events; if that was not said, as the chunk has them.
+    pub(crate) compression: Option<Compression>,
     pub(crate) no_index: bool,
     /// Derived files may be written.
     pub(crate) writable: bool,
@@ -119,6 +122,8 @@ pub(crate) struct LogSummary {
     pub(crate) id: LogId,
     /// The first generation whose place it took; its own if it took that of none.
     pub(crate) replaces: u32,
+    /// By what it is compressed, if compaction made it: a number of [`Compression`], or of a newer version.
+    pub(crate) codec: u8,
     /// The log's instance; 0 if it is not known, the log header being damaged. Such a log can't be read.
     pub(crate) instance: u64,
     /// Its length in bytes.
@@ -130,7 +135,7 @@ pub(crate) struct LogSummary {
 impl LogSummary {
     /// A log that has nothing in it yet.
     pub(crate) fn new(id: LogId, instance: u64, watermark: Option<u64>) -> LogSummary {
-        LogSummary { id, replaces: id.generation, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark }
+        LogSummary { id, replaces: id.generation, codec: 0, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark }
     }
 
     /// Whether compaction made it: sorted, whole from the start, and never appended to.
@@ -691,7 +696,7 @@ impl Chunk {
         buffer.clear();
         let mut written = *start;
         if written == LOG_HEADER_LEN as u64 {
-            let header = LogHeader { store: self.shared.store, id: *id, instance, replaces: id.generation };
+            let header = LogHeader { store: self.shared.store, id: *id, instance, replaces: id.generation, codec: 0 };
             buffer.extend_from_slice(&header.encode());
             written = 0;
         }

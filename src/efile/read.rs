@@ -29,7 +29,7 @@ use crate::event::{EventRef, Key};
 use crate::planted::{self, Bug};
 use crate::threads::{Mutex, lock};
 
-use super::frame::{Header, LATE, MAX_HEADER_LEN, Slot};
+use super::frame::{Header, LATE, MAX_HEADER_LEN, Refusal, Slot};
 use super::index::{Entry, EntryList, Segment};
 use super::log::{BAD_BODY, PROVEN_LEN, Stretch, Walk, body_is_proven};
 
@@ -166,6 +166,8 @@ impl Eq for Node {}
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     bytes: Vec<u8>,
+    /// What they were decompressed from.
+    stored: Vec<u8>,
     slots: Vec<Slot>,
     /// The slots still to be given.
     from: usize,
@@ -201,6 +203,8 @@ pub(crate) struct Merge {
     failure: Option<Error>,
     /// All of it was found in the logs, not in what is derived from them.
     from_logs: bool,
+    /// Memory for compressed bodies, which only the block that is being filled needs.
+    stored: Vec<u8>,
     /// It failed since a log itself is damaged: setting the merge up anew, without what is derived from it, would not help.
     failed_for_good: bool,
     /// Of a merge that salvages.
@@ -241,7 +245,7 @@ impl Spare {
         let mut left = Spare::MAX_BYTES;
         blocks.retain(|block| {
             // One that is too large must not keep out those behind it.
-            let rest = left.checked_sub(block.bytes.capacity() + block.slots.capacity() * size_of::<Slot>());
+            let rest = left.checked_sub(block.bytes.capacity() + block.stored.capacity() + block.slots.capacity() * size_of::<Slot>());
             left = rest.unwrap_or(left);
             rest.is_some()
         });
@@ -282,6 +286,7 @@ impl Merge {
             planned: 0,
             failure: None,
             from_logs: false,
+            stored: Vec::new(),
             failed_for_good: false,
             gaps: None,
         }
@@ -482,7 +487,10 @@ impl Merge {
         let (Some(source), Some(block)) = (self.sources.get(source), self.blocks.get_mut(place)) else {
             return Ok(place);
         };
-        let filled = match block.fill(source, entry) {
+        std::mem::swap(&mut block.stored, &mut self.stored);
+        let filled = block.fill(source, entry);
+        std::mem::swap(&mut block.stored, &mut self.stored);
+        let filled = match filled {
             Err(Unreadable { error, certain }) if source.class != Class::Run && error.is_damage() && (certain || self.from_logs) => {
                 let mut damage = Vec::new();
                 let salvaged = salvage_entry(source, entry, &mut block.bytes, &mut block.slots, |gap| damage.push(gap));
@@ -526,7 +534,7 @@ impl Block {
     fn fill(&mut self, source: &Source, entry: &Entry) -> Result<(), Unreadable> {
         self.slots.clear();
         (self.from, self.to) = (0, 0);
-        read_entry(source, entry, &mut self.bytes, &mut self.slots)
+        read_entry(source, entry, &mut self.bytes, &mut self.stored, &mut self.slots)
     }
 
     /// Leaves out what the scope does not want.
@@ -592,7 +600,9 @@ impl From<Error> for Unreadable {
 }
 
 /// Reads the frames of an entry that belong to the source's class and decodes their events in order.
-fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut Vec<Slot>) -> Result<(), Unreadable> {
+///
+/// The data of events then lie in `bytes`; `stored` is for what they are decompressed from.
+fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, stored: &mut Vec<u8>, slots: &mut Vec<Slot>) -> Result<(), Unreadable> {
     let file = &source.file;
     let damaged = |offset: u64, what: &str| Unreadable::from(Error::corrupt(file.path(), offset, what));
     // The file may be shorter than a lying index says: find out before making room.
@@ -627,8 +637,22 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut V
                 return Err(damaged(entry.offset, "the index does not agree with the log"));
             }
             let before = slots.last().map(Slot::key);
-            let decoded = header.decode_body(bytes, at + header.header_len(), slots);
-            decoded.map_err(|what| Unreadable { certain: true, ..damaged(offset, what) })?;
+            let decoded = if header.is_compressed() {
+                // Alone in its entry: so what is decompressed needs no memory besides that of one frame.
+                if header.frame_len() != u64::from(entry.len) {
+                    return Err(damaged(entry.offset, "the index does not agree with the log"));
+                }
+                std::mem::swap(bytes, stored);
+                bytes.clear();
+                let decoded = header.unpack_body(stored.get(header.header_len()..).unwrap_or_default(), bytes, slots);
+                if stored.capacity() > REUSE_BYTES {
+                    *stored = Vec::new();
+                }
+                decoded
+            } else {
+                header.decode_body(bytes, at + header.header_len(), slots)
+            };
+            decoded.map_err(|refusal| Unreadable { certain: true, error: refusal.at(file, offset) })?;
             sorted &= before.is_none_or(|before| before < header.first);
             count += u64::from(header.count);
         }
@@ -664,9 +688,20 @@ fn salvage_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mu
         match stretch {
             Stretch::Frame(header) if source.class.takes(&header) => {
                 let (before, at) = (slots.len(), (header.offset - entry.offset) as usize);
-                if let Err(what) = header.decode_body(bytes, at + header.header_len(), slots) {
-                    slots.truncate(before);
-                    gap(header.offset, header.frame_len(), (header.first.time, header.last.time), what);
+                let body = at + header.header_len();
+                let decoded = if header.is_compressed() {
+                    let stored = bytes.get(body..).unwrap_or_default().to_vec();
+                    header.unpack_body(&stored, bytes, slots)
+                } else {
+                    header.decode_body(bytes, body, slots)
+                };
+                match decoded {
+                    Ok(()) => {}
+                    Err(Refusal::Damaged(what)) => {
+                        slots.truncate(before);
+                        gap(header.offset, header.frame_len(), (header.first.time, header.last.time), what);
+                    }
+                    Err(refusal) => return Err(refusal.at(&source.file, header.offset)),
                 }
             }
             Stretch::DamagedBody(header) if source.class.takes(&header) => {

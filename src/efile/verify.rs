@@ -86,11 +86,13 @@ pub(crate) type Receiver<'a> = dyn FnMut(Finding) -> ControlFlow<()> + 'a;
 pub(crate) struct Findings<'a> {
     receiver: &'a mut Receiver<'a>,
     pub(crate) verified: Verified,
+    /// Why not all could be looked at, though nothing is wrong with it.
+    pub(crate) failure: Option<Error>,
 }
 
 impl<'a> Findings<'a> {
     pub(crate) fn new(receiver: &'a mut Receiver<'a>) -> Findings<'a> {
-        Findings { receiver, verified: Verified::default() }
+        Findings { receiver, verified: Verified::default(), failure: None }
     }
 
     pub(crate) fn add(&mut self, kind: FindingKind, path: &Path, offset: u64, len: u64, what: impl Into<String>) {
@@ -197,8 +199,17 @@ impl Chunk {
         let mut walk = Walk::new(file, summary.instance, LOG_HEADER_LEN as u64, summary.len, false).salvaging();
         while let Some(stretch) = walk.next()? {
             let (offset, len, what) = match stretch {
-                Stretch::Frame(header) => match walk.decode(&header, &mut slots)? {
-                    Ok(body) => {
+                Stretch::Frame(header) => match walk.decode(&header, &mut slots) {
+                    // Its checksum fits. The others are looked at all the same.
+                    Err(failure @ Error::MissingFeature { .. }) => {
+                        findings.failure.get_or_insert(failure);
+                        findings.verified.frames += 1;
+                        findings.verified.events += u64::from(header.count);
+                        let Some(what) = pass.take(&header, self.times) else { continue };
+                        (header.offset, header.frame_len(), what)
+                    }
+                    Err(failure) => return Err(failure),
+                    Ok(Ok(body)) => {
                         findings.verified.frames += 1;
                         findings.verified.events += slots.len() as u64;
                         let wrong = pass.take(&header, self.times);
@@ -208,7 +219,7 @@ impl Chunk {
                         let Some(what) = wrong else { continue };
                         (header.offset, header.frame_len(), what)
                     }
-                    Err(what) => (header.offset, header.frame_len(), what),
+                    Ok(Err(what)) => (header.offset, header.frame_len(), what),
                 },
                 Stretch::DamagedBody(header) => (header.offset, summary.len - header.offset, "the log ends within a frame"),
                 Stretch::Damage { offset, len, what } => (offset, len, what),

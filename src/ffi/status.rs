@@ -65,6 +65,8 @@ pub const ESTORE_ERR_NOT_A_STORE: estore_status = -21;
 pub const ESTORE_ERR_PERMISSION: estore_status = -22;
 /// The end of a range lies before its start.
 pub const ESTORE_ERR_RANGE: estore_status = -23;
+/// This build of the library lacks a cargo feature that is needed, which the message names: for an option, or to read what is compressed.
+pub const ESTORE_ERR_MISSING_FEATURE: estore_status = -24;
 
 /// The status of an error of the engine.
 pub(super) fn of(error: &Error) -> estore_status {
@@ -91,6 +93,7 @@ pub(super) fn of(error: &Error) -> estore_status {
         Error::Closed { .. } => ESTORE_ERR_CLOSED,
         Error::Forked { .. } => ESTORE_ERR_FORKED,
         Error::Gone { .. } => ESTORE_ERR_GONE,
+        Error::MissingFeature { .. } => ESTORE_ERR_MISSING_FEATURE,
     }
 }
 
@@ -123,6 +126,7 @@ fn text(status: estore_status) -> &'static CStr {
         ESTORE_ERR_NOT_A_STORE => c"not a store of this kind",
         ESTORE_ERR_PERMISSION => c"no permission",
         ESTORE_ERR_RANGE => c"the range ends before its start",
+        ESTORE_ERR_MISSING_FEATURE => c"a feature is missing in this build",
         _ => c"unknown status",
     }
 }

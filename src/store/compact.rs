@@ -159,10 +159,13 @@ impl Core {
         let sizes = &self.options.sizes;
         let newest = view.chunks.last_key_value().map(|(number, _)| *number);
         view.chunks.values().filter_map(move |chunk| {
-            let (len, disorder) = chunk.disorder();
-            let is_newest = newest == Some(chunk.number);
-            let (share, least) = if is_newest { (2, sizes.compact_newest_bytes) } else { (8, sizes.compact_bytes) };
-            (disorder >= least.max(1) && disorder >= len / share).then_some((chunk, len))
+            let (len, disorder, uncompressed) = chunk.disorder();
+            // Most of the newest is to come yet; what is compressed of it would be done again and again.
+            let (gain, share, least) = match newest == Some(chunk.number) {
+                true => (disorder, 2, sizes.compact_newest_bytes),
+                false => (disorder.max(uncompressed), 8, sizes.compact_bytes),
+            };
+            (gain >= least.max(1) && gain >= len / share).then_some((chunk, len))
         })
     }
 

@@ -131,6 +131,7 @@ impl Record {
             put(&mut bytes, 104, &removed.to_le_bytes());
         }
         if let Fact::Switch(summary) = self.fact {
+            put(&mut bytes, 7, &[summary.codec]);
             put(&mut bytes, 12, &summary.replaces.to_le_bytes());
         }
         let crc = checksum(&bytes, instance, offset);
@@ -156,8 +157,8 @@ impl Record {
         };
         let watermark = (u16_at(bytes, 6) & 1 == 1).then(|| u64_at(112));
         let kind = u16_at(bytes, 4);
-        let replaces = if kind == 7 { u32_at(bytes, 12) } else { id.generation };
-        let summary = LogSummary { id, replaces, instance: u64_at(48), len: u64_at(56), totals, watermark };
+        let (replaces, codec) = if kind == 7 { (u32_at(bytes, 12), bytes.get(7).copied().unwrap_or(0)) } else { (id.generation, 0) };
+        let summary = LogSummary { id, replaces, codec, instance: u64_at(48), len: u64_at(56), totals, watermark };
         let fact = match kind {
             1 => Fact::Session { start: u64_at(40), limit: u64_at(16), branch: u64_at(48) },
             2 => Fact::Active(summary),

@@ -71,6 +71,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         forks,
         store: settings.store,
         grace: settings.grace,
+        compression: options.compression,
         no_index: options.no_index,
         writable,
         messages: efile::Messages::to(options.log.clone()),
@@ -528,7 +529,8 @@ impl Opening<'_> {
             let len = start.len;
             match LogHeader::read(&file) {
                 Ok(header) if header.id == id && header.store == self.settings.store && header.replaces < id.generation => {
-                    compacted.push((LogSummary { replaces: header.replaces, instance: header.instance, ..start }, file));
+                    compacted
+                        .push((LogSummary { replaces: header.replaces, codec: header.codec, instance: header.instance, ..start }, file));
                 }
                 Ok(header) if header.id == id && header.store == self.settings.store => {
                     facts.logs.insert(id, (LogSummary { instance: header.instance, ..start }, true, 0));

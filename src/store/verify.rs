@@ -34,7 +34,10 @@ impl Core {
             }
             chunk.verify(&mut findings, &journaled);
         }
-        Ok(findings.verified)
+        match findings.failure.filter(|_| !findings.verified.stopped) {
+            Some(failure) => Err(failure),
+            None => Ok(findings.verified),
+        }
     }
 
     fn verify_settings(&self, findings: &mut Findings<'_>) {
