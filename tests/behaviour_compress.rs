@@ -208,7 +208,7 @@ fn frames_of_both_kinds_stand_in_one_log() {
     let log = place.file("0-1.estore");
     assert!(log.len() < 8 << 20, "{}", log.len());
     let bodies: Vec<(u8, usize)> = bodies(&log).into_iter().map(|(_, codec, _, plain)| (codec, plain)).collect();
-    assert!(bodies.iter().any(|body| *body == (1, 3 << 20)) && bodies.iter().any(|body| *body == (0, 5 << 20)), "{bodies:?}");
+    assert!(bodies.contains(&(1, 3 << 20)) && bodies.contains(&(0, 5 << 20)), "{bodies:?}");
     assert!(bodies.iter().filter(|(codec, _)| *codec == 0).count() > 3 && bodies.iter().filter(|(codec, _)| *codec == 1).count() > 3);
     assert_eq!((all(&store), tailed(&store)), (before, arrived));
     assert_sound(&store);
