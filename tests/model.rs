@@ -170,6 +170,7 @@ fn the_interesting_paths_are_taken() {
     }
     for what in [
         "a bit of a derived file was flipped",
+        "a chunk is compressed",
         "a compaction while readers are open",
         "a compaction while readers beside are open",
         "a crash lost events",

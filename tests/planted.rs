@@ -64,6 +64,7 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::ForgetRemoved => (Kind::Crash, "tail-delete"),
         Bug::AgeByClockAlone => (Kind::Crash, "retain-age"),
         Bug::RetainNoLiveChunk => (Kind::Crash, "retain-size"),
+        Bug::TrustPlainLength => (Kind::Harm, ""),
     }
 }
 

@@ -25,7 +25,7 @@ use common::event;
 use common::place::Place;
 use common::rng::Rng;
 use estore::disk::{Call, Crash, Fault, FaultEffect, SimDisk};
-use estore::{Durability, Error, Event, EventRef, FindingKind, Level, Mode, Options, ReadOptions, Reader, Sizes, Store};
+use estore::{Compression, Durability, Error, Event, EventRef, FindingKind, Level, Mode, Options, ReadOptions, Reader, Sizes, Store};
 
 /// Counts what each thread allocates.
 struct Counting;
@@ -107,7 +107,7 @@ fn drain(reader: &mut Reader) -> (Vec<Event>, Option<Error>) {
 
 impl Original {
     /// A store with every kind of file: frames of one event and of several, late ones in runs and in none, an event far ahead, two chunks, a
-    /// third that was compacted and has got more, a horizon, bytes that a recovery has cut off.
+    /// third that was compacted and has got more, a compressed one, a horizon, bytes that a recovery has cut off.
     fn new() -> Original {
         let place = Place::simulated(1);
         let disk = place.sim().clone();
@@ -123,8 +123,14 @@ impl Original {
         store.append(&batch(&[430, 1010, 1020])).unwrap();
         store.append(&batch(&[2050, 2060, 2061])).unwrap();
         store.append(&batch(&[2005])).unwrap();
+        let alike: Vec<Event> = (0..4).map(|i| event(3050 + i, 1, vec![7; 30])).collect();
+        store.append(&alike).unwrap();
         store.close().unwrap();
         let older = files(&disk);
+        let store = Store::open(PATH, options(&disk).compression(Compression::Lz4)).expect("the store opens");
+        assert_eq!(store.compact(3000..4000, |_| ControlFlow::Continue(())).unwrap().chunks, 1);
+        assert_eq!(disk.dump(format!("{PATH}/3-1.estore")).unwrap()[64 + 26], 1, "it is compressed");
+        store.close().unwrap();
         let store = open();
         store.delete_before(8).unwrap();
         assert_eq!(store.compact(2000..3000, |_| ControlFlow::Continue(())).unwrap().chunks, 1);
@@ -144,7 +150,7 @@ impl Original {
         let store = open();
         store.append(&batch(&[460])).unwrap();
         let (events, error) = drain(&mut store.read(..).unwrap());
-        assert!(error.is_none() && events.len() == 32, "{} events, {error:?}", events.len());
+        assert!(error.is_none() && events.len() == 36, "{} events, {error:?}", events.len());
         store.close().unwrap();
         let files = files(&disk);
         let kinds: BTreeSet<&str> = files.keys().map(|name| name.rsplit('.').next().unwrap()).collect();
@@ -153,7 +159,7 @@ impl Original {
         let copy = original.disk.fork(1);
         assert_eq!(original.look(&copy, "unchanged", ""), Outcome { right: true, ..Outcome::default() });
         // Without what is derived there is more to do, though nothing is damaged.
-        for name in ["0-0.idx", "0-0.recon", "1-0.idx", "2-1.idx", "2-2.idx"] {
+        for name in ["0-0.idx", "0-0.recon", "1-0.idx", "2-1.idx", "2-2.idx", "3-1.idx"] {
             assert!(copy.remove(format!("{PATH}/{name}")));
         }
         let before = copy.calls();

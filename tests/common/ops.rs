@@ -1,6 +1,7 @@
 //! What the model test does to a store: operations that are described without knowing the store, so that any list of them can be run
 //! and any shorter list too (which is how a failing case shrinks), and the strategies that draw them.
 
+use estore::Compression;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -25,6 +26,7 @@ pub(crate) struct Opening {
     pub(crate) level: LevelChoice,
     pub(crate) max_open_logs: usize,
     pub(crate) no_index: bool,
+    pub(crate) compression: Option<Compression>,
 }
 
 /// The four durabilities, with numbers that matter on the scale of a test.
@@ -396,7 +398,13 @@ fn opening() -> impl Strategy<Value = Opening> {
         Just(LevelChoice::Power),
     ];
     let logs = prop_oneof![Just(1_usize), Just(2_usize), Just(5_usize), Just(64_usize)];
-    (level, logs, prop::bool::weighted(0.2)).prop_map(|(level, max_open_logs, no_index)| Opening { level, max_open_logs, no_index })
+    let compression = prop_oneof![2 => Just(None), 1 => Just(Some(Compression::None)), 3 => Just(Some(Compression::Lz4))];
+    (level, logs, prop::bool::weighted(0.2), compression).prop_map(|(level, max_open_logs, no_index, compression)| Opening {
+        level,
+        max_open_logs,
+        no_index,
+        compression,
+    })
 }
 
 /// How a store is set up.

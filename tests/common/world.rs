@@ -6,11 +6,11 @@ use std::ops::{Bound, ControlFlow};
 use estore::disk::{Clock, Crash, Fault, FaultEffect};
 use estore::{Durability, Error, Event, EventRef, FindingKind, Mode, Options, Reader, RetainOptions, Store};
 
-use crate::common::event;
 use crate::common::handle::Handle;
 use crate::common::model::{How, Model, Take, splits};
 use crate::common::place::Place;
 use crate::common::rng::Rng;
+use crate::common::{event, frames};
 use crate::ops::{
     BatchSpec, Doing, Ending, Harm, HarmSpec, LevelChoice, Op, Opening, Payload, Point, RangeSpec, ReadSpec, RetainSpec, Scale, Setup,
     Shape, TakeSpec,
@@ -102,6 +102,9 @@ impl World {
         if let Some(file_size) = self.setup.file_size {
             options = options.file_size(file_size);
         }
+        if let Some(compression) = self.opening.compression {
+            options = options.compression(compression);
+        }
         match self.opening.level {
             LevelChoice::Buffered { bytes, nanoseconds } => options.durability(Durability::Buffered).buffer(bytes, nanoseconds),
             LevelChoice::Process => options.durability(Durability::Process),
@@ -150,7 +153,7 @@ impl World {
         self.stats();
         let whole = ReadSpec { range: RangeSpec::Whole, reverse: false, take: TakeSpec::All, batches: 100, seed: 1 };
         self.read(&whole);
-        self.reopen(Ending::Close, &[], Opening { level: LevelChoice::Process, max_open_logs: 3, no_index: false });
+        self.reopen(Ending::Close, &[], Opening { level: LevelChoice::Process, max_open_logs: 3, no_index: false, compression: None });
         self.read(&whole);
         self.read(&ReadSpec { reverse: true, ..whole });
         self.stats();
@@ -619,6 +622,10 @@ impl World {
         let done = self.handle().compact(range).expect("chunks are compacted");
         if done.chunks > 0 {
             self.hit("chunks were compacted");
+            let is_compressed = |log: &[u8]| frames(log).iter().any(|at| log.get(at + 26) == Some(&1));
+            if self.place.names(".estore").iter().any(|name| is_compressed(&self.place.file(name))) {
+                self.hit("a chunk is compressed");
+            }
             if self.readers.iter().any(|open| open.expected.len() > open.given) {
                 self.hit("a compaction while readers are open");
             }

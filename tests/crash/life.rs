@@ -65,6 +65,9 @@ impl Scene {
         if let Some(file_size) = self.plan.file_size {
             options = options.file_size(file_size);
         }
+        if let Some(compression) = opening.compression {
+            options = options.compression(compression);
+        }
         match opening.level {
             Level::Buffered { bytes, nanoseconds } => options.durability(Durability::Buffered).buffer(bytes, nanoseconds),
             Level::Process => options.durability(Durability::Process),

@@ -3,8 +3,8 @@
 //!
 //! Operations are described without knowing the store; times and events are drawn when they run, from numbers of the plan.
 
-use estore::Sizes;
 use estore::disk::{After, Call, Crash, Fault, FaultEffect};
+use estore::{Compression, Sizes};
 
 use crate::common::rng::Rng;
 
@@ -68,6 +68,7 @@ pub(crate) struct Opening {
     pub(crate) max_new_chunks: usize,
     pub(crate) no_index: bool,
     pub(crate) sizes: Sizes,
+    pub(crate) compression: Option<Compression>,
     /// With a thread for what is due by time.
     pub(crate) background: bool,
 }
@@ -267,6 +268,7 @@ impl Opening {
                     retain_bytes: scattered(rng, 10),
                 }
             },
+            compression: pick(rng, &[None, Some(Compression::None), Some(Compression::Lz4)]),
             background: rng.one_in(2),
         }
     }

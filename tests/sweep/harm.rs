@@ -3,11 +3,12 @@
 //!
 //! A small sister of `sweep_bytes.rs`, for bugs that only damage shows.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use estore::disk::{Crash, SimClock, SimDisk};
-use estore::{Durability, Error, Event, Mode, Options, ReadOptions, Sizes, Store};
+use estore::{Compression, Durability, Error, Event, Mode, Options, ReadOptions, Sizes, Store};
 
 use crate::common::event;
 
@@ -67,6 +68,45 @@ fn make(name: &'static str, close: bool) -> Base {
     drop(store);
     disk.power_on(Crash::KeepAll);
     Base { name, disk, all, durable, died: !close }
+}
+
+/// A store of one chunk that is compressed, and harms whose checksums fit: frames that say of themselves that more comes out of them.
+fn make_compressed() -> (Base, Vec<Harm>) {
+    const LOG: &str = "/store/0-1.estore";
+    let disk = SimDisk::new(1);
+    let store = Store::open(PATH, options(&disk).file_size(CHUNK).grace(10).compression(Compression::Lz4)).unwrap();
+    append_to_both(&store, &[50, 51, 52, 53, 54], 90);
+    append_to_both(&store, &[20, 22], 90);
+    store.compact(..CHUNK, |_| ControlFlow::Continue(())).unwrap();
+    let all = store.read(..).unwrap().collect::<estore::Result<Vec<Event>>>().unwrap();
+    let durable = store.last_seq();
+    store.close().unwrap();
+    drop(store);
+    let log = disk.dump(LOG).unwrap();
+    let mut harms = Vec::new();
+    for (at, len) in frames(&log) {
+        assert_eq!(log[at + 26], 1, "the frame is compressed");
+        let field = |log: &[u8], field: usize| u32::from_le_bytes(log[at + field..at + field + 4].try_into().unwrap());
+        let mut change = |how: &str, change: &dyn Fn(&mut dyn FnMut(usize, u32))| {
+            let mut changed = log.clone();
+            change(&mut |place, add| {
+                let number = field(&changed, place) + add;
+                changed[at + place..at + place + 4].copy_from_slice(&number.to_le_bytes());
+            });
+            let body = crc32fast::hash(&changed[at + 128..at + len]);
+            changed[at + 48..at + 52].copy_from_slice(&body.to_le_bytes());
+            let header = crc32fast::hash(&changed[at + 16..at + 128]);
+            changed[at + 4..at + 8].copy_from_slice(&header.to_le_bytes());
+            harms.push(Harm { name: format!("/{how}-{at}"), files: vec![(LOG.into(), changed)], like_a_tail: false });
+        };
+        change("longer", &|add| add(44, 1));
+        // A byte more of each event.
+        change("stretched", &|add| {
+            add(44, field(&log, 32));
+            add(56, 1);
+        });
+    }
+    (Base { name: "compressed", disk, all, durable, died: false }, harms)
 }
 
 /// Two stores that were one until their writer died, and then got other events of the same lengths: the second, and the derived files of
@@ -227,6 +267,19 @@ fn check(base: &Base, disk: &SimDisk, mode: Mode, like_a_tail: bool, windows: bo
 /// Harms the files of both stores in every way.
 pub(crate) fn sweep(effort: Effort) -> Result<Stats, Failure> {
     let mut sweep = Sweep::new(effort);
+    let Some((base, changed)) = sweep.case("harm/compressed", |_| make_compressed())? else { return Ok(sweep.stats) };
+    for harm in &changed {
+        for mode in [Mode::ReadOnly, Mode::Existing] {
+            sweep.case(&format!("harm/compressed{}/{mode:?}", harm.name), |sweep| {
+                let copy = base.disk.fork(1);
+                for (name, bytes) in &harm.files {
+                    copy.put(name, bytes).unwrap();
+                }
+                sweep.stats.images += 1;
+                check(&base, &copy, mode, false, false);
+            })?;
+        }
+    }
     for (name, close) in [("closed", true), ("died", false)] {
         let Some(base) = sweep.case(&format!("harm/{name}"), |_| make(name, close))? else { continue };
         for (i, harm) in (0..).zip(harms(&base)) {

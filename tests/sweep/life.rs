@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use estore::disk::{Call, Crash, Fault, FaultEffect, SimClock, SimDisk};
-use estore::{Durability, Efile, Error, Event, Level, Mode, Options, ReadOptions, Reader, RetainOptions, Sizes, Store};
+use estore::{Compression, Durability, Efile, Error, Event, Level, Mode, Options, ReadOptions, Reader, RetainOptions, Sizes, Store};
 
 use crate::common::handle::Handle;
 
@@ -22,11 +22,12 @@ pub(crate) struct Opening {
     pub(crate) sizes: Sizes,
     /// The greatest age and the greatest size.
     pub(crate) limits: (u64, u64),
+    pub(crate) compression: Compression,
 }
 
 impl Opening {
     pub(crate) fn new(level: Durability) -> Opening {
-        Opening { level, logs: 64, buffer: 1 << 20, sizes: Sizes::default(), limits: (0, 0) }
+        Opening { level, logs: 64, buffer: 1 << 20, sizes: Sizes::default(), limits: (0, 0), compression: Compression::None }
     }
 
     pub(crate) fn limits(mut self, max_age: u64, max_bytes: u64) -> Opening {
@@ -46,6 +47,11 @@ impl Opening {
 
     pub(crate) fn sizes(mut self, sizes: Sizes) -> Opening {
         self.sizes = sizes;
+        self
+    }
+
+    pub(crate) fn compressing(mut self) -> Opening {
+        self.compression = Compression::Lz4;
         self
     }
 }
@@ -306,6 +312,7 @@ impl<'a> Life<'a> {
         }
         let options = options.durability(opening.level).max_open_logs(opening.logs).buffer(opening.buffer, 1_000).sizes(opening.sizes);
         let options = options.max_age(opening.limits.0).max_bytes(opening.limits.1);
+        let options = options.compression(opening.compression);
         match Handle::open(self.workload.efile(), Path::new(PATH), options) {
             Ok(handle) => {
                 self.handle = Some(handle);

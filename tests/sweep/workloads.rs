@@ -296,6 +296,20 @@ pub(crate) fn all() -> Vec<Workload> {
         ];
         (before, steps)
     });
+    add("compress", |m| {
+        // One chunk in order, one that was compacted before it was to be compressed.
+        let before = vec![
+            Open(opening(PROCESS)),
+            m.append_large(&[50, 51, 52], 400),
+            m.append_large(&[150, 105, 151], 400),
+            Compact,
+            Close,
+            Open(opening(PROCESS).compressing()),
+            m.append(&[53]),
+        ];
+        let steps = vec![Hold, Compact, Read, m.append_large(&[7, 152], 300), Compact, Drain, Beside, Close, Open(opening(PROCESS)), Read];
+        (before, steps)
+    });
     add("journal", |m| {
         // Every log that is made or retired is a record or two; every few of them the journal is written anew.
         let sizes = Sizes { journal_slack: 0, ..Sizes::default() };
