@@ -180,6 +180,16 @@
 #define ESTORE_DURABILITY_POWER 3
 
 /**
+ * compression: compaction stores events as they are.
+ */
+#define ESTORE_COMPRESSION_NONE 0
+
+/**
+ * compression: compaction compresses with LZ4, some 64 KiB at a time; what does not get smaller by an eighth is stored as it is.
+ */
+#define ESTORE_COMPRESSION_LZ4 1
+
+/**
  * log level: damage, or an operation that failed.
  */
 #define ESTORE_LOG_ERROR 1
@@ -623,6 +633,11 @@ typedef void (*estore_gap_fn)(void *userdata,
  */
 #define ESTORE_ERR_RANGE -23
 
+/**
+ * This build of the library lacks a cargo feature that is needed, which the message names: for an option, or to read what is compressed.
+ */
+#define ESTORE_ERR_MISSING_FEATURE -24
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -923,6 +938,22 @@ estore_status estore_options_set_max_age_ns(estore_options *options,
  */
 estore_status estore_options_set_max_bytes(estore_options *options,
                                            uint64_t max_bytes);
+
+/**
+ * Sets how compaction stores events. If it is never set, a chunk's events stay as they are, those of a compressed chunk compressed. Once
+ * it is set, chunks that get no more events in order are also compacted for being compressed, by themselves if they are not very small;
+ * and estore_compact compacts chunks anew that are stored in another way. Reading needs no option.
+ *
+ * Arguments: options. compression: one of the ESTORE_COMPRESSION_ constants.
+ * Returns: ESTORE_OK; on failure the options are as they were. err says which cargo feature a build of the library lacks.
+ * Ownership: borrows options.
+ * Threads: any, one at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_options_set_compression(estore_options *options,
+                                             int32_t compression,
+                                             estore_error *err);
 
 /**
  * Sets who receives the messages of the store. Without it they are dropped; the library never prints.

@@ -44,6 +44,7 @@ programs! {
     closing_in_every_order
     columns
     compact
+    compress
     dead_writers_lock_is_free
     delete_before
     durations

@@ -41,6 +41,7 @@ macro_rules! programs {
 programs! {
     choosing_options;
     compact;
+    compress;
     efile_does_the_same;
     errors;
     handles;

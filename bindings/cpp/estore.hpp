@@ -140,7 +140,8 @@ enum class errc : std::int32_t {
     gone = ESTORE_ERR_GONE,
     not_a_store = ESTORE_ERR_NOT_A_STORE,
     permission = ESTORE_ERR_PERMISSION,
-    range = ESTORE_ERR_RANGE
+    range = ESTORE_ERR_RANGE,
+    missing_feature = ESTORE_ERR_MISSING_FEATURE
 };
 
 namespace detail {
@@ -257,6 +258,8 @@ using not_a_store_error = error_of<errc::not_a_store>;
 using permission_error = error_of<errc::permission>;
 /** The end of a range lies before its start. */
 using range_error = error_of<errc::range>;
+/** The library was built without a feature that an option asks for, or that a compressed chunk needs to be read. */
+using missing_feature_error = error_of<errc::missing_feature>;
 
 #if ESTOREPP_EXCEPTIONS
 
@@ -634,6 +637,12 @@ enum class durability_level : std::int32_t {
     power = ESTORE_DURABILITY_POWER        /**< Loss of power. */
 };
 
+/** How compaction stores events (estore_options_set_compression). */
+enum class compression_kind : std::int32_t {
+    none = ESTORE_COMPRESSION_NONE, /**< As they are. */
+    lz4 = ESTORE_COMPRESSION_LZ4    /**< Compressed with LZ4, if they get smaller by it. */
+};
+
 /** How important a message is. */
 enum class log_level : std::int32_t {
     error = ESTORE_LOG_ERROR,     /**< Damage, or an operation that failed. */
@@ -783,6 +792,16 @@ public:
 
     /** Whether the store may compact by itself, on a thread of its own, as it does by default; see compact. */
     options &compaction(bool on) { return set("compaction", ::estore_options_set_compaction, std::int32_t{on}); }
+
+    /**
+     * How compaction stores events; if it is never said, a chunk's stay as they are. Past chunks are then compressed by themselves too, and
+     * compact() compacts those anew that are stored in another way. Reading needs no option.
+     */
+    options &compression(compression_kind kind)
+    {
+        const auto setter = [](::estore_options *to, std::int32_t number) { return ::estore_options_set_compression(to, number, nullptr); };
+        return set("compression", setter, static_cast<std::int32_t>(kind));
+    }
 
     /**
      * Who receives the messages; nobody by default, or if the function is empty. Called by any thread that calls the library, and by that

@@ -60,6 +60,9 @@ const (
 	ErrPermission Code = capi.Permission
 	// ErrRange says that a range ends before it starts, or that a time does not fit. It is fs.ErrInvalid too, as is ErrInvalid.
 	ErrRange Code = capi.Range
+	// ErrMissingFeature says that the library was built without a feature that an option asks for, or that reading a compressed chunk
+	// needs.
+	ErrMissingFeature Code = capi.MissingFeature
 )
 
 // Error says in a few words what the code means.

@@ -141,6 +141,23 @@ func NoBackground() Option { return option((*capi.Options).SetNoBackground, "NoB
 // NoCompaction keeps the store from compacting by itself; see Compact.
 func NoCompaction() Option { return option((*capi.Options).SetNoCompaction, "NoCompaction") }
 
+// CompressionKind is how compaction stores events.
+type CompressionKind int
+
+const (
+	// CompressionNone stores them as they are.
+	CompressionNone CompressionKind = capi.CompressionNone
+	// LZ4 compresses what gets smaller by it.
+	LZ4 CompressionKind = capi.CompressionLZ4
+)
+
+// Compression sets how compaction stores events; without it, a chunk's stay as they are. Past chunks are then compressed by themselves too,
+// and Compact compacts those anew that are stored in another way. Reading needs no option. Opening fails with [ErrMissingFeature] where the
+// library lacks the compression.
+func Compression(kind CompressionKind) Option {
+	return option(func(o *capi.Options) int { return o.SetCompression(int(kind)) }, "Compression(%d)", kind)
+}
+
 // Logger sets who is told of repairs, damage, opening and closing, each with the attribute "store", its path. Its handler is called during
 // calls of the store and from a thread of its own, perhaps at once. It must not use the same store, and ends the program if it panics.
 func Logger(logger *slog.Logger) Option { return func(c *config) { c.logger = logger } }

@@ -64,6 +64,48 @@ func TestAnEfileDoesTheSame(t *testing.T) {
 	}
 }
 
+func TestCompressing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	open := func(options ...estore.Option) *estore.Store {
+		store, err := estore.Open(path, append(options, estore.NoCompaction())...)
+		must(t, err)
+		return store
+	}
+	compact := func(store *estore.Store) estore.Compacted {
+		done, err := store.Compact(ctx, 0, all, nil)
+		must(t, err)
+		return done
+	}
+	store := open()
+	var lines []string
+	for i := range uint64(2000) {
+		lines = append(lines, fmt.Sprintf("INFO request %d: GET /api/v1/items/%d", i, i%90))
+		add(t, store, at(i, lines[i]))
+	}
+	plain := compact(store).BytesAfter
+	must(t, store.Close())
+
+	store = open(estore.Compression(estore.LZ4))
+	if done := compact(store); done.BytesBefore != plain || done.BytesAfter >= plain/2 {
+		t.Fatalf("%+v", done)
+	}
+	equal(t, compact(store), estore.Compacted{})
+	same(t, texts(t, store.Read(ctx, 0, all)), lines)
+	must(t, store.Close())
+
+	store = open(estore.ReadOnly())
+	same(t, texts(t, store.Read(ctx, 0, all)), lines)
+	must(t, store.Close())
+
+	store = open(estore.Compression(estore.CompressionNone))
+	equal(t, compact(store).BytesAfter, plain)
+	same(t, texts(t, store.Read(ctx, 0, all)), lines)
+	must(t, store.Close())
+	if _, err := estore.Open(path, estore.Compression(9)); !errors.Is(err, estore.ErrInvalid) || !strings.Contains(err.Error(), "Compression(9)") {
+		t.Fatalf("%v for a compression that does not exist", err)
+	}
+}
+
 func TestCompacting(t *testing.T) {
 	store := open(t, estore.Grace(100), estore.NoCompaction())
 	for _, time := range []uint64{1000, 1001, 5, 1002, 10} {

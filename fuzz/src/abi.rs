@@ -66,6 +66,7 @@ functions! {
     estore_options_set_no_index(options: Handle, no_index: i32) -> Status;
     estore_options_set_background(options: Handle, background: i32) -> Status;
     estore_options_set_compaction(options: Handle, compaction: i32) -> Status;
+    estore_options_set_compression(options: Handle, compression: i32, err: *mut Detail) -> Status;
     estore_options_set_log(options: Handle, log: LogFn, userdata: Handle) -> Status;
     estore_options_free(options: *mut Handle) -> Status;
     estore_open(path: *const c_char, path_len: usize, options: Handle, store: *mut Handle, err: *mut Detail) -> Status;

@@ -630,6 +630,10 @@ impl Runner {
                     ("estore_options_set_no_index", flag(value), abi::estore_options_set_no_index(handle, i32::from(value)))
                 }
                 // By the same kind of call, so that older inputs keep their meaning.
+                Setting::Background(value @ 128..) => {
+                    let (value, detail) = (i32::from(value) - 128, null_mut());
+                    ("estore_options_set_compression", value < 2, abi::estore_options_set_compression(handle, value, detail))
+                }
                 Setting::Background(value @ 2..) => {
                     let value = i32::from(value) - 2;
                     ("estore_options_set_compaction", value < 2, abi::estore_options_set_compaction(handle, value))

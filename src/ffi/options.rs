@@ -12,7 +12,7 @@ use super::status::{ESTORE_OK, estore_status};
 use super::verify::text;
 use super::{close, guarded, panics, require, short_text, with};
 use crate::duration;
-use crate::options::{Durability, Level, Mode, Options};
+use crate::options::{Compression, Durability, Level, Mode, Options};
 
 /// How to make or open a store: made by estore_options_new, changed by its setters, given to estore_open, freed by
 /// estore_options_free. One set of options may open any number of stores, and may be freed or changed while they are open.
@@ -58,6 +58,20 @@ pub(super) unsafe fn of(options: *const estore_options) -> Result<Options, Failu
 ///
 /// As for [`of`].
 unsafe fn set(options: *mut estore_options, change: impl FnOnce(Options) -> Result<Options, Failure>) -> estore_status {
+    // SAFETY: the caller's promise; no error struct.
+    unsafe { set_or_tell(options, change, ptr::null_mut()) }
+}
+
+/// As [`set`]; tells what is wrong.
+///
+/// # Safety
+///
+/// As for [`of`]; `err` is NULL or valid for writes.
+unsafe fn set_or_tell(
+    options: *mut estore_options,
+    change: impl FnOnce(Options) -> Result<Options, Failure>,
+    err: *mut estore_error,
+) -> estore_status {
     let body = |options: &RwLock<Options>| {
         let mut options = options.try_write().map_err(busy)?;
         let changed = change(options.clone())?;
@@ -65,8 +79,8 @@ unsafe fn set(options: *mut estore_options, change: impl FnOnce(Options) -> Resu
         *options = changed;
         Ok(ESTORE_OK)
     };
-    // SAFETY: the caller's promise; no error struct.
-    unsafe { with(options, ptr::null_mut(), body) }
+    // SAFETY: the caller's promise.
+    unsafe { with(options, err, body) }
 }
 
 pub(super) fn truth(value: i32) -> Result<bool, Failure> {
@@ -361,6 +375,39 @@ pub unsafe extern "C" fn estore_options_set_max_age_ns(options: *mut estore_opti
 pub unsafe extern "C" fn estore_options_set_max_bytes(options: *mut estore_options, max_bytes: u64) -> estore_status {
     // SAFETY: options is NULL or live, as the header asks.
     unsafe { set(options, |options| Ok(options.max_bytes(max_bytes))) }
+}
+
+/// compression: compaction stores events as they are.
+pub const ESTORE_COMPRESSION_NONE: i32 = 0;
+/// compression: compaction compresses with LZ4, some 64 KiB at a time; what does not get smaller by an eighth is stored as it is.
+pub const ESTORE_COMPRESSION_LZ4: i32 = 1;
+
+/// Sets how compaction stores events. If it is never set, a chunk's events stay as they are, those of a compressed chunk compressed. Once
+/// it is set, chunks that get no more events in order are also compacted for being compressed, by themselves if they are not very small;
+/// and estore_compact compacts chunks anew that are stored in another way. Reading needs no option.
+///
+/// Arguments: options. compression: one of the ESTORE_COMPRESSION_ constants.
+/// Returns: ESTORE_OK; on failure the options are as they were. err says which cargo feature a build of the library lacks.
+/// Ownership: borrows options.
+/// Threads: any, one at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn estore_options_set_compression(
+    options: *mut estore_options,
+    compression: i32,
+    err: *mut estore_error,
+) -> estore_status {
+    let change = |options: Options| {
+        let compression = match compression {
+            ESTORE_COMPRESSION_NONE => Compression::None,
+            ESTORE_COMPRESSION_LZ4 => Compression::Lz4,
+            _ => return Err(Failure::invalid(format!("{compression} is no compression"))),
+        };
+        Ok(options.compression(compression))
+    };
+    // SAFETY: options is NULL or live and err NULL or valid, as the header asks.
+    unsafe { set_or_tell(options, change, err) }
 }
 
 /// log level: damage, or an operation that failed.

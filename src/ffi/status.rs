@@ -126,7 +126,7 @@ fn text(status: estore_status) -> &'static CStr {
         ESTORE_ERR_NOT_A_STORE => c"not a store of this kind",
         ESTORE_ERR_PERMISSION => c"no permission",
         ESTORE_ERR_RANGE => c"the range ends before its start",
-        ESTORE_ERR_MISSING_FEATURE => c"a feature is missing in this build",
+        ESTORE_ERR_MISSING_FEATURE => c"this build of the library lacks a feature",
         _ => c"unknown status",
     }
 }

@@ -244,6 +244,7 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_options_set_compaction false |f| (f.options, 1);
         estore_options_set_max_age_ns false |f| (f.options, 0);
         estore_options_set_max_bytes false |f| (f.options, 0);
+        estore_options_set_compression true |f| (f.options, 1, &mut f.err);
         estore_options_set_log false |f| (f.options, None, ptr::null_mut());
         estore_options_free false |f| (&mut f.options);
         estore_open true |f| (text(&f.path), f.path.len(), f.options, &mut f.store, &mut f.err);

@@ -618,6 +618,7 @@ impl Target {
             late_grew: AtomicBool::new(false),
             grew: AtomicBool::new(false),
             grow_len: u64::MAX,
+            compression: None,
             files_left: AtomicBool::new(false),
             sizes: core.options.sizes,
         });

@@ -338,6 +338,7 @@ int main(void)
     OK(estore_options_set_durability(options, ESTORE_DURABILITY_INTERVAL, 1000000));
     OK(estore_options_set_file_size_ns(options, DAY));
     OK(estore_options_set_grace_ns(options, SECOND));
+    OK(estore_options_set_compression(options, ESTORE_COMPRESSION_LZ4, &err));
     /* Logs are closed for others and opened again. */
     OK(estore_options_set_max_open_logs(options, 2));
 

@@ -52,6 +52,8 @@ static void options(void)
     REFUSED(estore_options_set_compaction(NULL, 0));
     REFUSED(estore_options_set_max_age_ns(NULL, 1));
     REFUSED(estore_options_set_max_bytes(NULL, 1));
+    REFUSED_WITH_REASON(estore_options_set_compression(NULL, 0, &err));
+    REFUSED(estore_options_set_compression(NULL, 0, NULL));
     REFUSED(estore_options_set_log(NULL, NULL, NULL));
     OK(estore_options_set_log(options, NULL, NULL));
     REFUSED(estore_options_free(NULL));

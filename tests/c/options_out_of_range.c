@@ -39,6 +39,10 @@ int main(void)
     ANSWERS(ESTORE_ERR_INVALID, estore_options_set_compaction(options, 2));
     OK(estore_options_set_max_age_ns(options, UINT64_MAX));
     OK(estore_options_set_max_bytes(options, UINT64_MAX));
+    OK(estore_options_set_compression(options, ESTORE_COMPRESSION_NONE, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_options_set_compression(options, 2, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_options_set_compression(options, -1, NULL));
+    CHECK(strstr(err.message, "2 is no compression") != NULL);
 
     /* What was set last and was right is what counts. */
     store = open_store("store", options);

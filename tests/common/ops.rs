@@ -398,12 +398,16 @@ fn opening() -> impl Strategy<Value = Opening> {
         Just(LevelChoice::Power),
     ];
     let logs = prop_oneof![Just(1_usize), Just(2_usize), Just(5_usize), Just(64_usize)];
-    let compression = prop_oneof![2 => Just(None), 1 => Just(Some(Compression::None)), 3 => Just(Some(Compression::Lz4))];
-    (level, logs, prop::bool::weighted(0.2), compression).prop_map(|(level, max_open_logs, no_index, compression)| Opening {
+    (level, logs, prop::bool::weighted(0.2)).prop_map(|(level, max_open_logs, no_index)| Opening {
         level,
         max_open_logs,
         no_index,
-        compression,
+        // The two have nothing to do with each other, so one draw is enough.
+        compression: match max_open_logs {
+            1 => None,
+            2 => Some(Compression::None),
+            _ => Some(Compression::Lz4),
+        },
     })
 }
 

@@ -198,6 +198,12 @@ class RangeError(Error, ValueError):
     status = -23
 
 
+class MissingFeatureError(Error, NotImplementedError):
+    """The library was built without a feature that an option asks for, or that reading a compressed chunk needs."""
+
+    status = -24
+
+
 class GapError(Error, LookupError):
     """Events were deleted before a tail gave them. Told once: asked again, the tail goes on."""
 

@@ -57,6 +57,7 @@ _TAKES: Dict[str, List[Any]] = {
     "estore_options_set_no_index": [_pointer, _i32],
     "estore_options_set_background": [_pointer, _i32],
     "estore_options_set_compaction": [_pointer, _i32],
+    "estore_options_set_compression": [_pointer, _i32, _pointer],
     "estore_options_set_log": [_pointer, LogFunction, _pointer],
     "estore_options_free": [_pointer],
     "estore_splits": [_pointer, _u64, _u64, _pointer, _size, _pointer, _pointer],

@@ -30,11 +30,15 @@ Durability = Literal["buffered", "process", "interval", "power"]
 """What an append survives once it has returned: nothing until the buffer was written; the death of the process; that, and loss of power
 after an interval; loss of power."""
 
+Compression = Literal["none", "lz4"]
+"""How compaction stores events: as they are, or compressed, if they get smaller by it."""
+
 LogTo = Union[logging.Logger, Callable[[int, str], object], None]
 """Who gets the messages of a store: a logger, a function of level (logging.ERROR, WARNING or INFO) and message, or nobody."""
 
 _MODES = ("create_if_missing", "create_new", "existing", "read_only")
 _DURABILITIES = ("buffered", "process", "interval", "power")
+_COMPRESSIONS = ("none", "lz4")
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO}
 _KINDS = {1: "damage", 2: "derived", 3: "aside"}
 
@@ -475,6 +479,12 @@ def _options(settings: Dict[str, Any], log: Any) -> Iterator[int]:
                 _set("no_index", options, 0 if value else 1)
             elif name in ("background", "compaction"):
                 _set(name, options, 1 if value else 0)
+            elif name == "compression":
+                detail = ErrorDetail()
+                number = _choice(name, _COMPRESSIONS, value)
+                status = library.estore_options_set_compression(options, number, ctypes.byref(detail))
+                if status < 0:
+                    raise error_of(status, detail)
         if log is not None:
             _set("log", options, log, None)
         yield options
@@ -542,6 +552,7 @@ def open(
     index: bool = True,
     background: bool = True,
     compaction: bool = True,
+    compression: Optional[Compression] = None,
     log: LogTo = LOGGER,
 ) -> Store:
     """Opens the store in a folder, or creates it. After a crash this recovers every event that was promised.
@@ -553,8 +564,10 @@ def open(
     1 MiB) and buffer_age (one second): for "buffered", when the buffer is handed to the system. max_event_len: the largest event that is
     appended, in bytes; 16 MiB if not given, at most 1 GiB. max_new_chunks: how many chunks one batch may create, 1024. max_open_logs: how
     many logs are kept open, 64. index: whether index files are used. background: whether the store may have threads of its own, for what is
-    due by time and for compaction; without them call tick. compaction: whether it may compact by itself, see compact. log: who gets its messages, the logger "estore" if not given; it must not use the same store. It is
-    called by any thread, and what it raises goes to sys.unraisablehook.
+    due by time and for compaction; without them call tick. compaction: whether it may compact by itself, see compact. compression: how compaction
+    stores events, as they are if not given; past chunks are then compressed by themselves too, and compact compacts those anew that are
+    stored in another way; reading needs no option. log: who gets its messages, the logger "estore" if not given; it must not use the same
+    store. It is called by any thread, and what it raises goes to sys.unraisablehook.
 
     Threads: any. In a forked child a store must be opened anew, once the parent has let go of it.
     """
@@ -571,6 +584,7 @@ def open(
         "index": index,
         "background": background,
         "compaction": compaction,
+        "compression": compression,
     }
     return _open(Store, path, log, settings)
 
@@ -588,6 +602,7 @@ def open_efile(
     index: bool = True,
     background: bool = True,
     compaction: bool = True,
+    compression: Optional[Compression] = None,
     log: LogTo = LOGGER,
 ) -> Efile:
     """Opens the efile in a folder, or creates it: the simple store, one log of any time range. The arguments are those of open."""
@@ -601,6 +616,7 @@ def open_efile(
         "index": index,
         "background": background,
         "compaction": compaction,
+        "compression": compression,
     }
     return _open(Efile, path, log, settings)
 

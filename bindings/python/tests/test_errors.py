@@ -13,7 +13,7 @@ import estore
 
 def test_every_class_has_a_status_of_its_own():
     kinds = [kind for kind in estore.Error.__subclasses__() if kind is not estore.LibraryError]
-    assert sorted(kind.status for kind in kinds) == [*range(-23, 0), 3]
+    assert sorted(kind.status for kind in kinds) == [*range(-24, 0), 3]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_every_class_has_a_status_of_its_own():
         (estore.NotAStoreError, ValueError),
         (estore.NoPermissionError, PermissionError),
         (estore.RangeError, ValueError),
+        (estore.MissingFeatureError, NotImplementedError),
         (estore.LibraryError, ImportError),
     ],
 )

@@ -167,6 +167,28 @@ def test_snapshots(tmp_path, open_it):
         assert texts(there) == ["a", "b", "c", "only here"]
 
 
+@pytest.mark.parametrize("open_it", [estore.open, estore.open_efile])
+def test_compressing(tmp_path, open_it):
+    path = tmp_path / "events"
+    with open_it(path, compaction=False) as store:
+        store.append([(at, f"INFO request {at}: GET /api/v1/items/{at % 90}".encode()) for at in range(2000)])
+        before = [tuple(event) for event in store.read()]
+        plain = store.compact().bytes_after
+    with open_it(path, compaction=False, compression="lz4") as store:
+        done = store.compact()
+        # It was in order and in full frames: without the option there was nothing to do.
+        assert done.bytes_before == plain and done.bytes_after < plain / 2
+        assert store.compact() == estore.Compacted(0, 0)
+        assert store.verify().damaged == 0
+    with open_it(path) as store:
+        assert [tuple(event) for event in store.read()] == before
+    with open_it(path, compaction=False, compression="none") as store:
+        assert store.compact().bytes_after == plain
+        assert [tuple(event) for event in store.read()] == before
+    with pytest.raises(estore.InvalidError, match="compression"):
+        open_it(path, compression="zip")
+
+
 def test_settings_are_durations_of_all_kinds(tmp_path):
     for at, hour in enumerate(["1h", timedelta(hours=1), 3600 * 10**9]):
         with estore.open(tmp_path / str(at), file_size=hour, grace="10s") as store:

@@ -78,6 +78,7 @@ const (
 	NotAStore      = C.ESTORE_ERR_NOT_A_STORE
 	Permission     = C.ESTORE_ERR_PERMISSION
 	Range          = C.ESTORE_ERR_RANGE
+	MissingFeature = C.ESTORE_ERR_MISSING_FEATURE
 
 	ModeCreateNew = C.ESTORE_MODE_CREATE_NEW
 	ModeExisting  = C.ESTORE_MODE_EXISTING
@@ -87,6 +88,9 @@ const (
 	DurabilityProcess  = C.ESTORE_DURABILITY_PROCESS
 	DurabilityInterval = C.ESTORE_DURABILITY_INTERVAL
 	DurabilityPower    = C.ESTORE_DURABILITY_POWER
+
+	CompressionNone = C.ESTORE_COMPRESSION_NONE
+	CompressionLZ4  = C.ESTORE_COMPRESSION_LZ4
 
 	LogError   = C.ESTORE_LOG_ERROR
 	LogWarning = C.ESTORE_LOG_WARNING
@@ -251,6 +255,11 @@ func (o *Options) SetNoBackground() int { return int(C.estore_options_set_backgr
 
 // SetNoCompaction is estore_options_set_compaction.
 func (o *Options) SetNoCompaction() int { return int(C.estore_options_set_compaction(o.c, 0)) }
+
+// SetCompression is estore_options_set_compression.
+func (o *Options) SetCompression(compression int) int {
+	return int(C.estore_options_set_compression(o.c, C.int32_t(compression), nil))
+}
 
 // SetLog is estore_options_set_log. The handle is of a LogFunc and must live until every store and iterator is closed.
 func (o *Options) SetLog(handle cgo.Handle) int {
