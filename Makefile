@@ -4,6 +4,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 CMAKEDIR = $(LIBDIR)/cmake/estore
+# What the library is built with besides: see Cargo.toml.
+FEATURES ?= lz4
 FILE ?= /var/log/dpkg.log
 KILLS ?= 10000
 SEED ?= 0
@@ -69,7 +71,7 @@ crash: ## lets simulated machines lose power at random and checks every promise;
 # becomes one object in which all but our names is local, so that it goes into a program beside other libraries made with Rust.
 lib: ## builds the shared and the static library into target/release
 	@.ci/setup demo
-	cargo rustc --release --locked --lib --crate-type cdylib,staticlib -- --print native-static-libs=$(RELEASE)/native-static-libs
+	cargo rustc --release --locked --lib --features "$(FEATURES)" --crate-type cdylib,staticlib -- --print native-static-libs=$(RELEASE)/native-static-libs
 	ln -sf libestore.so $(RELEASE)/$(SONAME)
 	mkdir -p $(DIST)
 	cp $(RELEASE)/libestore.so $(RELEASE)/native-static-libs $(DIST)
