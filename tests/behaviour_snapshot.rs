@@ -620,6 +620,25 @@ fn threads_that_append_compact_and_delete_do_not_disturb_it() {
 }
 
 #[test]
+fn whoever_reads_a_snapshot_goes_on_while_the_next_one_takes_its_place() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        (0..3).for_each(|chunk| append_some(&store, chunk, chunk));
+        snapshot(&store, &place);
+        let there = reading(&place);
+        let first = all(&there);
+        let mut reader = there.read(..).unwrap();
+        let mut got: Vec<Event> = reader.by_ref().take(5).map(Result::unwrap).collect();
+        compact(&store);
+        append_some(&store, 1, 7);
+        snapshot(&store, &place);
+        got.extend(drain(reader));
+        assert_eq!(got, first);
+        assert_eq!(all(&there), all(&store));
+    }
+}
+
+#[test]
 fn closing_the_store_ends_it() {
     let place = Place::simulated(1);
     let store = open(&place);

@@ -65,6 +65,10 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::AgeByClockAlone => (Kind::Crash, "retain-age"),
         Bug::RetainNoLiveChunk => (Kind::Crash, "retain-size"),
         Bug::TrustPlainLength => (Kind::Harm, ""),
+        Bug::SnapshotWithoutBuffer => (Kind::Crash, "snapshot-buffered"),
+        Bug::SnapshotWithoutSync => (Kind::Crash, "snapshot"),
+        Bug::SnapshotWithoutNames => (Kind::Crash, "snapshot-again"),
+        Bug::SnapshotWithoutGrowth => (Kind::Crash, "snapshot-again"),
     }
 }
 

@@ -8,9 +8,7 @@
 //! The second line is a hint, never synced and never believed: a journal of another instance may be an older copy, so then opening looks
 //! at all logs instead of taking a closed journal's word for them.
 
-use std::fmt::Write;
-
-use crate::disk::{Access, Folder, Lock, process, retry};
+use crate::disk::{Access, Folder, Handle, Lock, process, retry};
 use crate::error::{Error, Result};
 
 pub(super) const NAME: &str = "lock";
@@ -33,21 +31,19 @@ pub(super) fn take(folder: &Folder) -> Result<Box<dyn Lock>> {
 
 /// Notes the journal that was written last (0 if the next opening is to look for itself), and this process. Nothing is worth failing for here. For the holder of the lock only.
 pub(super) fn note(folder: &Folder, journal: u64) {
-    let mut text = String::new();
-    let written = write!(text, "{:<10}\njournal {journal:016x}\n", process::id());
-    if let (Ok(()), Ok(file)) = (written, folder.open(NAME, Access::Write)) {
-        let _ = file.write_all(text.as_bytes(), 0);
-    }
+    let _ = write(folder, journal);
+}
+
+fn write(folder: &Folder, journal: u64) -> Result<Handle> {
+    let text = format!("{:<10}\njournal {journal:016x}\n", process::id());
+    let file = folder.open(NAME, Access::Write)?;
+    file.write_all(text.as_bytes(), 0)?;
+    Ok(file)
 }
 
 /// Notes the journal of a snapshot, durably, before its logs become longer than it says.
 pub(super) fn note_durably(folder: &Folder, journal: u64) -> Result<()> {
-    note(folder, journal);
-    folder.open(NAME, Access::Write)?.sync()?;
-    if noted(folder) == Some(journal) {
-        return Ok(());
-    }
-    Err(Error::corrupt(&folder.file_path(NAME), 0, "what was written to it is not there"))
+    write(folder, journal)?.sync()
 }
 
 /// The instance of the journal that was written last, as far as is known.

@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 
-use estore::{Appended, AsEvent, Compacted, Efile, Finding, Options, ReadOptions, Reader, Result, Stats, Store, Verified};
+use estore::{Appended, AsEvent, Compacted, Efile, Finding, Options, ReadOptions, Reader, Result, Snapshot, Stats, Store, Verified};
 
 /// An estore or an efile.
 pub(crate) enum Handle {
@@ -64,6 +64,10 @@ impl Handle {
 
     pub(crate) fn compact(&self, range: impl RangeBounds<u64>) -> Result<Compacted> {
         both!(self, inner => inner.compact(range, |_| ControlFlow::Continue(())))
+    }
+
+    pub(crate) fn snapshot(&self, path: &Path) -> Result<Snapshot> {
+        both!(self, inner => inner.snapshot(path, |_| ControlFlow::Continue(())))
     }
 
     pub(crate) fn tick(&self) -> Result<()> {

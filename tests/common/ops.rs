@@ -196,6 +196,7 @@ pub(crate) enum Doing {
     Sync,
     DeleteBefore(Point),
     Compact,
+    Snapshot,
     Close,
 }
 
@@ -223,6 +224,11 @@ pub(crate) enum Op {
     DeleteBefore(Point),
     Retain(RetainSpec),
     Compact(RangeSpec),
+    /// By the writer or a handle beside it; then what is in it is read.
+    Snapshot {
+        spec: ReadSpec,
+        beside: bool,
+    },
     Sync,
     Tick(u64),
     Stats,
@@ -279,6 +285,7 @@ impl Op {
                 [by(spec.age, "age"), by(spec.size, "size"), wall].into_iter().flatten().chain(["retain".to_owned()]).collect()
             }
             Op::Compact(_) => vec!["compact".to_owned()],
+            Op::Snapshot { beside, .. } => vec![if *beside { "snapshot beside" } else { "snapshot" }.to_owned()],
             Op::Sync => vec!["sync".to_owned()],
             Op::Tick(_) => vec!["tick".to_owned()],
             Op::Stats => vec!["stats".to_owned()],
@@ -449,6 +456,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         1 => point().prop_map(Doing::DeleteBefore),
         1 => retain().prop_map(Doing::Retain),
         2 => Just(Doing::Compact),
+        2 => Just(Doing::Snapshot),
         2 => Just(Doing::Close),
     ];
     let die = (doing, 0_u64..40, crash(), opening()).prop_map(|(doing, at, ending, opening)| Op::Die { doing, at, ending, opening });
@@ -466,6 +474,7 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         2 => point().prop_map(Op::DeleteBefore),
         1 => retain().prop_map(Op::Retain),
         4 => range().prop_map(Op::Compact),
+        2 => (read(), beside()).prop_map(|(spec, beside)| Op::Snapshot { spec, beside }),
         1 => Just(Op::Sync),
         1 => (1_u64..3_000_000_000).prop_map(Op::Tick),
         2 => Just(Op::Stats),

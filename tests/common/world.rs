@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::{Bound, ControlFlow};
+use std::path::PathBuf;
 
 use estore::disk::{Clock, Crash, Fault, FaultEffect};
-use estore::{Durability, Error, Event, EventRef, FindingKind, Mode, Options, Reader, RetainOptions, Store};
+use estore::{Durability, Efile, Error, Event, EventRef, FindingKind, Mode, Options, Reader, RetainOptions, Store};
 
 use crate::common::handle::Handle;
 use crate::common::model::{How, Model, Take, splits};
@@ -139,6 +140,7 @@ impl World {
             Op::DeleteBefore(point) => self.delete_before(*point),
             Op::Retain(spec) => self.retain(spec),
             Op::Compact(range) => self.compact(range),
+            Op::Snapshot { spec, beside } => self.snapshot(spec, *beside),
             Op::Sync => self.sync(),
             Op::Tick(nanoseconds) => self.tick(*nanoseconds),
             Op::Stats => self.stats(),
@@ -638,6 +640,53 @@ impl World {
         }
     }
 
+    fn copy_path(&self) -> PathBuf {
+        self.place.path.with_file_name("copy")
+    }
+
+    fn snapshot(&mut self, spec: &ReadSpec, beside: bool) {
+        let path = self.copy_path();
+        let other = beside.then(|| self.take_beside(spec.seed));
+        let taken = {
+            let handle = other.as_ref().unwrap_or_else(|| self.handle());
+            let last = handle.last_seq();
+            let taken = match handle.snapshot(&path) {
+                // What a handle that only reads has saved, the power may have taken from the store since.
+                Err(Error::Exists { .. }) if self.crashed => {
+                    let options = self.place.options();
+                    let gone = if self.is_efile() { Efile::destroy(&path, options) } else { Store::destroy(&path, options) };
+                    gone.expect("the snapshot can be removed");
+                    handle.snapshot(&path).expect("a snapshot is taken")
+                }
+                taken => taken.expect("a snapshot is taken"),
+            };
+            assert_eq!((taken.seq, taken.damaged, taken.stopped), (last, 0, false));
+            taken
+        };
+        if beside {
+            self.beside = other;
+        } else {
+            self.flushed = self.model.events.len();
+        }
+        if taken.bytes_kept > 0 {
+            self.hit("a snapshot goes on from an earlier one");
+        }
+        if taken.bytes_linked > 0 {
+            self.hit("a snapshot shares logs");
+        }
+        let options = self.place.options().mode(Mode::ReadOnly).no_index(self.opening.no_index);
+        let copy = Handle::open(self.is_efile(), &path, options).expect("the snapshot opens");
+        assert_eq!(copy.last_seq(), taken.seq);
+        let whole = beside || copy.stats().expect("numbers").events == self.model.len();
+        assert!(whole, "the writer's snapshot has everything");
+        self.compare_beside(&copy, spec);
+        let verified = copy.verify(|finding| {
+            assert_ne!(finding.kind, FindingKind::Damage, "{finding:?}");
+            ControlFlow::Continue(())
+        });
+        verified.expect("the snapshot can be verified");
+    }
+
     fn sync(&mut self) {
         let last = self.handle().last_seq();
         let durable = self.handle().sync().expect("the store syncs");
@@ -798,6 +847,11 @@ impl World {
             }
             Doing::Compact => {
                 if self.handle().compact(..).is_ok() {
+                    self.flushed = self.model.events.len();
+                }
+            }
+            Doing::Snapshot => {
+                if self.handle().snapshot(&self.copy_path()).is_ok() {
                     self.flushed = self.model.events.len();
                 }
             }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use estore::disk::{Crash, Fault, FaultEffect, SimDisk};
-use estore::{Event, EventRef, Finding, FindingKind, ReadOptions, Verified};
+use estore::{Error, Event, EventRef, Finding, FindingKind, ReadOptions, Verified};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -68,6 +68,7 @@ impl Check<'_> {
             self.loss = Loss::Power;
         }
         self.lose(how);
+        self.copy()?;
         let opened = self.recover()?;
         let (horizon, mut events) = self.read(&opened)?;
         tell!(self.scene.story, "    found {} events, horizon {horizon}, last seq {}", events.len(), opened.handle.last_seq());
@@ -116,6 +117,21 @@ impl Check<'_> {
         drop(again);
         self.lose(Crash::LoseAll);
         Ok(Sound { disk: self.disk, horizon, events, issued, depth: self.depth })
+    }
+
+    /// The snapshot is there, if one was taken, or a later one; and else none, or one that was not known to be taken.
+    fn copy(&self) -> Result<(), String> {
+        let before = self.scene.ledger.snapshot_at(self.at);
+        match self.scene.copy(&self.disk.fork(1)) {
+            Ok((seq, events)) => {
+                ensure!(before.is_none_or(|before| seq >= before), "the snapshot ends at {seq}, but one up to {before:?} was taken");
+                let last = events.iter().map(|event| event.seq).max().unwrap_or(0);
+                ensure!(last <= seq, "the snapshot has seq {last}, though it ends at {seq}");
+                Ok(())
+            }
+            Err(Error::NotFound { .. } | Error::NotAStore { .. }) if before.is_none() => Ok(()),
+            Err(e) => Err(format!("the snapshot: {e}")),
+        }
     }
 
     /// The power, or only the process, goes.

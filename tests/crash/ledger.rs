@@ -168,6 +168,10 @@ struct Inner {
     issued: Vec<(u64, u64)>,
     pages_lost: Option<u64>,
     observations: Vec<Observation>,
+    /// When a snapshot was taken, and up to which seq; over all lives.
+    snapshots: Vec<(u64, u64)>,
+    /// A writer that had stopped may have taken one.
+    snapshot_of_stopped: bool,
     failure: Option<String>,
     next_id: u32,
     /// How often each kind of fault has hit in this life.
@@ -227,6 +231,25 @@ impl Ledger {
             None => "short",
         };
         *inner.hits.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn snapshot_taken(&self, seq: u64) {
+        let mut inner = self.inner();
+        let now = inner.tick();
+        inner.snapshots.push((now, seq));
+    }
+
+    pub(crate) fn snapshot_may_be_of_stopped(&self) {
+        self.inner().snapshot_of_stopped = true;
+    }
+
+    pub(crate) fn is_snapshot_of_stopped(&self) -> bool {
+        self.inner().snapshot_of_stopped
+    }
+
+    /// The last seq of the snapshot that was there at a moment, if there was one.
+    pub(crate) fn snapshot_at(&self, at: u64) -> Option<u64> {
+        self.inner().snapshots.iter().filter(|(time, _)| *time <= at).map(|(_, seq)| *seq).max()
     }
 
     /// Whether any fault has hit in this life.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use estore::disk::{Disk, SimClock, SimDisk};
-use estore::{Appended, Durability, Error, Event, EventRef, Mode, Options, ReadOptions, Reader, RetainOptions};
+use estore::{Appended, Durability, Error, Event, EventRef, FindingKind, Mode, Options, ReadOptions, Reader, RetainOptions};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -44,6 +44,11 @@ impl Scene {
         PathBuf::from("/store")
     }
 
+    /// Where snapshots go.
+    pub(crate) fn copy_path(&self) -> PathBuf {
+        PathBuf::from("/copy")
+    }
+
     pub(crate) fn options(&self, disk: Arc<dyn Disk>, opening: &Opening, complaints: &Complaints) -> Options {
         let (complaints, story) = (Arc::clone(complaints), self.story);
         let mut options = Options::new()
@@ -74,6 +79,25 @@ impl Scene {
             Level::Interval(nanoseconds) => options.durability(Durability::Interval(nanoseconds)),
             Level::Power => options.durability(Durability::Power),
         }
+    }
+}
+
+impl Scene {
+    /// The last seq and the events of the snapshot on a disk, which must be sound.
+    pub(crate) fn copy(&self, disk: &SimDisk) -> estore::Result<(u64, Vec<Event>)> {
+        let complaints = Complaints::default();
+        let opening = Opening { background: false, ..self.plan.lives.first().expect("there is a life").opening };
+        let options = self.options(Arc::new(disk.clone()), &opening, &complaints).mode(Mode::ReadOnly);
+        let copy = Handle::open(self.is_efile(), &self.copy_path(), options)?;
+        let reader = copy.read_with(.., ReadOptions::new())?;
+        let seq = reader.snapshot_seq();
+        let events = reader.collect::<estore::Result<Vec<Event>>>()?;
+        copy.verify(|finding| {
+            assert_ne!(finding.kind, FindingKind::Damage, "in a snapshot: {finding:?}");
+            ControlFlow::Continue(())
+        })?;
+        assert!(complaints.lock().expect("nobody panics with it").is_empty(), "a snapshot is opened with complaints");
+        Ok((seq, events))
     }
 }
 
@@ -338,6 +362,7 @@ impl Actor {
                     Err(e) => cast.check_error("compaction", &e, false),
                 }
             }
+            Op::Snapshot { most } => self.snapshot(most),
             Op::Tick(nanoseconds) => {
                 cast.scene.clock.advance(nanoseconds);
                 if let Err(e) = handle.tick() {
@@ -415,6 +440,62 @@ impl Actor {
                 tell!(cast.scene.story, "    thread {}: {retained:?}", self.number);
             }
             Err(e) => cast.check_error("retention", &e, false),
+        }
+    }
+
+    fn snapshot(&self, most: u64) {
+        let cast = &*self.cast;
+        let Scene { ledger, story, .. } = &cast.scene;
+        let path = cast.scene.copy_path();
+        let mut left = most;
+        let go_on = |_| {
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let began = ledger.now();
+        let taken = match &cast.handle {
+            Handle::Store(store) => store.snapshot(&path, go_on),
+            Handle::Efile(efile) => efile.snapshot(&path, go_on),
+        };
+        tell!(story, "    thread {}: {taken:?}", self.number);
+        match taken {
+            Ok(taken) if taken.stopped => {}
+            Ok(taken) => {
+                ledger.snapshot_taken(taken.seq);
+                // Where it is looked at nothing goes wrong.
+                let disk = cast.disk.fork(began);
+                if !disk.is_powered() {
+                    return;
+                }
+                match cast.scene.copy(&disk) {
+                    Ok((seq, got)) => {
+                        let now = ledger.now();
+                        ledger.observed(Observation {
+                            thread: self.number,
+                            beside: false,
+                            opening: (began, now),
+                            until: now,
+                            seq,
+                            range: (0, u64::MAX),
+                            reverse: false,
+                            limit: None,
+                            got,
+                            complete: true,
+                        });
+                    }
+                    Err(e) => ledger.fail(format!("a snapshot that was taken can't be read: {e}")),
+                }
+            }
+            // Another thread is at it.
+            Err(Error::Locked { .. }) => {}
+            // A writer that had stopped has saved more than recovery found.
+            Err(Error::Exists { .. }) if ledger.is_snapshot_of_stopped() => {}
+            Err(e) => {
+                cast.check_error("a snapshot", &e, false);
+            }
+        }
+        if ledger.was_hit() {
+            ledger.snapshot_may_be_of_stopped();
         }
     }
 

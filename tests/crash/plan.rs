@@ -109,6 +109,10 @@ pub(crate) enum Op {
         around: Option<(u64, u64)>,
         most: u64,
     },
+    /// Into one folder, all of them; ended after so many calls of its receiver.
+    Snapshot {
+        most: u64,
+    },
     /// The clock goes on, and what is due is done.
     Tick(u64),
     /// Somebody sets the clock on the wall, back mostly.
@@ -356,7 +360,8 @@ impl Op {
             Flavour::Deleting if rng.one_in(3) => Op::delete(rng),
             Flavour::Deleting if rng.one_in(4) => Op::retain(rng),
             Flavour::Compacting if rng.one_in(4) => Op::compact(rng),
-            _ => match rng.below(42) {
+            Flavour::Deleting | Flavour::Compacting if rng.one_in(8) => Op::snapshot(rng),
+            _ => match rng.below(43) {
                 0..15 => Op::Append(Batch::draw(rng)),
                 15..18 => Op::AppendAbsent(Batch::draw(rng)),
                 18..21 => Op::Sync,
@@ -370,6 +375,7 @@ impl Op {
                 35 => Op::Count,
                 36 => Op::Stats,
                 40 | 41 => Op::compact(rng),
+                42 => Op::snapshot(rng),
                 37 if rng.one_in(2) => Op::Fill(scattered(rng, 17)),
                 37 | 38 => Op::Free,
                 _ if rng.one_in(4) => Op::Close,
@@ -388,6 +394,10 @@ impl Op {
     fn retain(rng: &mut Rng) -> Op {
         let (chunks, bytes) = limits(rng);
         Op::Retain { chunks, bytes }
+    }
+
+    fn snapshot(rng: &mut Rng) -> Op {
+        Op::Snapshot { most: if rng.one_in(4) { 1 + rng.below(6) } else { u64::MAX } }
     }
 
     fn delete(rng: &mut Rng) -> Op {

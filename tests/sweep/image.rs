@@ -12,7 +12,7 @@ use crate::common::event;
 use crate::common::handle::Handle;
 
 use super::ledger::{Exists, Ledger, Loss};
-use super::life::{Messages, PATH, open_beside, options, read_all};
+use super::life::{COPY, Messages, PATH, open_beside, open_copy, options, read_all};
 use super::workloads::Workload;
 
 /// How much is asked of an image.
@@ -148,6 +148,8 @@ pub(crate) fn check(workload: &Workload, disk: &SimDisk, ledger: &Ledger, loss: 
         assert_no_damage(&messages, "opening for reading");
     }
 
+    check_copy(workload, &disk.fork(2), &ledger, &clock, depth);
+
     // Recovery.
     let cut_before = cut_files(disk);
     let (writer, messages) = open_writer(workload, disk, &clock, Mode::Existing);
@@ -219,6 +221,66 @@ pub(crate) fn check(workload: &Workload, disk: &SimDisk, ledger: &Ledger, loss: 
     verify(&writer);
     let warnings: Vec<_> = messages.lock().unwrap().iter().filter(|(level, _)| *level != Level::Info).cloned().collect();
     assert!(warnings.is_empty(), "opening a store that was closed says: {warnings:?}");
+}
+
+/// The snapshot is there as it was last taken, or as it was being taken, or that one was never finished.
+fn check_copy(workload: &Workload, disk: &SimDisk, ledger: &Ledger, clock: &SimClock, depth: Depth) {
+    let shows_one = |disk: &SimDisk| {
+        let (copy, messages) = open_copy(workload, disk, clock);
+        let copy = match copy {
+            Ok(copy) => copy,
+            Err(Error::NotFound { .. } | Error::NotAStore { .. }) => {
+                assert!(ledger.copy.is_none(), "a snapshot that was taken is gone");
+                return None;
+            }
+            Err(error) => panic!("the snapshot does not open: {error:?}"),
+        };
+        let shown = read_every_way(&copy);
+        verify(&copy);
+        assert_no_damage(&messages, "opening a snapshot");
+        if ledger.copy.as_ref() != Some(&shown) {
+            let tried = ledger.copy_tried.as_ref().expect("the snapshot shows what was taken last, or what was being taken");
+            tried.clone().compare(&shown, Loss::Nothing);
+        }
+        Some(shown)
+    };
+    let shown = shows_one(disk);
+    if depth == Depth::Shows {
+        return;
+    }
+    // It goes on as a store of its own, and nothing of a snapshot that was cut short comes back.
+    if let Some(shown) = shown {
+        let disk = disk.fork(3);
+        let open = || {
+            let (options, _) = options(workload, &disk, clock);
+            let options = options.mode(Mode::Existing).durability(Durability::Process);
+            Handle::open(workload.efile(), Path::new(COPY), options).expect("the snapshot opens for writing")
+        };
+        let writer = open();
+        assert!(read_every_way(&writer) == shown, "opened for writing the snapshot shows something else");
+        let time = shown.iter().map(|event| event.time).max().unwrap_or(ledger.model.horizon.max(3));
+        writer.append(&[event(time, 7_000_000, "goes on")]).expect("the snapshot takes events");
+        writer.sync().expect("the snapshot syncs");
+        disk.power_off();
+        drop(writer);
+        disk.power_on(Crash::LoseAll);
+        let writer = open();
+        let mut now = read_every_way(&writer);
+        now.retain(|event| event.id != 7_000_000);
+        assert!(now == shown, "the snapshot has not gone on as it was");
+        verify(&writer);
+    }
+    // And the store can be saved again.
+    let (writer, _) = open_writer(workload, disk, clock, Mode::Existing);
+    let writer = writer.expect("the store opens");
+    match writer.snapshot(Path::new(COPY)) {
+        Ok(_) => {
+            let (copy, _) = open_copy(workload, disk, clock);
+            assert!(read_every_way(&copy.expect("the snapshot opens")) == read_every_way(&writer), "the snapshot is the store");
+        }
+        Err(Error::Exists { .. }) if ledger.copy_is_of_stopped => {}
+        Err(error) => panic!("no snapshot can be taken: {error:?}"),
+    }
 }
 
 /// A store whose making or removal did not come to an end: it can be removed, if it is there, and made.

@@ -45,11 +45,28 @@ pub(crate) struct Ledger {
     /// A time up to which events may have been deleted by a call that failed.
     pub(crate) tried: u64,
     pub(crate) exists: Exists,
+    /// What the last snapshot that was taken shows.
+    pub(crate) copy: Option<Vec<Event>>,
+    /// What a later one may show that failed, or was cut short.
+    pub(crate) copy_tried: Option<Box<Ledger>>,
+    /// The writer that made it had stopped.
+    pub(crate) copy_is_of_stopped: bool,
 }
 
 impl Ledger {
     pub(crate) fn new(chunk: u64) -> Ledger {
-        Ledger { model: Model::default(), chunk, unsure: BTreeSet::new(), flushed: 0, durable: 0, tried: 0, exists: Exists::No }
+        Ledger {
+            model: Model::default(),
+            chunk,
+            unsure: BTreeSet::new(),
+            flushed: 0,
+            durable: 0,
+            tried: 0,
+            exists: Exists::No,
+            copy: None,
+            copy_tried: None,
+            copy_is_of_stopped: false,
+        }
     }
 
     /// Tells ledgers apart that ask for different things.
@@ -57,6 +74,7 @@ impl Ledger {
         let mut hasher = DefaultHasher::new();
         let Model { events, horizon, issued, .. } = &self.model;
         (events.len(), horizon, issued, self.flushed, self.durable, self.tried, self.exists, &self.unsure).hash(&mut hasher);
+        (self.copy.as_ref().map(Vec::len), self.copy_tried.as_ref().map(|tried| tried.fingerprint())).hash(&mut hasher);
         hasher.finish()
     }
 

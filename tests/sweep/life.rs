@@ -12,6 +12,8 @@ use super::ledger::{Exists, Ledger, Loss};
 use super::workloads::Workload;
 
 pub(crate) const PATH: &str = "/store";
+/// Where its snapshots go.
+pub(crate) const COPY: &str = "/copy";
 
 /// How a handle is opened for writing.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +74,8 @@ pub(crate) enum Step {
     RetainDue(u64),
     /// Everything.
     Compact,
+    /// Into one folder, each time.
+    Snapshot,
     Close,
     /// Closed without asking how it went.
     Drop,
@@ -128,6 +132,12 @@ pub(crate) fn options(workload: &Workload, disk: &SimDisk, clock: &SimClock) -> 
 pub(crate) fn open_beside(workload: &Workload, disk: &SimDisk, clock: &SimClock) -> (estore::Result<Handle>, Messages) {
     let (options, messages) = options(workload, disk, clock);
     (Handle::open(workload.efile(), Path::new(PATH), options.mode(Mode::ReadOnly)), messages)
+}
+
+/// Opens a workload's snapshot.
+pub(crate) fn open_copy(workload: &Workload, disk: &SimDisk, clock: &SimClock) -> (estore::Result<Handle>, Messages) {
+    let (options, messages) = options(workload, disk, clock);
+    (Handle::open(workload.efile(), Path::new(COPY), options.mode(Mode::ReadOnly)), messages)
 }
 
 /// All that a reader gives, or its error.
@@ -234,6 +244,7 @@ impl<'a> Life<'a> {
             Step::Retain(max_age, max_bytes, horizon) => self.retain(*max_age, *max_bytes, *horizon),
             Step::RetainDue(horizon) => self.retain_due(*horizon),
             Step::Compact => self.compact(),
+            Step::Snapshot => self.snapshot(),
             Step::Close => self.close(),
             Step::Drop => {
                 self.handle = None;
@@ -455,6 +466,32 @@ impl<'a> Life<'a> {
             Err(error) => self.explain("compact", &error),
         }
         self.probe();
+    }
+
+    fn snapshot(&mut self) {
+        let before = self.ledger.clone();
+        self.ledger.copy_tried = Some(Box::new(before));
+        match self.handle().snapshot(Path::new(COPY)) {
+            Ok(taken) => {
+                assert!(!taken.stopped);
+                if !self.poisoned {
+                    self.ledger.note_flushed();
+                }
+                // Nothing that is to go wrong goes wrong where it is looked at.
+                let disk = self.disk.fork(7);
+                let (copy, _) = open_copy(self.workload, &disk, &self.clock);
+                let shown = read_all(&copy.expect("the snapshot opens"), ReadOptions::new()).expect("the snapshot can be read");
+                self.ledger.clone().compare(&shown, Loss::Nothing);
+                assert!(shown.iter().all(|event| event.seq <= taken.seq), "the snapshot shows events behind its seq");
+                self.ledger.copy = Some(shown);
+                self.ledger.copy_tried = None;
+            }
+            // What a writer saved that had stopped may be more than recovery finds.
+            Err(Error::Exists { .. }) => assert!(self.ledger.copy_is_of_stopped, "the snapshot is of this store"),
+            Err(error) => self.explain("snapshot", &error),
+        }
+        self.probe();
+        self.ledger.copy_is_of_stopped |= self.poisoned;
     }
 
     fn delete_before(&mut self, time: u64) {

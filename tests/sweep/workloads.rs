@@ -83,7 +83,7 @@ const PROCESS: Durability = Durability::Process;
 pub(crate) fn all() -> Vec<Workload> {
     use Step::{
         Append, AppendAbsent, Beside, Close, Compact, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Hold, Open, Read, Retain,
-        RetainDue, Stats, Sync, Tick,
+        RetainDue, Snapshot, Stats, Sync, Tick,
     };
     let mut all = Vec::new();
     let mut add = |name: &'static str, make: fn(&mut Maker) -> (Vec<Step>, Vec<Step>)| {
@@ -309,6 +309,28 @@ pub(crate) fn all() -> Vec<Workload> {
         ];
         let steps = vec![Hold, Compact, Read, m.append_large(&[7, 152], 300), Compact, Drain, Beside, Close, Open(opening(PROCESS)), Read];
         (before, steps)
+    });
+    add("snapshot", |m| {
+        // A new one, of logs that go on and one that was compacted.
+        let before = vec![Open(opening(PROCESS)), m.append(&[50, 5, 51]), Compact, m.append(&[150, 105]), m.append(&[52])];
+        (before, vec![Snapshot, m.append(&[53, 151]), Close])
+    });
+    add("snapshot-again", |m| {
+        // Onto an earlier one: logs that have grown, were compacted, are new, and are gone.
+        let before = vec![
+            Open(opening(PROCESS)),
+            m.append(&[50, 5, 150, 250]),
+            m.append(&[105, 51]),
+            Snapshot,
+            m.append_large(&[152, 153], 3000),
+            DeleteBefore(60),
+            m.append(&[251, 350]),
+        ];
+        (before, vec![Snapshot, Compact, m.append(&[252]), Snapshot, Close])
+    });
+    add("snapshot-buffered", |m| {
+        let before = vec![Open(opening(Durability::Buffered)), m.append(&[50, 5]), Sync, m.append(&[51, 150])];
+        (before, vec![Snapshot, m.append(&[52]), Snapshot])
     });
     add("journal", |m| {
         // Every log that is made or retired is a record or two; every few of them the journal is written anew.
