@@ -628,7 +628,9 @@ fn single_appends_of_an_earlier_handle_are_joined_too() {
     for crashed in [false, true] {
         let place = Place::simulated(1);
         let store = open(&place);
-        (0..2000).for_each(|i| drop(store.append(&[event(i, 1, vec![1; 20])]).unwrap()));
+        for i in 0..2000 {
+            store.append(&[event(i, 1, vec![1; 20])]).unwrap();
+        }
         store.append(&[event(FILE_SIZE, 1, "x")]).unwrap();
         let expected = all(&store);
         if crashed {
