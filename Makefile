@@ -28,7 +28,7 @@ FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLU
 # Real data to show, used where it is there.
 MORE := $(wildcard ../shared/data/redis-commits.txt)
 
-.PHONY: help demo test crash kill fuzz bench lib wheel install install-strip uninstall clean
+.PHONY: help demo test crash kill soak fuzz bench lib wheel install install-strip uninstall clean
 
 help: ## lists the commands (the default)
 	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1\t/p' Makefile | expand -t 20
@@ -53,6 +53,10 @@ test: ## checks everything: style, lints, docs, all tests, the examples in all l
 kill: ## kills writing processes at random moments and checks all that was promised to them; KILLS=10000, SEED=0
 	@.ci/setup kill
 	ESTORE_KILLS=$(KILLS) ESTORE_SEED=$(SEED) cargo test --release --locked --test kill -- --nocapture
+
+soak: ## writes, follows, reads, compacts, deletes and copies one store at once in several processes; SECONDS=120
+	@.ci/setup soak
+	ESTORE_SOAK_SECONDS=$(or $(SECONDS),120) cargo test --release --locked --test soak -- --nocapture
 
 fuzz: ## fuzzes files and C ABI, guided by coverage; SECONDS=60 for each target, TARGET= for one; see fuzz/README.md
 	@.ci/setup fuzz
