@@ -3,6 +3,8 @@
 
 mod aims;
 mod border;
+#[cfg(feature = "codecs")]
+mod compress;
 mod driver;
 mod engine;
 mod estore;
@@ -98,6 +100,25 @@ struct Late {
     out: Option<PathBuf>,
 }
 
+#[cfg(feature = "codecs")]
+#[derive(Args)]
+struct Compress {
+    /// A folder with text files, whose lines are the events [default: ../shared/data beside the repository]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Makes the stores smaller (or larger), for a quick look
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Where COMPRESS.md goes [default: results beside this package]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Shows the names of all workloads
@@ -111,6 +132,9 @@ enum Command {
     /// One turn of `late`, as the driver starts it
     #[command(hide = true)]
     LateTurn { job: String },
+    /// Measures what compression saves and costs, and writes COMPRESS.md
+    #[cfg(feature = "codecs")]
+    Compress(Compress),
     /// One measurement, as the driver starts it
     #[command(hide = true)]
     Child { job: String },
@@ -137,6 +161,8 @@ fn start(cli: Cli) -> Result<()> {
         Some(Command::Border(arguments)) => border(arguments),
         Some(Command::Late(arguments)) => late(arguments),
         Some(Command::LateTurn { job }) => late::child(&job),
+        #[cfg(feature = "codecs")]
+        Some(Command::Compress(arguments)) => compress(arguments),
         Some(Command::Child { job }) => {
             let measurement = measure::run(&serde_json::from_str(&job).context("no job")?)?;
             println!("{}", serde_json::to_string(&measurement)?);
@@ -181,8 +207,25 @@ fn border(arguments: Border) -> Result<()> {
     };
     let report = border::measure(&plan, package)?;
     let out = arguments.out.unwrap_or_else(|| package.join("results"));
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
-    let path = out.join("BORDER.md");
+    put(&out, "BORDER.md", &report)
+}
+
+#[cfg(feature = "codecs")]
+fn compress(arguments: Compress) -> Result<()> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plan = compress::Plan {
+        data: arguments.data.unwrap_or_else(|| package.join("../../shared/data")),
+        rounds: arguments.rounds.into(),
+        scale: arguments.scale,
+        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
+    };
+    let report = compress::measure(&plan)?;
+    put(&arguments.out.unwrap_or_else(|| package.join("results")), "COMPRESS.md", &report)
+}
+
+fn put(out: &Path, name: &str, report: &str) -> Result<()> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let path = out.join(name);
     std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("the report is {}", path.display());
     Ok(())
