@@ -208,7 +208,8 @@ pub fn repair_frame(frame: &mut [u8], instance: u64, place: usize, how: Repair) 
         put(frame, 16, 8, place as u64);
         let body_len = (frame.len() - header) as u64;
         put(frame, len_at, 4, body_len);
-        if header == 128 {
+        // What a compressed body decodes to is another length.
+        if header == 128 && frame[26] == 0 {
             put(frame, 44, 4, body_len);
         }
     }
@@ -262,6 +263,32 @@ pub fn build_frame(events: &[Stored], instance: u64, place: usize, flags: u16, b
     }
     repair_frame(&mut frame, instance, place, Repair::All);
     frame
+}
+
+/// The frame with its body compressed, if that makes it smaller, as it is to stand at `place` of its file.
+pub fn pack_frame(frame: &[u8], place: usize) -> Vec<u8> {
+    let mut packed = frame.to_vec();
+    if frame_header_len(frame) == 128 && frame.len() > 128 && frame[26] == 0 {
+        let body = lz4_flex::block::compress(&frame[128..]);
+        if body.len() < frame.len() - 128 {
+            packed.truncate(128);
+            packed.extend_from_slice(&body);
+            packed[26] = 1;
+            put(&mut packed, 44, 4, frame.len() as u64 - 128);
+        }
+    }
+    repair_frame(&mut packed, u64_at(frame, 8), place, Repair::All);
+    packed
+}
+
+/// A log with each frame's body compressed.
+pub fn pack_log(log: &[u8]) -> Vec<u8> {
+    let mut packed = log.get(..HEADER).unwrap_or_default().to_vec();
+    for frame in frames(log, HEADER, log.len()) {
+        let frame = pack_frame(&log[frame], packed.len());
+        packed.extend_from_slice(&frame);
+    }
+    packed
 }
 
 /// The events of a frame, as far as it makes sense.

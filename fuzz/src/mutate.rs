@@ -229,7 +229,10 @@ fn insert_made(kind: Kind, bytes: &mut Vec<u8>, context: &Context<'_>, rng: &mut
         let highest = events.iter().map(|event| event.seq).max().unwrap_or(0);
         let flags = rng.below(64) as u16;
         let (batch, durable) = (near(rng, highest), near(rng, highest));
-        let frame = layout::build_frame(&events, instance, bytes.len(), flags, batch, durable);
+        let mut frame = layout::build_frame(&events, instance, bytes.len(), flags, batch, durable);
+        if rng.below(3) == 0 {
+            frame = layout::pack_frame(&frame, bytes.len());
+        }
         insert(kind, bytes, &frame, rng);
     } else {
         let zeros = vec![0; 1 << rng.below(9)];
