@@ -259,9 +259,10 @@ impl Spare {
 impl Merge {
     /// A merge that uses the buffers of those before it; they are to get them back by [`Merge::give_back`].
     pub(crate) fn with_spare(scope: Scope, spare: &Spare) -> Merge {
-        let blocks = spare.take();
+        let mut blocks = spare.take();
         let free = (0..blocks.len()).collect();
-        Merge { blocks, free, ..Merge::new(scope) }
+        let stored = blocks.first_mut().map(|block| std::mem::take(&mut block.stored)).unwrap_or_default();
+        Merge { blocks, free, stored, ..Merge::new(scope) }
     }
 
     /// Ends the merge and leaves its buffers to others.
@@ -270,6 +271,9 @@ impl Merge {
         self.planned = 0;
         self.open.clear();
         self.unopened.clear();
+        if let Some(block) = self.blocks.first_mut() {
+            block.stored = std::mem::take(&mut self.stored);
+        }
         spare.give(std::mem::take(&mut self.blocks));
     }
 
