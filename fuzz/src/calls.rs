@@ -1022,8 +1022,13 @@ impl Runner {
         let handle = self.handle(on);
         let stop = if callback & 2 == 0 { null_mut() } else { handle };
         let out = &raw mut stopped;
-        let status =
-            either!(self, odd, efile, estore_snapshot | efile_snapshot, (handle, start, len, function, stop, seq, copied, linked, damaged, out));
+        let status = either!(
+            self,
+            odd,
+            efile,
+            estore_snapshot | efile_snapshot,
+            (handle, start, len, function, stop, seq, copied, linked, damaged, out)
+        );
         assert_eq!(stopped == -1, status != 0);
         assert_eq!(outputs == [UNTOUCHED; 4], status != 0 || odd.no_output());
         if !is_one || odd.no_input() || odd.endless() {

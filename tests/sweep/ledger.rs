@@ -176,6 +176,12 @@ impl Ledger {
         }
     }
 
+    /// Whether [`Ledger::compare`] has nothing against these events.
+    pub(crate) fn may_show(&self, got: &[Event]) -> bool {
+        let mut copy = self.clone();
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || copy.compare(got, Loss::Nothing))).is_ok()
+    }
+
     /// After [`Ledger::compare`]: what the store shows now is what it has from here on.
     pub(crate) fn settle(&mut self, got: &[Event]) {
         self.model.survivors(got);
