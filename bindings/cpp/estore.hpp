@@ -804,6 +804,16 @@ public:
     }
 
     /**
+     * The greatest age of events, none by default: chunks all of whose events are older go by themselves, for good. Counted from the clock or
+     * the newest time that two events have reached, whichever is smaller; what is live stays (estore_options_set_max_age_ns). An efile
+     * refuses it.
+     */
+    options &max_age(duration age) { return set("max_age", ::estore_options_set_max_age_ns, age); }
+
+    /** The greatest size on disk, none by default: as long as all chunks take more, the oldest goes (estore_options_set_max_bytes). */
+    options &max_bytes(std::uint64_t bytes) { return set("max_bytes", ::estore_options_set_max_bytes, bytes); }
+
+    /**
      * Who receives the messages; nobody by default, or if the function is empty. Called by any thread that calls the library, and by that
      * of the store, perhaps by several at once. Must not use the same store. What it throws is dropped. The message ends with the call. The
      * function lives as long as a store or reader that was opened with it.
@@ -874,6 +884,31 @@ private:
     std::uint64_t limit_ = 0;
 };
 
+/** What retain is to do: by default, to apply the limits of the store's options. */
+class retain_options {
+public:
+    /** Another greatest age for this once. */
+    constexpr retain_options max_age(duration age) const noexcept { return {age, max_bytes_, dry_run_}; }
+    /** Another greatest size for this once. */
+    constexpr retain_options max_bytes(std::uint64_t bytes) const noexcept { return {max_age_, bytes, dry_run_}; }
+    /** Removes nothing, and answers what would be removed. */
+    constexpr retain_options dry_run() const noexcept { return {max_age_, max_bytes_, true}; }
+
+    constexpr retain_options() noexcept = default;
+
+private:
+    friend class store;
+
+    constexpr retain_options(duration max_age, std::uint64_t max_bytes, bool dry_run) noexcept
+        : max_age_(max_age), max_bytes_(max_bytes), dry_run_(dry_run)
+    {
+    }
+
+    duration max_age_ = 0;
+    std::uint64_t max_bytes_ = 0;
+    bool dry_run_ = false;
+};
+
 /* What functions return */
 
 /** What append_absent did: stored + present + expired events were given. */
@@ -914,6 +949,8 @@ struct store_stats {
     std::uint64_t cut_bytes = 0;        /**< Bytes of torn tails cut (and kept aside) when the store was opened. */
     std::uint64_t damaged_regions = 0;  /**< Damaged regions known. */
     std::uint64_t backlog_bytes = 0;    /**< Bytes in the logs of chunks that wait for being compacted. */
+    std::uint64_t chunk_bytes = 0;      /**< Bytes of all chunks on disk, as options::max_bytes counts them. */
+    std::uint64_t removed_chunks = 0;   /**< Chunks that retention removed through this handle. */
 };
 
 /** What kind of thing verify found. */
@@ -957,6 +994,14 @@ struct snapshot_info {
     std::uint64_t bytes_linked = 0; /**< Bytes of logs that it shares with the store. */
     std::uint64_t damaged = 0;      /**< Damaged places in what was copied. */
     bool stopped = false;           /**< on_progress stopped it: the folder is as it was. */
+};
+
+/** What retain removed, or would. */
+struct retained {
+    std::uint64_t horizon = 0; /**< Everything before this time is gone; where it was if no chunk goes. */
+    std::uint64_t chunks = 0;  /**< Chunks that went. */
+    std::uint64_t events = 0;  /**< Events in them. */
+    std::uint64_t bytes = 0;   /**< Bytes on disk that they took, as store_stats::chunk_bytes counts. */
 };
 
 /** Bytes that a salvaging reader left out. Its texts end with the call. */
@@ -1542,6 +1587,8 @@ public:
         s.cut_bytes = n[ESTORE_STAT_CUT_BYTES];
         s.damaged_regions = n[ESTORE_STAT_DAMAGED_REGIONS];
         s.backlog_bytes = n[ESTORE_STAT_BACKLOG_BYTES];
+        s.chunk_bytes = n[ESTORE_STAT_CHUNK_BYTES];
+        s.removed_chunks = n[ESTORE_STAT_REMOVED_CHUNKS];
         return s;
     }
 
@@ -1656,6 +1703,18 @@ public:
      * no_space, io and others.
      */
     result<void> delete_before(timestamp time) { return handle_.tell(::estore_delete_before, time).give_nothing(); }
+
+    /**
+     * Removes whole chunks, oldest first, that are too old, or with which all take too much; or only tells what it would remove
+     * (estore_retain). What is live is never removed. Works on a full disk. Fails with read_only, io and others.
+     */
+    result<retained> retain(const retain_options &how = {})
+    {
+        retained r;
+        const auto a = handle_.tell(::estore_retain, how.max_age_, how.max_bytes_, std::int32_t{how.dry_run_}, &r.horizon, &r.chunks,
+                                    &r.events, &r.bytes);
+        return a.failed() ? detail::fail<retained>(a.what()) : result<retained>(r);
+    }
 
     /**
      * Cuts a range at chunk borders: pieces for different threads or machines, which together give exactly the range (estore_splits). Fails
