@@ -91,6 +91,7 @@ func TestEachFailureHasItsError(t *testing.T) {
 	reader := openAt(t, path, estore.ReadOnly())
 	isError(t, onlyError(reader.Append(at(2, "b"))), estore.ErrReadOnly)
 	isError(t, reader.DeleteBefore(2), estore.ErrReadOnly)
+	isError(t, onlyError(reader.Retain(estore.Retention{DryRun: true})), estore.ErrReadOnly)
 }
 
 func onlyError[T any](_ T, err error) error { return err }

@@ -71,6 +71,7 @@ func TestClosingAmongOthers(t *testing.T) {
 		hammer(func(int) error { return onlyError(store.Verify(ctx)) })
 		hammer(func(int) error { return onlyError(store.Compact(ctx, 0, all, nil)) })
 		hammer(func(int) error { return onlyError(store.Snapshot(ctx, copied, nil)) })
+		hammer(func(int) error { return onlyError(store.Retain(estore.Retention{MaxAge: 1e12, DryRun: true})) })
 		for stored.Load() < 100 {
 			_, _ = store.LastSeq()
 		}

@@ -64,6 +64,7 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 			calls["splits"] = onlyError(store.Splits(0, 1))
 			calls["delete"] = store.DeleteBefore(1)
 			calls["delete by time"] = store.DeleteBeforeTime(now)
+			calls["retain"] = onlyError(store.Retain(estore.Retention{}))
 		}
 		for call, err := range calls {
 			if e := isError(t, err, estore.ErrClosed); e.Path != path || !strings.Contains(e.Message, path) || !errors.Is(err, fs.ErrClosed) {

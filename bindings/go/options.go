@@ -135,7 +135,8 @@ func Buffer(bytes int, age time.Duration) Option {
 // NoIndex does without index files: the logs are scanned instead.
 func NoIndex() Option { return option((*capi.Options).SetNoIndex, "NoIndex") }
 
-// NoBackground keeps the store from having threads of its own, for what is due by time and for compaction; call Tick for the first.
+// NoBackground keeps the store from having threads of its own, for what is due by time, for compaction and for retention; call Tick for the
+// first and the last.
 func NoBackground() Option { return option((*capi.Options).SetNoBackground, "NoBackground") }
 
 // NoCompaction keeps the store from compacting by itself; see Compact.
@@ -156,6 +157,24 @@ const (
 // library lacks the compression.
 func Compression(kind CompressionKind) Option {
 	return option(func(o *capi.Options) int { return o.SetCompression(int(kind)) }, "Compression(%d)", kind)
+}
+
+// MaxAge lets chunks go by themselves, for good, all of whose events are older than d, oldest first; 0, the default, keeps them. It is
+// applied in the background, once the store is open and whenever a new chunk begins:
+//
+//	store, err := estore.Open("events", estore.MaxAge(30*24*time.Hour), estore.MaxBytes(100<<30))
+//
+// Ages are counted from the clock, or from the newest time that two events have reached, whichever is smaller: neither one event of the far
+// future nor a clock that jumped deletes anything. What is live stays, also where the limit is shorter than a chunk. See [Store.Retain]. An
+// [Efile] refuses it.
+func MaxAge(d time.Duration) Option {
+	return option(unsigned(int64(d), (*capi.Options).SetMaxAge), "MaxAge(%s)", d)
+}
+
+// MaxBytes lets the oldest chunks go by themselves, for good, as long as all take more bytes on disk ([Stats.ChunkBytes]); 0, the default,
+// keeps them. It is applied when [MaxAge] is, and when a log has grown by some MiB or 1% of the limit. An [Efile] refuses it.
+func MaxBytes(n int64) Option {
+	return option(unsigned(n, (*capi.Options).SetMaxBytes), "MaxBytes(%d)", n)
 }
 
 // Logger sets who is told of repairs, damage, opening and closing, each with the attribute "store", its path. Its handler is called during

@@ -139,7 +139,7 @@ func TestHandlesThatNeverWereOpen(t *testing.T) {
 	var zero estore.Efile
 	var noIter *estore.Iter
 	for _, err := range []error{
-		onlyError(none.Append(at(1, "x"))), onlyError(zero.Append(at(1, "x"))), onlyError(none.Splits(0, 1)), none.DeleteBefore(1),
+		onlyError(none.Append(at(1, "x"))), onlyError(zero.Append(at(1, "x"))), onlyError(none.Splits(0, 1)), none.DeleteBefore(1), onlyError(none.Retain(estore.Retention{})),
 		onlyError(zero.Count(0, 1)), onlyError(noIter.NextBatch(ctx)), onlyError(new(estore.Iter).Gaps()), onlyError(none.Iter(0, 1)),
 	} {
 		isError(t, err, estore.ErrClosed)

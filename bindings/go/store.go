@@ -288,6 +288,10 @@ type Stats struct {
 	DamagedRegions uint64
 	// BacklogBytes is how many bytes are in the logs of chunks that wait for being compacted.
 	BacklogBytes uint64
+	// ChunkBytes is how many bytes all chunks take on disk, as MaxBytes counts them.
+	ChunkBytes uint64
+	// RemovedChunks is how many chunks retention removed through this handle.
+	RemovedChunks uint64
 	// More are the numbers by name that a newer library has and this package does not know; nil if there are none.
 	More map[string]uint64
 }
@@ -310,6 +314,7 @@ func (c *common) Stats() (Stats, error) {
 		ReconBytes: v[capi.StatReconBytes], IndexBytes: v[capi.StatIndexBytes], JournalBytes: v[capi.StatJournalBytes],
 		OpenLogs: v[capi.StatOpenLogs], Expired: v[capi.StatExpired], Present: v[capi.StatPresent], Recovered: v[capi.StatRecovered],
 		CutBytes: v[capi.StatCutBytes], DamagedRegions: v[capi.StatDamagedRegions], BacklogBytes: v[capi.StatBacklogBytes],
+		ChunkBytes: v[capi.StatChunkBytes], RemovedChunks: v[capi.StatRemovedChunks],
 	}
 	for i, n := range v[capi.StatCount:] {
 		if stats.More == nil {
@@ -467,6 +472,45 @@ func (s *Store) Splits(from, to uint64) ([]Range, error) {
 		pieces[i] = Range{bounds[2*i], bounds[2*i+1]}
 	}
 	return pieces, nil
+}
+
+// Retention is what Retain is to do. The zero value is to apply the limits that the store was opened with, [MaxAge] and [MaxBytes].
+type Retention struct {
+	// MaxAge is another greatest age for this once; 0 for that of the options.
+	MaxAge time.Duration
+	// MaxBytes is another greatest size for this once; 0 for that of the options.
+	MaxBytes int64
+	// DryRun removes nothing: Retain answers what it would remove.
+	DryRun bool
+}
+
+// Retained is what Retain has removed, or would remove.
+type Retained struct {
+	// Horizon is the time before which everything is gone. It stays where it was if no chunk goes.
+	Horizon uint64
+	// Chunks is how many chunks went, Events how many events in them, and Bytes how many bytes they took on disk.
+	Chunks, Events, Bytes uint64
+}
+
+// Retain removes whole chunks, oldest first, that are too old, or with which all take too much. What is live is never removed; see [MaxAge].
+// It works on a full disk, and what it removed is gone for good, also if the power fails. Iterators that are open go on as they were. To see
+// what a limit would remove before it is set:
+//
+//	would, err := store.Retain(estore.Retention{MaxAge: 30 * 24 * time.Hour, DryRun: true})
+func (s *Store) Retain(r Retention) (Retained, error) {
+	k, err := s.enter("retain")
+	if err != nil {
+		return Retained{}, err
+	}
+	defer k.leave()
+	if r.MaxAge < 0 || r.MaxBytes < 0 {
+		return Retained{}, refuse(ErrInvalid, "retain", k.path, "a limit below 0: %s, %d bytes", r.MaxAge, r.MaxBytes)
+	}
+	out, f := k.log.Retain(uint64(r.MaxAge), uint64(r.MaxBytes), r.DryRun)
+	if f != nil {
+		return Retained{}, k.error(f, "retain")
+	}
+	return Retained{Horizon: out[0], Chunks: out[1], Events: out[2], Bytes: out[3]}, nil
 }
 
 // DeleteBefore deletes all events before a time, for good: reads and counts start there at once, and later appends below it are skipped.

@@ -106,6 +106,58 @@ func TestCompressing(t *testing.T) {
 	}
 }
 
+func TestRetention(t *testing.T) {
+	fill := func(store *estore.Store) {
+		for chunk := range uint64(10) {
+			add(t, store, at(chunk*1000+5, "early"), at(chunk*1000+995, "late in its chunk"))
+		}
+	}
+	kept := func(store *estore.Store) (horizon, chunks uint64) {
+		stats, err := store.Stats()
+		must(t, err)
+		return stats.Horizon, stats.Chunks
+	}
+	store := open(t, estore.FileSize(1000), estore.Grace(10), estore.NoBackground())
+	fill(store)
+	// One event of a broken clock.
+	add(t, store, at(18_429_000_000_000_000_000, "2554"))
+	none, err := store.Retain(estore.Retention{})
+	must(t, err)
+	equal(t, none, estore.Retained{})
+	would, err := store.Retain(estore.Retention{MaxAge: 7000, DryRun: true})
+	must(t, err)
+	equal(t, would.Horizon, 2000)
+	equal(t, would.Chunks, 2)
+	equal(t, would.Events, 4)
+	horizon, chunks := kept(store)
+	equal(t, horizon, 0)
+	equal(t, chunks, 11)
+	did, err := store.Retain(estore.Retention{MaxAge: 7000})
+	must(t, err)
+	equal(t, did, would)
+	horizon, chunks = kept(store)
+	equal(t, horizon, 2000)
+	equal(t, chunks, 9)
+	did, err = store.Retain(estore.Retention{MaxBytes: 1})
+	must(t, err)
+	equal(t, did.Horizon, 9000)
+	stats, err := store.Stats()
+	must(t, err)
+	equal(t, stats.RemovedChunks, 9)
+	isError(t, onlyError(store.Retain(estore.Retention{MaxAge: -1})), estore.ErrInvalid)
+	isError(t, onlyError(store.Retain(estore.Retention{MaxBytes: -1})), estore.ErrInvalid)
+
+	limited := open(t, estore.FileSize(1000), estore.NoBackground(), estore.MaxAge(3000), estore.MaxBytes(1<<30))
+	fill(limited)
+	must(t, limited.Tick())
+	horizon, chunks = kept(limited)
+	equal(t, horizon, 6000)
+	equal(t, chunks, 4)
+	for _, limit := range []estore.Option{estore.MaxAge(1), estore.MaxBytes(1), estore.MaxAge(-1), estore.MaxBytes(-1)} {
+		isError(t, onlyError(estore.OpenEfile(t.TempDir()+"/file", limit)), estore.ErrInvalid)
+	}
+}
+
 func TestCompacting(t *testing.T) {
 	store := open(t, estore.Grace(100), estore.NoCompaction())
 	for _, time := range []uint64{1000, 1001, 5, 1002, 10} {

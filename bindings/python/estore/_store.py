@@ -100,6 +100,19 @@ class Snapshot(NamedTuple):
     """on_progress stopped it: the folder is as it was."""
 
 
+class Retained(NamedTuple):
+    """What retain has removed, or would remove."""
+
+    horizon: int
+    """Everything before this time is gone. Where it was if no chunk goes."""
+    chunks: int
+    """Chunks that went."""
+    events: int
+    """Events in them."""
+    bytes: int
+    """Bytes that they took on disk, as Stats.chunk_bytes counts."""
+
+
 class Stats(NamedTuple):
     """The numbers of a store. Times are nanoseconds since 1970, durations nanoseconds, sizes bytes."""
 
@@ -147,6 +160,10 @@ class Stats(NamedTuple):
     """Damaged regions known."""
     backlog_bytes: int
     """Bytes in the logs of chunks that wait for being compacted."""
+    chunk_bytes: int
+    """Bytes of all chunks on disk, as the option max_bytes counts them."""
+    removed_chunks: int
+    """Chunks that retention removed through this handle."""
     others: Dict[str, int]
     """Numbers that only a newer library knows, by name."""
 
@@ -412,6 +429,24 @@ class Store(Efile):
         """
         self._handle.call(library.estore_delete_before, to_ns(time))
 
+    def retain(
+        self, *, max_age: Optional[Duration] = None, max_bytes: Optional[int] = None, dry_run: bool = False
+    ) -> Retained:
+        """Removes whole chunks, oldest first, that are older than max_age, or with which all take more than max_bytes on disk; those that
+        the store was opened with, if not given. What is live is never removed, see open. Works on a full disk; what is removed is gone for
+        good. Readers that are open go on as they were.
+
+        dry_run: removes nothing, and answers what would be removed:
+
+            store.retain(max_age="30d", dry_run=True).events
+        """
+        age = 0 if max_age is None else duration_ns(max_age)
+        size = 0 if max_bytes is None else whole("max_bytes", 0, 2**64 - 1, max_bytes)
+        out = (ctypes.c_uint64 * 4)()
+        places = [ctypes.byref(out, 8 * place) for place in range(4)]
+        self._handle.call(library.estore_retain, age, size, 1 if dry_run else 0, *places)
+        return Retained(*out)
+
     def splits(self, start: Optional[Time] = None, end: Optional[Time] = None) -> List[Tuple[int, int]]:
         """Cuts a range at chunk borders: pairs of first and last time, both inclusive, in order. These pieces can be read by different
         threads, processes or machines and together give exactly the range. None stands for the time of the oldest or newest event now.
@@ -466,10 +501,12 @@ def _options(settings: Dict[str, Any], log: Any) -> Iterator[int]:
             elif name == "durability":
                 interval = settings["sync_interval"]
                 _set(name, options, _choice(name, _DURABILITIES, value), 10**9 if interval is None else duration_ns(interval))
-            elif name in ("file_size", "grace"):
+            elif name in ("file_size", "grace", "max_age"):
                 _set(f"{name}_ns", options, duration_ns(value))
             elif name in ("max_event_len", "max_new_chunks", "max_open_logs"):
                 _set(name, options, whole(name, 0, 2**32 - 1, value))
+            elif name == "max_bytes":
+                _set(name, options, whole(name, 0, 2**64 - 1, value))
             elif name == "buffer":
                 length, age = value
                 if length is not None or age is not None:
@@ -553,6 +590,8 @@ def open(
     background: bool = True,
     compaction: bool = True,
     compression: Optional[Compression] = None,
+    max_age: Optional[Duration] = None,
+    max_bytes: Optional[int] = None,
     log: LogTo = LOGGER,
 ) -> Store:
     """Opens the store in a folder, or creates it. After a crash this recovers every event that was promised.
@@ -564,10 +603,15 @@ def open(
     1 MiB) and buffer_age (one second): for "buffered", when the buffer is handed to the system. max_event_len: the largest event that is
     appended, in bytes; 16 MiB if not given, at most 1 GiB. max_new_chunks: how many chunks one batch may create, 1024. max_open_logs: how
     many logs are kept open, 64. index: whether index files are used. background: whether the store may have threads of its own, for what is
-    due by time and for compaction; without them call tick. compaction: whether it may compact by itself, see compact. compression: how compaction
-    stores events, as they are if not given; past chunks are then compressed by themselves too, and compact compacts those anew that are
-    stored in another way; reading needs no option. log: who gets its messages, the logger "estore" if not given; it must not use the same
-    store. It is called by any thread, and what it raises goes to sys.unraisablehook.
+    due by time, for compaction and for retention; without them call tick. compaction: whether it may compact by itself, see compact.
+    compression: how compaction stores events, as they are if not given; past chunks are then compressed by themselves too, and compact
+    compacts those anew that are stored in another way; reading needs no option.
+    max_age, max_bytes: retention. Chunks all of whose events are older, and the oldest as long as all take more bytes on disk, go by
+    themselves and for good, once the store is open and whenever a new chunk begins: open("events", max_age="30d", max_bytes=100 << 30).
+    Ages are counted from the clock, or from the newest time that two events have reached, whichever is smaller, so neither one event of the
+    far future nor a clock that jumped deletes anything. What is live stays, also where a limit is below one chunk. See retain.
+    log: who gets its messages, the logger "estore" if not given; it must not use the same store. It is called by any thread, and what it
+    raises goes to sys.unraisablehook.
 
     Threads: any. In a forked child a store must be opened anew, once the parent has let go of it.
     """
@@ -585,6 +629,8 @@ def open(
         "background": background,
         "compaction": compaction,
         "compression": compression,
+        "max_age": max_age,
+        "max_bytes": max_bytes,
     }
     return _open(Store, path, log, settings)
 

@@ -91,6 +91,39 @@ def test_verify_of_a_whole_store(either):
         either.verify(5)
 
 
+def test_retention(tmp_path):
+    def fill(store):
+        for chunk in range(10):
+            store.append([(chunk * 1000 + 5, b"early"), (chunk * 1000 + 995, b"late in its chunk")])
+
+    with estore.open(tmp_path / "events", file_size=1000, grace=10, background=False) as store:
+        fill(store)
+        store.append([(18_429_000_000_000_000_000, b"a broken clock")])
+        assert store.retain() == estore.Retained(0, 0, 0, 0)
+        would = store.retain(max_age=7000, dry_run=True)
+        assert would[:3] == (2000, 2, 4) and would.bytes > 0
+        before = store.stats()
+        assert (before.horizon, before.chunks, before.events) == (0, 11, 21)
+        assert store.retain(max_age="7us") == would
+        after = store.stats()
+        assert (after.horizon, after.chunks, after.removed_chunks) == (2000, 9, 2)
+        assert after.chunk_bytes == before.chunk_bytes - would.bytes
+        assert store.retain(max_bytes=1).horizon == 9000
+        for wrong in (-1, 2**64):
+            with pytest.raises(estore.InvalidError):
+                store.retain(max_bytes=wrong)
+        with pytest.raises(TypeError):
+            store.retain(max_bytes="much")
+        with estore.open(tmp_path / "events", mode="read_only") as reader, pytest.raises(estore.ReadOnlyError):
+            reader.retain(dry_run=True)
+    with pytest.raises(estore.ClosedError):
+        store.retain()
+    with estore.open(tmp_path / "limited", file_size=1000, background=False, max_age=3000, max_bytes=1 << 40) as store:
+        fill(store)
+        store.tick()
+        assert (store.stats().horizon, store.stats().chunks) == (6000, 4)
+
+
 @pytest.mark.parametrize("open_it", [estore.open, estore.open_efile])
 def test_compacting(tmp_path, open_it):
     with open_it(tmp_path / "events", grace=100, compaction=False) as store:
@@ -294,7 +327,7 @@ def test_use_after_close_is_an_error_and_closing_twice_is_none(either):
         lambda: either.durable_seq,
     ]
     if isinstance(either, estore.Store):
-        calls += [lambda: either.splits(), lambda: either.delete_before(1)]
+        calls += [lambda: either.splits(), lambda: either.delete_before(1), lambda: either.retain()]
     for call in calls:
         with pytest.raises(estore.ClosedError, match="closed"):
             call()

@@ -145,6 +145,12 @@ estore_status estore_go_splits(estore_go_log log, uint64_t start, uint64_t end, 
     return estore_splits(log.store, start, end, bounds, capacity, &answer->out[0], &answer->err);
 }
 
+estore_status estore_go_retain(estore_go_log log, uint64_t max_age_ns, uint64_t max_bytes, int32_t dry_run, estore_go_answer *answer)
+{
+    uint64_t *out = answer->out;
+    return estore_retain(log.store, max_age_ns, max_bytes, dry_run, &out[0], &out[1], &out[2], &out[3], &answer->err);
+}
+
 estore_status estore_go_delete_before(estore_go_log log, uint64_t time, estore_go_answer *answer)
 {
     return estore_delete_before(log.store, time, &answer->err);

@@ -52,6 +52,7 @@ estore_status estore_go_durable_seq(estore_go_log log, estore_go_answer *answer)
 estore_status estore_go_count(estore_go_log log, uint64_t start, uint64_t end, estore_go_answer *answer);
 estore_status estore_go_stats(estore_go_log log, uint64_t *values, size_t capacity, estore_go_answer *answer);
 estore_status estore_go_splits(estore_go_log log, uint64_t start, uint64_t end, uint64_t *bounds, size_t capacity, estore_go_answer *answer);
+estore_status estore_go_retain(estore_go_log log, uint64_t max_age_ns, uint64_t max_bytes, int32_t dry_run, estore_go_answer *answer);
 estore_status estore_go_delete_before(estore_go_log log, uint64_t time, estore_go_answer *answer);
 estore_status estore_go_verify(estore_go_log log, uintptr_t handle, estore_go_answer *answer);
 estore_status estore_go_compact(estore_go_log log, uint64_t start, uint64_t end, uintptr_t handle, estore_go_answer *answer);

@@ -126,6 +126,8 @@ const (
 	StatCutBytes       = C.ESTORE_STAT_CUT_BYTES
 	StatDamagedRegions = C.ESTORE_STAT_DAMAGED_REGIONS
 	StatBacklogBytes   = C.ESTORE_STAT_BACKLOG_BYTES
+	StatChunkBytes     = C.ESTORE_STAT_CHUNK_BYTES
+	StatRemovedChunks  = C.ESTORE_STAT_REMOVED_CHUNKS
 	StatCount          = C.ESTORE_STAT_COUNT
 )
 
@@ -259,6 +261,16 @@ func (o *Options) SetNoCompaction() int { return int(C.estore_options_set_compac
 // SetCompression is estore_options_set_compression.
 func (o *Options) SetCompression(compression int) int {
 	return int(C.estore_options_set_compression(o.c, C.int32_t(compression), nil))
+}
+
+// SetMaxAge is estore_options_set_max_age_ns.
+func (o *Options) SetMaxAge(ns uint64) int {
+	return int(C.estore_options_set_max_age_ns(o.c, C.uint64_t(ns)))
+}
+
+// SetMaxBytes is estore_options_set_max_bytes.
+func (o *Options) SetMaxBytes(bytes uint64) int {
+	return int(C.estore_options_set_max_bytes(o.c, C.uint64_t(bytes)))
 }
 
 // SetLog is estore_options_set_log. The handle is of a LogFunc and must live until every store and iterator is closed.
@@ -503,6 +515,20 @@ func (l Log) Splits(start, end uint64) ([]uint64, *Failure) {
 		}
 		bounds = make([]uint64, 2*pieces)
 	}
+}
+
+// Retain is estore_retain: horizon, chunks, events, bytes.
+func (l Log) Retain(maxAge, maxBytes uint64, dryRun bool) (out [4]uint64, f *Failure) {
+	var a answer
+	dry := C.int32_t(0)
+	if dryRun {
+		dry = 1
+	}
+	f = a.failure(C.estore_go_retain(l.c, C.uint64_t(maxAge), C.uint64_t(maxBytes), dry, &a.c))
+	for i := range out {
+		out[i] = uint64(a.c.out[i])
+	}
+	return out, f
 }
 
 // DeleteBefore is estore_delete_before.
