@@ -67,6 +67,8 @@ functions! {
     estore_options_set_background(options: Handle, background: i32) -> Status;
     estore_options_set_compaction(options: Handle, compaction: i32) -> Status;
     estore_options_set_compression(options: Handle, compression: i32, err: *mut Detail) -> Status;
+    estore_options_set_max_age_ns(options: Handle, max_age_ns: u64) -> Status;
+    estore_options_set_max_bytes(options: Handle, max_bytes: u64) -> Status;
     estore_options_set_log(options: Handle, log: LogFn, userdata: Handle) -> Status;
     estore_options_free(options: *mut Handle) -> Status;
     estore_open(path: *const c_char, path_len: usize, options: Handle, store: *mut Handle, err: *mut Detail) -> Status;
@@ -89,6 +91,8 @@ functions! {
     estore_splits(store: Handle, start: u64, end: u64, bounds: *mut u64, capacity_pieces: usize, pieces: *mut u64, err: *mut Detail)
         -> Status;
     estore_delete_before(store: Handle, time: u64, err: *mut Detail) -> Status;
+    estore_retain(store: Handle, max_age_ns: u64, max_bytes: u64, dry_run: i32, horizon: *mut u64, chunks: *mut u64, events: *mut u64,
+        bytes: *mut u64, err: *mut Detail) -> Status;
     estore_close(store: *mut Handle, err: *mut Detail) -> Status;
     estore_destroy(path: *const c_char, path_len: usize, options: Handle, err: *mut Detail) -> Status;
     estore_stat_name(index: usize) -> *const c_char;

@@ -187,11 +187,21 @@ struct Options {
     grace: Option<u64>,
     max_event_len: usize,
     max_new_chunks: usize,
+    /// By which limits, of age and of size, old chunks may go by themselves, though they never do here.
+    limited: (bool, bool),
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { mode: 0, buffered: false, file_size: None, grace: None, max_event_len: 16 << 20, max_new_chunks: 1024 }
+        Options {
+            mode: 0,
+            buffered: false,
+            file_size: None,
+            grace: None,
+            max_event_len: 16 << 20,
+            max_new_chunks: 1024,
+            limited: (false, false),
+        }
     }
 }
 
@@ -519,6 +529,10 @@ impl Runner {
             // And snapshots.
             Call::Verify { on, efile, callback: callback @ 120..160, odd } => self.snapshot(*on, *efile, *callback, *odd),
             Call::Verify { on, efile, callback, odd } => self.verify(*on, *efile, *callback, *odd),
+            // Retention for some numbers of the capacity, rather than as a call of its own: so older inputs keep their meaning.
+            Call::Splits { on, start, end, capacity: capacity @ 160.., odd } => {
+                self.retain(*on, start.ns(), end.ns(), *capacity, *odd);
+            }
             Call::Splits { on, start, end, capacity, odd } => self.splits(*on, start.ns(), end.ns(), usize::from(*capacity % 16), *odd),
             Call::DeleteBefore(on, time, odd) => self.delete_before(*on, time.ns(), *odd),
             Call::Close(on, efile, odd) => self.close(*on, *efile, *odd),
@@ -638,6 +652,15 @@ impl Runner {
                     let value = i32::from(value) - 2;
                     ("estore_options_set_compaction", value < 2, abi::estore_options_set_compaction(handle, value))
                 }
+                // Limits that nothing comes to, or none.
+                Setting::Background(value @ ..-1) => {
+                    let limit = if value % 4 == 0 { 0 } else { u64::MAX - u64::from(value.unsigned_abs()) };
+                    if value % 2 == 0 {
+                        ("estore_options_set_max_age_ns", true, abi::estore_options_set_max_age_ns(handle, limit))
+                    } else {
+                        ("estore_options_set_max_bytes", true, abi::estore_options_set_max_bytes(handle, limit))
+                    }
+                }
                 Setting::Background(value) => {
                     ("estore_options_set_background", flag(value), abi::estore_options_set_background(handle, i32::from(value)))
                 }
@@ -660,6 +683,8 @@ impl Runner {
                 Setting::Grace(code) => options.grace = Some(grace(code)),
                 Setting::MaxEventLen(len) => options.max_event_len = usize::from(len) << 15,
                 Setting::MaxNewChunks(n) => options.max_new_chunks = usize::from(n),
+                Setting::Background(value @ ..-1) if value % 2 == 0 => options.limited.0 = value % 4 != 0,
+                Setting::Background(..-1) => options.limited.1 = true,
                 _ => {}
             }
         }
@@ -775,7 +800,7 @@ impl Runner {
 
     fn may_open(&self, options: Options, place: usize, efile: bool) -> bool {
         let mode = |name: &str| self.header.number(name) as i32 == options.mode;
-        if efile && options.file_size.is_some() {
+        if efile && (options.file_size.is_some() || options.limited != (false, false)) {
             return false;
         }
         let Some(world) = self.places[place].map(|world| &self.worlds[world]) else {
@@ -1103,6 +1128,44 @@ impl Runner {
         if let Some(world) = self.world_of(on, false).filter(|world| writes && time > world.horizon) {
             world.horizon = time;
             world.disturbed += 1;
+        }
+    }
+
+    fn retain(&mut self, on: Slot, max_age: u64, max_bytes: u64, how: u8, odd: Odd) {
+        let dry_run = match how & 12 {
+            0 => 0,
+            12 => 2 + i32::from(how & 1),
+            _ => 1,
+        };
+        let max_bytes = if how & 1 == 0 { 0 } else { max_bytes };
+        let is_one = self.target(on, false);
+        let handle = self.handle(on);
+        let mut outputs = [UNTOUCHED; 4];
+        let [horizon, chunks, events, bytes] = outputs.each_mut().map(|output| &raw mut *output);
+        let chunks = if odd.no_output() { null_mut() } else { chunks };
+        let status = call!(self, odd, estore_retain(handle, max_age, max_bytes, dry_run, horizon, chunks, events, bytes));
+        if status != 0 {
+            assert_eq!(outputs, [UNTOUCHED; 4], "numbers of a call that failed");
+        }
+        if !is_one {
+            return self.must_be_invalid(status, "retention in no store");
+        }
+        let writes = self.open(on, false).is_some_and(|open| open.snapshot.is_none());
+        assert!(self.shaky || (status == 0) == (writes && dry_run < 2), "retention answered {status}");
+        if status != 0 {
+            return;
+        }
+        self.note_read(on, false);
+        let [horizon, chunks, events, bytes] = outputs;
+        assert_eq!(chunks == UNTOUCHED, odd.no_output());
+        if let Some(world) = self.world_of(on, false) {
+            let gone = world.live().iter().filter(|event| event.time < horizon).count() as u64;
+            assert!(horizon >= world.horizon && events == gone, "{events} events before {horizon} are gone, not {gone}");
+            assert!((horizon > world.horizon) == (bytes > 0), "{bytes} bytes, horizon {horizon} after {}", world.horizon);
+            if dry_run == 0 && horizon > world.horizon {
+                world.horizon = horizon;
+                world.disturbed += 1;
+            }
         }
     }
 
