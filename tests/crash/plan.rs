@@ -269,6 +269,7 @@ impl Opening {
                     seq_reserve: 1 + scattered(rng, 8),
                     compact_bytes: scattered(rng, 10),
                     compact_newest_bytes: scattered(rng, 12),
+                    window_bytes: 1 << 20,
                     retain_bytes: scattered(rng, 10),
                 }
             },
