@@ -201,7 +201,14 @@ pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, vi
                 let slot = Slot { time: event.time, seq: event.seq, start: 0, len: event.data.len() as u32, id: event.id };
                 window.take(&slot, event.data, after, horizon);
             };
-            read::visit_entry(&log.file, log.summary.instance, Class::Main, &Entry::of(frame), &mut block, &mut visit)?;
+            match read::visit_entry(&log.file, log.summary.instance, Class::Main, &Entry::of(frame), &mut block, &mut visit) {
+                // What came before its first event comes first.
+                Err(Error::Corrupt { .. }) if frame.seq_low > after + 1 => {
+                    window.through = window.through.min(frame.seq_low - 1);
+                    break;
+                }
+                other => other?,
+            }
         }
         places.0.insert(key, Place::Frames(frames));
     }
@@ -248,19 +255,30 @@ impl Arrivals {
         let mut frames = Vec::new();
         let mut slots = Vec::new();
         let mut end = from;
+        // The last batch behind `after` that was met as a whole, and the first damage behind it.
+        let (mut whole, mut damage) = (None, None);
         while let Some(stretch) = walk.next()? {
             let header = match stretch {
                 Stretch::Frame(header) => header,
                 Stretch::DamagedBody(Header { offset, .. }) | Stretch::Damage { offset, .. } | Stretch::Zeros { offset, .. } => {
-                    return Err(damaged(self.file.path(), offset));
+                    damage.get_or_insert(offset);
+                    continue;
                 }
             };
+            // What lies before frames that are gone by is gone by, too.
+            damage = damage.filter(|_| header.batch > after);
+            if damage.is_some() {
+                break;
+            }
             if header.batch > after {
                 frames.push((header.offset, header.batch));
             }
             end = header.end();
             if header.seq_high > after && header.seq_low <= window.through {
-                let bytes = walk.decode(&header, &mut slots)?.map_err(|what| Error::corrupt(self.file.path(), header.offset, what))?;
+                let Ok(bytes) = walk.decode(&header, &mut slots)? else {
+                    damage = Some(header.offset);
+                    break;
+                };
                 for slot in &slots {
                     let data = bytes.get(slot.start as usize..slot.start as usize + slot.len as usize).unwrap_or_default();
                     window.take(slot, data, after, horizon);
@@ -272,6 +290,13 @@ impl Arrivals {
                 window.through = window.through.min(header.batch);
                 break;
             }
+            if header.has(LAST) && header.batch > after {
+                whole = Some(header.batch);
+            }
+        }
+        if let Some(offset) = damage {
+            // The whole batches before it come first.
+            window.through = window.through.min(whole.ok_or_else(|| damaged(self.file.path(), offset))?);
         }
         frames.push((end, u64::MAX));
         Ok(frames)
