@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 
-use estore::{Appended, AsEvent, Compacted, Efile, Finding, Options, ReadOptions, Reader, Result, Snapshot, Stats, Store, Verified};
+use estore::{Appended, AsEvent, Compacted, Efile, Finding, Options, ReadOptions, Reader, Result, Snapshot, Stats, Store, Tail, Verified};
 
 /// An estore or an efile.
 pub(crate) enum Handle {
@@ -36,6 +36,10 @@ impl Handle {
 
     pub(crate) fn read_with(&self, range: impl RangeBounds<u64>, options: ReadOptions) -> Result<Reader> {
         both!(self, inner => inner.read_with(range, options))
+    }
+
+    pub(crate) fn tail(&self, after: u64) -> Result<Tail> {
+        both!(self, inner => inner.tail(after))
     }
 
     pub(crate) fn count(&self, range: impl RangeBounds<u64>) -> Result<u64> {

@@ -82,7 +82,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    fn is_live(&self, event: &Kept) -> bool {
+    pub(crate) fn is_live(&self, event: &Kept) -> bool {
         !event.lost && event.time >= self.horizon
     }
 
@@ -254,6 +254,22 @@ impl Model {
         let at_least = end_of_those_before(&least, least_young.min(least_live));
         let at_most = end_of_those_before(&most, if by_size { most_live } else { most_young.min(most_live) });
         (at_least, at_most, end_of_those_before(&least, least_live))
+    }
+
+    /// Whether this may be the event at a position, by all that is known of that.
+    pub(crate) fn may_be(&self, position: usize, got: &Event) -> bool {
+        self.events.get(position).is_some_and(|kept| {
+            let fits = match kept.seq {
+                Some(seq) => seq == got.seq,
+                None => got.seq > kept.above && got.seq <= kept.up_to,
+            };
+            fits && (kept.time, kept.id, &*kept.data) == (got.time, got.id, got.data.as_slice())
+        })
+    }
+
+    /// Whether what stands at a position has gone with a delete.
+    pub(crate) fn is_deleted(&self, event: &Kept) -> bool {
+        !event.lost && event.time < self.horizon
     }
 
     /// One event that a reader gave, against the one it had to give. Learns its seq.

@@ -27,6 +27,8 @@ pub(crate) struct Opening {
     pub(crate) max_open_logs: usize,
     pub(crate) no_index: bool,
     pub(crate) compression: Option<Compression>,
+    /// About so many bytes a tail gets at a time.
+    pub(crate) window: usize,
 }
 
 /// The four durabilities, with numbers that matter on the scale of a test.
@@ -141,6 +143,19 @@ pub(crate) struct ReadSpec {
     pub(crate) seed: u64,
 }
 
+/// Behind which seq a tail begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TailFrom {
+    /// The first event there ever was.
+    Start,
+    /// What comes next.
+    Present,
+    /// Where a consumer that is kept has come to.
+    Consumer(usize),
+    /// An event whose seq is known, be it lost or deleted.
+    Event(usize),
+}
+
 /// What happens to the files that are only derived from others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Harm {
@@ -221,6 +236,20 @@ pub(crate) enum Op {
         which: usize,
         pull: usize,
     },
+    /// A consumer begins to follow the store. It is kept for later; where its tail ends, it goes on with another.
+    OpenTail {
+        from: TailFrom,
+        beside: bool,
+        /// It takes batches of up to a random number below.
+        batches: usize,
+        pull: usize,
+        seed: u64,
+    },
+    /// A consumer that was kept takes more.
+    PullTail {
+        which: usize,
+        pull: usize,
+    },
     DeleteBefore(Point),
     Retain(RetainSpec),
     Compact(RangeSpec),
@@ -278,6 +307,11 @@ impl Op {
             Op::Splits(spec) => vec!["splits".to_owned(), range(spec)],
             Op::OpenReader { spec, beside, .. } => read(if *beside { "open reader beside" } else { "open reader" }, spec),
             Op::PullReader { .. } => vec!["pull reader".to_owned()],
+            Op::OpenTail { from, beside, .. } => {
+                let name = if *beside { "open tail beside" } else { "open tail" };
+                vec![name.to_owned(), format!("tail from {}", word(format!("{from:?}")))]
+            }
+            Op::PullTail { .. } => vec!["pull tail".to_owned()],
             Op::DeleteBefore(_) => vec!["delete before".to_owned()],
             Op::Retain(spec) => {
                 let by = |limit: Option<u64>, name: &str| limit.map(|_| format!("retain by {name}"));
@@ -405,10 +439,12 @@ fn opening() -> impl Strategy<Value = Opening> {
         Just(LevelChoice::Power),
     ];
     let logs = prop_oneof![Just(1_usize), Just(2_usize), Just(5_usize), Just(64_usize)];
-    (level, logs, prop::bool::weighted(0.2)).prop_map(|(level, max_open_logs, no_index)| Opening {
+    let window = prop_oneof![1 => Just(1_usize), 2 => 1_usize..3000, 2 => Just(1 << 20)];
+    (level, logs, prop::bool::weighted(0.2), window).prop_map(|(level, max_open_logs, no_index, window)| Opening {
         level,
         max_open_logs,
         no_index,
+        window,
         // The two have nothing to do with each other, so one draw is enough.
         compression: match max_open_logs {
             1 => None,
@@ -416,6 +452,15 @@ fn opening() -> impl Strategy<Value = Opening> {
             _ => Some(Compression::Lz4),
         },
     })
+}
+
+fn tail_from() -> impl Strategy<Value = TailFrom> {
+    prop_oneof![
+        2 => Just(TailFrom::Start),
+        1 => Just(TailFrom::Present),
+        1 => any::<usize>().prop_map(TailFrom::Consumer),
+        2 => any::<usize>().prop_map(TailFrom::Event),
+    ]
 }
 
 /// How a store is set up.
@@ -471,6 +516,9 @@ pub(crate) fn op(crashes: bool) -> impl Strategy<Value = Op> {
         1 => range().prop_map(Op::Splits),
         3 => (read(), beside(), 0_usize..50).prop_map(|(spec, beside, pull)| Op::OpenReader { spec, beside, pull }),
         3 => (any::<usize>(), 0_usize..300).prop_map(|(which, pull)| Op::PullReader { which, pull }),
+        3 => (tail_from(), prop::bool::weighted(0.4), prop_oneof![1_usize..10, 10_usize..3000], 0_usize..50, any::<u64>())
+            .prop_map(|(from, beside, batches, pull, seed)| Op::OpenTail { from, beside, batches, pull, seed }),
+        4 => (any::<usize>(), prop_oneof![2 => 0_usize..60, 1 => Just(usize::MAX)]).prop_map(|(which, pull)| Op::PullTail { which, pull }),
         2 => point().prop_map(Op::DeleteBefore),
         1 => retain().prop_map(Op::Retain),
         4 => range().prop_map(Op::Compact),

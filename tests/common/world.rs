@@ -5,7 +5,7 @@ use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 
 use estore::disk::{Clock, Crash, Fault, FaultEffect};
-use estore::{Durability, Efile, Error, Event, EventRef, FindingKind, Mode, Options, Reader, RetainOptions, Store};
+use estore::{Durability, Efile, Error, Event, EventRef, FindingKind, Mode, Options, Reader, RetainOptions, Sizes, Store, Tail, Tailed};
 
 use crate::common::handle::Handle;
 use crate::common::model::{How, Model, Take, splits};
@@ -14,7 +14,7 @@ use crate::common::rng::Rng;
 use crate::common::{event, frames};
 use crate::ops::{
     BatchSpec, Doing, Ending, Harm, HarmSpec, LevelChoice, Op, Opening, Payload, Point, RangeSpec, ReadSpec, RetainSpec, Scale, Setup,
-    Shape, TakeSpec,
+    Shape, TailFrom, TakeSpec,
 };
 
 /// How often each thing happened that a test is there for.
@@ -33,6 +33,25 @@ struct Open {
     deleted: bool,
 }
 
+/// Somebody who follows the store, with one tail after the other.
+struct Consumer {
+    /// `None` once one has ended, until it is asked for more.
+    tail: Option<Tail>,
+    beside: bool,
+    /// The last seq that it was given, or began with.
+    cursor: u64,
+    /// Of the arrivals before this one it wants none any more.
+    position: usize,
+    /// That events before it are gone, this tail has told.
+    told: u64,
+    /// The horizon when this tail was made.
+    made_at: u64,
+    /// Its handle was closed; of the arrivals from here on it need not know.
+    closed: Option<usize>,
+    batches: usize,
+    rng: Rng,
+}
+
 /// A store and its model.
 pub(crate) struct World {
     setup: Setup,
@@ -45,6 +64,9 @@ pub(crate) struct World {
     /// The writer's time.
     writer: u64,
     readers: Vec<Open>,
+    consumers: Vec<Consumer>,
+    /// Arrivals that were deleted, and perhaps never handed to the system, or lost: whoever misses them need not hear of it.
+    untold: HashSet<usize>,
     /// So many arrivals have been handed to the system for sure.
     flushed: usize,
     /// The handle has appended the arrivals from this one on.
@@ -69,6 +91,8 @@ impl World {
             model: Model::default(),
             writer: setup.start,
             readers: Vec::new(),
+            consumers: Vec::new(),
+            untold: HashSet::new(),
             flushed: 0,
             sitting: 0,
             durable: 0,
@@ -97,9 +121,14 @@ impl World {
         self.setup.file_size.map_or(0, |file_size| time / file_size)
     }
 
+    /// What the options of a handle beside have in common with the writer's.
+    fn reading_options(&self) -> Options {
+        let sizes = Sizes { window_bytes: self.opening.window, ..Sizes::default() };
+        self.place.options().no_index(self.opening.no_index).sizes(sizes)
+    }
+
     fn options(&self) -> Options {
-        let mut options =
-            self.place.options().grace(self.setup.grace).no_index(self.opening.no_index).max_open_logs(self.opening.max_open_logs);
+        let mut options = self.reading_options().grace(self.setup.grace).max_open_logs(self.opening.max_open_logs);
         if let Some(file_size) = self.setup.file_size {
             options = options.file_size(file_size);
         }
@@ -137,6 +166,8 @@ impl World {
             Op::Splits(range) => self.splits(range),
             Op::OpenReader { spec, beside, pull } => self.open_reader(spec, *beside, *pull),
             Op::PullReader { which, pull } => self.pull_reader(*which, *pull),
+            Op::OpenTail { from, beside, batches, pull, seed } => self.open_tail(*from, *beside, *batches, *pull, *seed),
+            Op::PullTail { which, pull } => self.pull_tail(*which, *pull),
             Op::DeleteBefore(point) => self.delete_before(*point),
             Op::Retain(spec) => self.retain(spec),
             Op::Compact(range) => self.compact(range),
@@ -155,12 +186,16 @@ impl World {
         self.stats();
         let whole = ReadSpec { range: RangeSpec::Whole, reverse: false, take: TakeSpec::All, batches: 100, seed: 1 };
         self.read(&whole);
-        self.reopen(Ending::Close, &[], Opening { level: LevelChoice::Process, max_open_logs: 3, no_index: false, compression: None });
+        self.finish_consumers();
+        let last = Opening { level: LevelChoice::Process, max_open_logs: 3, no_index: false, window: 1 << 20, compression: None };
+        self.reopen(Ending::Close, &[], last);
         self.read(&whole);
         self.read(&ReadSpec { reverse: true, ..whole });
         self.stats();
         self.model.check_seqs();
         self.finish_readers();
+        self.finish_consumers();
+        self.model.check_seqs();
         self.verify();
         self.handle().close().expect("the store closes");
         self.coverage
@@ -414,7 +449,12 @@ impl World {
                 self.hit("a handle beside goes on");
                 beside
             }
-            None => self.open_beside(),
+            None => {
+                for consumer in self.consumers.iter_mut().filter(|consumer| consumer.beside) {
+                    consumer.closed.get_or_insert(consumer.position);
+                }
+                self.open_beside()
+            }
         }
     }
 
@@ -453,7 +493,7 @@ impl World {
     }
 
     fn open_beside(&self) -> Handle {
-        let options = self.place.options().mode(Mode::ReadOnly).no_index(self.opening.no_index);
+        let options = self.reading_options().mode(Mode::ReadOnly);
         Handle::open(self.is_efile(), &self.place.path, options).expect("the store opens for reading")
     }
 
@@ -543,6 +583,204 @@ impl World {
         }
     }
 
+    // ---- consumers
+
+    fn open_tail(&mut self, from: TailFrom, beside: bool, batches: usize, pull: usize, seed: u64) {
+        let all = self.model.events.len();
+        // What a handle beside has come to is known only where nothing is in a buffer.
+        let from = if beside && self.flushed < all && matches!(from, TailFrom::Present) { TailFrom::Start } else { from };
+        let (cursor, position) = match from {
+            TailFrom::Start => (0, 0),
+            TailFrom::Present => (self.handle().last_seq(), all),
+            TailFrom::Consumer(which) => {
+                let consumer = self.consumers.get(which % self.consumers.len().max(1));
+                consumer.map_or((0, 0), |consumer| (consumer.cursor, consumer.position))
+            }
+            TailFrom::Event(which) => {
+                let position = which % all.max(1);
+                let seq = self.model.events.get(position).and_then(|event| event.seq);
+                seq.map_or((0, 0), |seq| (seq, position + 1))
+            }
+        };
+        self.consumers.push(Consumer {
+            tail: None,
+            beside,
+            cursor,
+            position,
+            told: 0,
+            made_at: 0,
+            closed: None,
+            batches,
+            rng: Rng::new(seed),
+        });
+        let last = self.consumers.len() - 1;
+        self.pull_tail(last, pull);
+        if self.consumers.len() > 6 {
+            let mut oldest = self.consumers.remove(0);
+            self.follow_to_the_end(&mut oldest);
+        }
+    }
+
+    fn pull_tail(&mut self, which: usize, pull: usize) {
+        if self.consumers.is_empty() {
+            return;
+        }
+        let which = which % self.consumers.len();
+        let mut consumer = self.consumers.remove(which);
+        self.follow(&mut consumer, pull);
+        self.consumers.insert(which, consumer);
+    }
+
+    fn make_tail(&mut self, consumer: &mut Consumer) {
+        let handle = if consumer.beside { self.take_beside(consumer.rng.next()) } else { self.handle.take().expect("the store is open") };
+        let tail = handle.tail(consumer.cursor).expect("the cursor is one of this store");
+        assert_eq!(tail.last_seq(), consumer.cursor, "where it begins");
+        *(if consumer.beside { &mut self.beside } else { &mut self.handle }) = Some(handle);
+        if !consumer.beside {
+            self.flushed = self.model.events.len();
+        }
+        consumer.tail = Some(tail);
+        (consumer.told, consumer.made_at, consumer.closed) = (0, self.model.horizon, None);
+    }
+
+    /// Takes up to `n` more events, or what there is for now.
+    fn follow(&mut self, consumer: &mut Consumer, n: usize) {
+        if consumer.tail.is_none() {
+            if consumer.position > 0 {
+                self.hit("a new tail went on from the cursor of one before");
+            }
+            self.make_tail(consumer);
+        }
+        let mut left = n;
+        while left > 0 {
+            let Some(tail) = consumer.tail.as_mut() else { return };
+            let max = (1 + consumer.rng.index(consumer.batches)).min(left);
+            let waited = if consumer.rng.one_in(4) { tail.wait(Some(std::time::Duration::ZERO)).ok() } else { None };
+            let got = match tail.next_batch(max) {
+                Ok(Tailed::Events(batch)) => {
+                    assert!(batch.len() > 0 && batch.len() <= max, "a batch of {} where {max} were asked for", batch.len());
+                    let got: Vec<Event> = batch.iter().map(|event| event.to_event()).collect();
+                    assert_eq!(got.len(), batch.len(), "a batch has as many events as it says");
+                    assert_eq!(Some(tail.last_seq()), got.last().map(|event| event.seq), "where to go on another time");
+                    got
+                }
+                Ok(Tailed::Gap) => {
+                    assert_ne!(waited, Some(false), "waiting for a gap did not end");
+                    self.hear_of_gap(consumer);
+                    continue;
+                }
+                Ok(Tailed::Nothing) => {
+                    assert_ne!(waited, Some(true), "waiting ended for nothing");
+                    return self.check_all_given(consumer);
+                }
+                Err(Error::Closed { .. }) if consumer.closed.is_some() => {
+                    self.hit("a tail ended with its handle");
+                    self.check_all_given(consumer);
+                    consumer.tail = None;
+                    return;
+                }
+                Err(error) => panic!("a tail failed: {error:?}"),
+            };
+            assert_ne!(waited, Some(false), "waiting for events did not end");
+            if consumer.beside {
+                self.hit("a tail beside the writer gave events");
+            }
+            if consumer.closed.is_some() {
+                self.hit("a tail gave what its handle had when it was closed");
+            }
+            left -= got.len();
+            got.iter().for_each(|event| self.take_arrived(consumer, event));
+        }
+    }
+
+    /// One event that a tail gave: the next one of the arrivals, but for what is gone.
+    fn take_arrived(&mut self, consumer: &mut Consumer, got: &Event) {
+        assert!(got.seq > consumer.cursor, "seq {} after {}", got.seq, consumer.cursor);
+        let is_deleted = got.time < self.model.horizon;
+        let wanted = if is_deleted {
+            assert!(got.time >= consumer.made_at, "a tail gave time {}, deleted before it was made", got.time);
+            (consumer.position..self.model.events.len()).find(|i| self.model.may_be(*i, got))
+        } else {
+            let is_live = |i: &usize| self.model.events.get(*i).is_some_and(|event| self.model.is_live(event));
+            (consumer.position..self.model.events.len()).find(is_live)
+        };
+        let Some(position) = wanted else {
+            panic!("time {}, seq {}, id {} was given, and never appended, or before", got.time, got.seq, got.id)
+        };
+        self.check_passed_over(consumer, position);
+        self.model.check_one(position, got);
+        if is_deleted {
+            self.hit("a tail gave what was deleted after it got it");
+        }
+        (consumer.position, consumer.cursor) = (position + 1, got.seq);
+        self.flushed = self.flushed.max(position + 1);
+    }
+
+    /// Of the arrivals before this one, only such are passed over that are gone, and a gap has told of that.
+    fn check_passed_over(&self, consumer: &Consumer, before: usize) {
+        for i in consumer.position..before {
+            let Some(event) = self.model.events.get(i) else { continue };
+            assert!(!self.model.is_live(event), "event {i} of the arrivals, time {}, was passed over", event.time);
+            assert!(
+                event.lost || event.time < consumer.told || self.untold.contains(&i),
+                "event {i} of the arrivals, time {}, was deleted, and no gap told of it; one told of those before {}",
+                event.time,
+                consumer.told
+            );
+        }
+    }
+
+    /// A tail has nothing more for now: all that it must have seen was given.
+    fn check_all_given(&mut self, consumer: &Consumer) {
+        let must = consumer.closed.unwrap_or(usize::MAX).min(self.flushed);
+        self.check_passed_over(consumer, must);
+        let batch = |i: Option<usize>| i.and_then(|i| self.model.events.get(i)).map(|event| event.batch);
+        let next = (consumer.position..self.model.events.len()).find(|i| self.model.events.get(*i).is_some_and(|e| self.model.is_live(e)));
+        if consumer.closed.is_none() && next.is_some() {
+            assert!(matches!(self.opening.level, LevelChoice::Buffered { .. }), "only a buffer keeps events from tails");
+            assert_ne!(batch(consumer.position.checked_sub(1)), batch(next), "a batch is seen whole or not at all");
+        }
+    }
+
+    fn hear_of_gap(&mut self, consumer: &mut Consumer) {
+        let horizon = self.model.horizon;
+        assert!(horizon > consumer.told, "a gap was told twice of what is before {horizon}");
+        let missing = self.model.events.iter().skip(consumer.position).any(|event| self.model.is_deleted(event));
+        assert!(missing, "a gap, and nothing that was deleted behind event {} of the arrivals", consumer.position);
+        consumer.told = horizon;
+        self.hit(if consumer.beside { "a gap was told beside the writer" } else { "a gap was told" });
+    }
+
+    fn follow_to_the_end(&mut self, consumer: &mut Consumer) {
+        self.follow(consumer, usize::MAX);
+        // If that was the last of a handle that was closed.
+        self.follow(consumer, usize::MAX);
+    }
+
+    fn finish_consumers(&mut self) {
+        for i in 0..self.consumers.len() {
+            let mut consumer = self.consumers.remove(i);
+            self.follow_to_the_end(&mut consumer);
+            self.consumers.insert(i, consumer);
+        }
+    }
+
+    /// Whether a tail is open, of these handles, that has yet to come to events that are there.
+    fn is_followed(&self, beside: bool) -> bool {
+        let behind = |consumer: &&Consumer| self.model.events.iter().skip(consumer.position).any(|event| self.model.is_live(event));
+        self.consumers.iter().filter(|consumer| consumer.tail.is_some() && consumer.beside == beside).any(|consumer| behind(&consumer))
+    }
+
+    /// What happens to those who follow, by the writer's handle and by one beside.
+    fn note_followed(&mut self, by_writer: &'static str, beside: &'static str) {
+        if self.is_followed(false) {
+            self.hit(by_writer);
+        }
+        if self.is_followed(true) {
+            self.hit(beside);
+        }
+    }
+
     // ---- the rest
 
     fn delete_before(&mut self, point: Point) {
@@ -550,6 +788,9 @@ impl World {
         let Handle::Store(store) = self.handle() else { return };
         store.delete_before(time).expect("the horizon moves");
         let before = self.model.len();
+        self.note_followed("a tail over a delete", "a tail beside over a delete");
+        let buffered = self.model.events.iter().enumerate().skip(self.flushed).filter(|(_, event)| event.time < time);
+        self.untold.extend(buffered.map(|(i, _)| i));
         self.model.delete_before(time);
         if self.model.len() < before {
             self.hit("a delete removed events");
@@ -628,6 +869,7 @@ impl World {
             if self.place.names(".estore").iter().any(|name| is_compressed(&self.place.file(name))) {
                 self.hit("a chunk is compressed");
             }
+            self.note_followed("a tail over a compaction", "a tail beside over a compaction");
             if self.readers.iter().any(|open| open.expected.len() > open.given) {
                 self.hit("a compaction while readers are open");
             }
@@ -770,6 +1012,14 @@ impl World {
             self.finish_readers();
         }
         let last = self.handle().last_seq();
+        if matches!(ending, Ending::Close | Ending::Drop) {
+            if self.is_followed(true) {
+                self.hit("a tail over closing and opening");
+            }
+            for consumer in self.consumers.iter_mut().filter(|consumer| !consumer.beside) {
+                consumer.closed.get_or_insert(self.model.events.len());
+            }
+        }
         match ending {
             Ending::Close => {
                 self.handle().close().expect("the store closes");
@@ -879,7 +1129,9 @@ impl World {
 
     /// The process or the power goes.
     fn end(&mut self, ending: Ending) {
+        self.note_followed("a tail over a crash", "a tail beside over a crash");
         self.readers.clear();
+        self.consumers.iter_mut().for_each(|consumer| consumer.tail = None);
         self.beside = None;
         self.note_durable();
         self.place.crash(match ending {
@@ -931,6 +1183,10 @@ impl World {
         }
         self.model.check(&self.model.range(0, u64::MAX), &got);
         self.model.check_seqs();
+        let (flushed, durable) = (self.flushed, if ending == Ending::Death { u64::MAX } else { self.durable });
+        let gone = self.model.events.iter().enumerate().filter(|(_, event)| self.model.is_deleted(event));
+        let lost = gone.filter(|(i, event)| *i >= flushed || event.seq.unwrap_or(u64::MAX) > durable);
+        self.untold.extend(lost.map(|(i, _)| i));
         self.durable = 0;
         self.flushed = self.model.events.len();
         self.crashed = true;
