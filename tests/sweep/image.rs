@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use estore::disk::{Crash, SimClock, SimDisk};
-use estore::{Durability, Efile, Error, Event, FindingKind, Level, Mode, ReadOptions, Store};
+use estore::{Durability, Efile, Error, Event, FindingKind, Level, Mode, ReadOptions, Store, Tailed};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -104,13 +104,37 @@ fn verify(handle: &Handle) {
     assert_eq!(verified.damaged, 0);
 }
 
-/// Reads in every way: forward, backward, by windows, and counts.
+/// All that a tail from a cursor on has for now.
+fn tail_of(handle: &Handle, after: u64) -> Vec<Event> {
+    let mut tail = handle.tail(after).expect("a tail begins");
+    let mut got = Vec::new();
+    loop {
+        match tail.next_batch(3).expect("a tail goes on") {
+            Tailed::Events(batch) => got.extend(batch.iter().map(|event| event.to_event())),
+            Tailed::Gap => {}
+            Tailed::Nothing => return got,
+        }
+    }
+}
+
+/// Whether what a tail gives is what arrived behind its cursor, in that order.
+fn check_tail(handle: &Handle, after: u64, all: &[Event]) {
+    let mut arrived: Vec<&Event> = all.iter().filter(|event| event.seq > after).collect();
+    arrived.sort_by_key(|event| event.seq);
+    let got = tail_of(handle, after);
+    assert!(got.iter().eq(arrived.iter().copied()), "a tail from {after} on gave {} events, not {}", got.len(), arrived.len());
+}
+
+/// Reads in every way: forward, backward, by windows, in order of arrival, and counts.
 fn read_every_way(handle: &Handle) -> Vec<Event> {
     let all = read_all(handle, ReadOptions::new()).expect("all can be read");
     let mut backward = read_all(handle, ReadOptions::new().reverse()).expect("all can be read backward");
     backward.reverse();
     assert!(backward == all, "backward is forward reversed");
     assert_eq!(handle.count(..).expect("all can be counted"), all.len() as u64, "the count of all");
+    for after in [0, all.len() / 2].map(|i| all.get(i).map_or(0, |event| event.seq)).into_iter().chain([0]) {
+        check_tail(handle, after, &all);
+    }
     let stats = handle.stats().expect("numbers");
     assert_eq!((stats.events, stats.damaged), (all.len() as u64, 0), "events and damaged stretches by the numbers");
     for i in [0, all.len() / 2, all.len().saturating_sub(1)] {
@@ -201,6 +225,9 @@ pub(crate) fn check(workload: &Workload, disk: &SimDisk, ledger: &Ledger, loss: 
     ledger.note_flushed();
     let shown = read_all(&writer, ReadOptions::new()).expect("what went on can be read");
     ledger.compare(&shown, Loss::Nothing);
+    for &cursor in &ledger.cursors {
+        check_tail(&writer, cursor, &shown);
+    }
 
     // Dies, recovers, closes, and is clean from then on.
     disk.power_off();

@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     pub(crate) durable: u64,
     /// A time up to which events may have been deleted by a call that failed.
     pub(crate) tried: u64,
+    /// What those who follow have come to.
+    pub(crate) cursors: BTreeSet<u64>,
     pub(crate) exists: Exists,
     /// What the last snapshot that was taken shows.
     pub(crate) copy: Option<Vec<Event>>,
@@ -62,6 +64,7 @@ impl Ledger {
             flushed: 0,
             durable: 0,
             tried: 0,
+            cursors: BTreeSet::new(),
             exists: Exists::No,
             copy: None,
             copy_tried: None,
@@ -73,7 +76,7 @@ impl Ledger {
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let Model { events, horizon, issued, .. } = &self.model;
-        (events.len(), horizon, issued, self.flushed, self.durable, self.tried, self.exists, &self.unsure).hash(&mut hasher);
+        (events.len(), horizon, issued, self.flushed, self.durable, self.tried, self.exists, &self.unsure, &self.cursors).hash(&mut hasher);
         (self.copy.as_ref().map(Vec::len), self.copy_tried.as_ref().map(|tried| tried.fingerprint())).hash(&mut hasher);
         hasher.finish()
     }
@@ -81,6 +84,10 @@ impl Ledger {
     pub(crate) fn append_unsure<E: AsEvent>(&mut self, batch: &[E]) {
         self.unsure.insert(self.model.batches);
         self.model.append_unsure(batch);
+    }
+
+    pub(crate) fn is_unsure(&self, event: &Kept) -> bool {
+        self.unsure.contains(&event.batch)
     }
 
     pub(crate) fn has_unsure(&self) -> bool {

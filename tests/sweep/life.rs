@@ -9,11 +9,17 @@ use estore::{Compression, Durability, Efile, Error, Event, Level, Mode, Options,
 use crate::common::handle::Handle;
 
 use super::ledger::{Exists, Ledger, Loss};
+use super::tails::Follower;
 use super::workloads::Workload;
 
 pub(crate) const PATH: &str = "/store";
 /// Where its snapshots go.
 pub(crate) const COPY: &str = "/copy";
+
+/// Those of a store, but that a tail comes to the end of a window in the midst of a batch.
+pub(crate) fn sizes() -> Sizes {
+    Sizes { window_bytes: 100, ..Sizes::default() }
+}
 
 /// How a handle is opened for writing.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +35,7 @@ pub(crate) struct Opening {
 
 impl Opening {
     pub(crate) fn new(level: Durability) -> Opening {
-        Opening { level, logs: 64, buffer: 1 << 20, sizes: Sizes::default(), limits: (0, 0), compression: Compression::None }
+        Opening { level, logs: 64, buffer: 1 << 20, sizes: sizes(), limits: (0, 0), compression: Compression::None }
     }
 
     pub(crate) fn limits(mut self, max_age: u64, max_bytes: u64) -> Opening {
@@ -89,6 +95,10 @@ pub(crate) enum Step {
     Drain,
     /// Another handle, for reading only, reads everything.
     Beside,
+    /// Two begin to follow the store from its first event on, one by a handle for reading only.
+    Follow,
+    /// Each that follows takes up to so many events more.
+    Take(usize),
     /// The process or the power goes.
     Die(Crash),
     /// The power goes during the `at`-th call of this kind, for a file whose name ends so, of a step.
@@ -117,7 +127,7 @@ pub(crate) type Messages = Arc<Mutex<Vec<(Level, String)>>>;
 pub(crate) fn options(workload: &Workload, disk: &SimDisk, clock: &SimClock) -> (Options, Messages) {
     let messages = Messages::default();
     let log = Arc::clone(&messages);
-    let options = Options::new().disk(Arc::new(disk.session())).clock(Arc::new(clock.clone())).background(false);
+    let options = Options::new().disk(Arc::new(disk.session())).clock(Arc::new(clock.clone())).background(false).sizes(sizes());
     let loud = std::env::var("ESTORE_CASE").is_ok();
     let options = options.log(move |level, message| {
         if loud {
@@ -147,13 +157,14 @@ pub(crate) fn read_all(handle: &Handle, how: ReadOptions) -> estore::Result<Vec<
 
 /// See the module.
 pub(crate) struct Life<'a> {
-    workload: &'a Workload,
+    pub(super) workload: &'a Workload,
     pub(crate) disk: SimDisk,
-    clock: SimClock,
-    handle: Option<Handle>,
+    pub(super) clock: SimClock,
+    pub(super) handle: Option<Handle>,
     opening: Opening,
     /// Readers that are kept, with what they still have to give.
     held: Vec<(Reader, Vec<Event>)>,
+    pub(super) followers: Vec<Follower>,
     pub(crate) ledger: Ledger,
     poisoned: bool,
     /// What the store has is not known since this happened.
@@ -176,6 +187,7 @@ impl<'a> Life<'a> {
             handle: None,
             opening: Opening::new(Durability::Process),
             held: Vec::new(),
+            followers: Vec::new(),
             ledger: Ledger::new(workload.chunk),
             poisoned: false,
             unresolved: None,
@@ -188,6 +200,8 @@ impl<'a> Life<'a> {
             life.run(step);
         }
         life.met_before = life.disk.faults_hit();
+        // Of a step to die in.
+        life.errors = 0;
         life
     }
 
@@ -225,6 +239,8 @@ impl<'a> Life<'a> {
             Step::Destroy => self.destroy(),
             Step::Beside => self.beside(),
             Step::Drain => self.drain(),
+            Step::Follow => self.follow(),
+            Step::Take(n) => self.take(*n),
             _ => self.use_handle(step),
         }
         self.note_durable();
@@ -247,6 +263,7 @@ impl<'a> Life<'a> {
             Step::Snapshot => self.snapshot(),
             Step::Close => self.close(),
             Step::Drop => {
+                self.end_tails();
                 self.handle = None;
                 self.unresolved = Some(Loss::Process);
             }
@@ -271,7 +288,7 @@ impl<'a> Life<'a> {
     }
 
     /// An error is one that what goes wrong explains: of a kind with a name, for the reason that was injected, about a file.
-    fn explain(&mut self, doing: &str, error: &Error) {
+    pub(super) fn explain(&mut self, doing: &str, error: &Error) {
         self.errors += 1;
         assert!(!error.to_string().is_empty());
         let stopped = match error {
@@ -556,6 +573,7 @@ impl<'a> Life<'a> {
     }
 
     fn close(&mut self) {
+        self.end_tails();
         let handle = self.handle.take().expect("the store is open");
         let last = handle.last_seq();
         match handle.close() {
@@ -570,6 +588,11 @@ impl<'a> Life<'a> {
             }
         }
         assert!(matches!(handle.append(&[crate::common::event(1, 1, "")]), Err(Error::Closed { .. })), "a closed store takes nothing");
+    }
+
+    /// The writer's handle is about to be closed.
+    fn end_tails(&mut self) {
+        self.followers.iter_mut().filter(|follower| !follower.is_beside()).for_each(|follower| follower.closed = true);
     }
 
     fn destroy(&mut self) {
@@ -589,7 +612,7 @@ impl<'a> Life<'a> {
     // ---- reading
 
     /// A store of this level may have events that it can't hand to the system, and then can't show.
-    fn explain_reading(&mut self, doing: &str, error: &Error) {
+    pub(super) fn explain_reading(&mut self, doing: &str, error: &Error) {
         if let Error::Poisoned { .. } = error {
             assert!(self.opening.level == Durability::Buffered, "{doing}: reading works in a store whose writer has stopped");
         }
@@ -686,6 +709,7 @@ impl<'a> Life<'a> {
 
     fn die(&mut self, how: Crash) {
         self.held.clear();
+        self.followers.clear();
         self.disk.power_off();
         self.handle = None;
         self.disk.power_on(how);
@@ -695,6 +719,7 @@ impl<'a> Life<'a> {
     /// The power went in a step: nothing of the process is left.
     pub(crate) fn bury(&mut self) {
         self.held.clear();
+        self.followers.clear();
         self.handle = None;
         self.disk.clear_faults();
     }
@@ -706,6 +731,7 @@ impl<'a> Life<'a> {
         self.disk.set_capacity(None);
         self.met = self.disk.faults_hit();
         self.drain();
+        self.take(usize::MAX);
         if self.handle.is_none() {
             return;
         }
@@ -721,6 +747,7 @@ impl<'a> Life<'a> {
         self.append(&more);
         self.sync();
         self.note_durable();
+        self.take(usize::MAX);
         if self.poisoned {
             assert!(self.handle().close().is_err(), "closing reports that the writer had stopped");
             self.handle = None;
@@ -730,6 +757,7 @@ impl<'a> Life<'a> {
                 self.stats();
             }
             self.close();
+            self.take(usize::MAX);
         }
     }
 }

@@ -3,6 +3,8 @@
 //! ```text
 //!   workload ──> life: runs the steps on a store, and notes in a ledger what was promised      workloads, life, ledger
 //!                  │
+//!                  │  those who follow it, from inside and beside                               tails
+//!                  │
 //!                  ├─ the power goes at call N, torn in several ways ──> image: reopened,       crash, image
 //!                  │                                and again at every call of that recovery   and held against the ledger
 //!                  ├─ call N fails, once or for good ──> the same handle, then as above         fail
@@ -29,6 +31,7 @@ pub(crate) mod harm;
 pub(crate) mod image;
 pub(crate) mod ledger;
 pub(crate) mod life;
+mod tails;
 pub(crate) mod workloads;
 
 /// How much a sweep looked at.

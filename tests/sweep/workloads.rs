@@ -5,7 +5,7 @@ use estore::{Durability, Event, Sizes};
 
 use crate::common::event;
 
-use super::life::{Opening, Step};
+use super::life::{Opening, Step, sizes};
 
 /// A short life of a store.
 #[derive(Clone, Debug)]
@@ -82,8 +82,8 @@ const PROCESS: Durability = Durability::Process;
 /// All workloads. Chunks are 100 long and events late beyond 10, unless a workload says otherwise.
 pub(crate) fn all() -> Vec<Workload> {
     use Step::{
-        Append, AppendAbsent, Beside, Close, Compact, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Hold, Open, Read, Retain,
-        RetainDue, Snapshot, Stats, Sync, Tick,
+        Append, AppendAbsent, Beside, Close, Compact, Count, DeleteBefore, Destroy, Die, DieIn, Drain, Drop, Follow, Hold, Open, Read,
+        Retain, RetainDue, Snapshot, Stats, Sync, Take, Tick,
     };
     let mut all = Vec::new();
     let mut add = |name: &'static str, make: fn(&mut Maker) -> (Vec<Step>, Vec<Step>)| {
@@ -331,6 +331,46 @@ pub(crate) fn all() -> Vec<Workload> {
     add("snapshot-buffered", |m| {
         let before = vec![Open(opening(Durability::Buffered)), m.append(&[50, 5]), Sync, m.append(&[51, 150])];
         (before, vec![Snapshot, m.append(&[52]), Snapshot])
+    });
+    add("tail", |m| {
+        // Over late events, a batch that fills several windows, compaction, more behind the compacted log, closing and opening.
+        let before = vec![Open(opening(PROCESS)), m.append(&[50, 51, 150]), Follow, Take(1), m.append_large(&[5, 6, 52, 151], 60), Take(2)];
+        let steps = vec![
+            m.append(&[53, 7]),
+            Take(2),
+            Compact,
+            Take(3),
+            m.append(&[54, 8, 250, 152]),
+            Take(2),
+            Drop,
+            Open(opening(PROCESS)),
+            m.append(&[9, 251]),
+            Take(usize::MAX),
+            m.append(&[252]),
+            Take(usize::MAX),
+            Close,
+        ];
+        (before, steps)
+    });
+    add("tail-delete", |m| {
+        // What was deleted is told, by a journal that was written anew, too.
+        let open = Open(opening(PROCESS).logs(1).sizes(Sizes { journal_slack: 0, ..sizes() }));
+        let before = vec![open.clone(), m.append(&[50, 150, 250, 60]), Follow, Take(1), m.append(&[51, 151, 350])];
+        let steps = vec![
+            DeleteBefore(155),
+            m.append(&[160, 251]),
+            Take(2),
+            DeleteBefore(255),
+            Take(usize::MAX),
+            m.append(&[351, 450]),
+            DeleteBefore(400),
+            m.append(&[550]),
+            Close,
+            open,
+            Take(usize::MAX),
+            Close,
+        ];
+        (before, steps)
     });
     add("journal", |m| {
         // Every log that is made or retired is a record or two; every few of them the journal is written anew.
