@@ -1,7 +1,7 @@
 //! Whatever happens while threads write and read, and whatever a disk makes of it, a store keeps what it has promised.
 //!
 //! ```text
-//!   seed ──> plan ──> lives: threads under shuttle, on a disk that fails          plan, life, schedule, stage
+//!   seed ──> plan ──> lives: threads under shuttle, on a disk that fails          plan, life, tails, schedule, stage
 //!                       │ what is promised, and what readers see                  ledger
 //!                       └──> crash images, from moments in the midst and at the end: opened again (the recovery crashes too),
 //!                            checked, appended to, opened once more; one of them is what the next life begins with     image, case
@@ -30,6 +30,8 @@ mod schedule;
 mod stage;
 #[path = "crash/story.rs"]
 mod story;
+#[path = "crash/tails.rs"]
+mod tails;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -189,7 +191,16 @@ fn no_crash_loses_or_invents_anything() {
         for what in ["crash", "EIO", "ENOSPC", "EINTR", "another errno", "short", "lost pages"].map(|kind| format!("faults: {kind}")) {
             assert!(tally.of(&what) > 50, "{what}: {}", tally.of(&what));
         }
-        for what in ["readers", "acknowledged appends", "recoveries that crashed or failed", "three in a row"] {
+        for what in [
+            "readers",
+            "tails",
+            "tails beside the writer",
+            "events that tails gave",
+            "gaps that tails told",
+            "acknowledged appends",
+            "recoveries that crashed or failed",
+            "three in a row",
+        ] {
             assert!(tally.of(what) > 100, "{what}: {}", tally.of(what));
         }
     }

@@ -46,6 +46,10 @@ pub(crate) fn run(seed: u64, story: Story, tally: &mut Tally) -> Result<(), Stri
         tally.add("lives", 1);
         tally.add("calls of the disk", disk.calls());
         tally.add("readers", left.readers_checked);
+        tally.add("tails", left.tails.all);
+        tally.add("tails beside the writer", left.tails.beside);
+        tally.add("events that tails gave", left.tails.events);
+        tally.add("gaps that tails told", left.tails.gaps);
         tally.add("acknowledged appends", left.acknowledged);
         for moment in left.moments {
             let mut losses = losses(rng, 2);

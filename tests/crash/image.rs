@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use estore::disk::{Crash, Fault, FaultEffect, SimDisk};
-use estore::{Error, Event, EventRef, Finding, FindingKind, ReadOptions, Verified};
+use estore::{Error, Event, EventRef, Finding, FindingKind, ReadOptions, Tailed, Verified};
 
 use crate::common::event;
 use crate::common::handle::Handle;
@@ -220,6 +220,11 @@ impl Check<'_> {
             ensure!(reversed == events, "backwards there are other events than forwards");
         }
         if self.rng.one_in(2) {
+            for cursor in self.scene.ledger.cursors(self.at).into_iter().chain([0]) {
+                self.follow(handle, cursor, &events).map_err(|e| format!("a tail from {cursor} on: {e}"))?;
+            }
+        }
+        if self.rng.one_in(2) {
             let mut damage = Vec::new();
             let verified = opened.verify(|finding| {
                 if finding.kind == FindingKind::Damage {
@@ -233,6 +238,30 @@ impl Check<'_> {
         let complaints = opened.complaints.lock().expect("nobody panics with it");
         ensure!(complaints.is_empty() || opened.hit, "recovery found damage where there is none: {complaints:?}");
         Ok((stats.horizon, events))
+    }
+
+    /// What a consumer finds behind its cursor is what arrived since, in that order; even if the last that it was given is lost.
+    fn follow(&mut self, handle: &Handle, cursor: u64, events: &[Event]) -> Result<(), String> {
+        let mut arrived: Vec<&Event> = events.iter().filter(|event| event.seq > cursor).collect();
+        arrived.sort_by_key(|event| event.seq);
+        let mut arrived = arrived.into_iter();
+        let mut tail = handle.tail(cursor).map_err(|e| e.to_string())?;
+        loop {
+            match tail.next_batch(1 + self.rng.index(50)).map_err(|e| e.to_string())? {
+                Tailed::Events(batch) => {
+                    for event in batch.iter() {
+                        let wanted = arrived.next();
+                        let right = wanted.is_some_and(|wanted| *wanted == event.to_event());
+                        ensure!(right, "seq {}, time {}, instead of {:?}", event.seq, event.time, wanted.map(|event| event.seq));
+                    }
+                }
+                Tailed::Gap => ensure!(self.scene.plan.file_size.is_some(), "a gap in an efile"),
+                Tailed::Nothing => break,
+            }
+        }
+        let left = arrived.next();
+        ensure!(left.is_none(), "it leaves out {left:?}");
+        Ok(())
     }
 
     /// Appends something, with seqs that were never given.

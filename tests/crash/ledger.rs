@@ -119,6 +119,34 @@ pub(crate) struct Observation {
     pub(crate) complete: bool,
 }
 
+/// What a tail gave.
+pub(crate) struct Followed {
+    pub(crate) thread: usize,
+    /// It followed from beside the writer, as another process would.
+    pub(crate) beside: bool,
+    /// What is appended becomes visible only once a buffer is handed over.
+    pub(crate) buffered: bool,
+    /// It began behind this seq.
+    pub(crate) after: u64,
+    /// When it was being made, and when it was asked last.
+    pub(crate) opening: (u64, u64),
+    pub(crate) until: u64,
+    pub(crate) given: Vec<Event>,
+    /// Before which of its events it told a gap, and when.
+    pub(crate) gaps: Vec<(usize, u64)>,
+    /// After how many events it had nothing more, and when it was asked.
+    pub(crate) empty: Vec<(usize, u64)>,
+}
+
+/// How much tails did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TailsChecked {
+    pub(crate) all: u64,
+    pub(crate) beside: u64,
+    pub(crate) events: u64,
+    pub(crate) gaps: u64,
+}
+
 /// What a crash took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
@@ -135,6 +163,8 @@ enum Must {
     NotBe,
     /// Be there as a whole or not at all.
     BeWhole,
+    /// Nothing.
+    MayBe,
 }
 
 /// Which part of the store is looked at, and how.
@@ -172,6 +202,9 @@ struct Inner {
     snapshots: Vec<(u64, u64)>,
     /// A writer that had stopped may have taken one.
     snapshot_of_stopped: bool,
+    followed: Vec<Followed>,
+    /// What consumers have come to, and when.
+    cursors: Vec<(u64, u64)>,
     failure: Option<String>,
     next_id: u32,
     /// How often each kind of fault has hit in this life.
@@ -403,6 +436,30 @@ impl Ledger {
         self.inner().observations.push(observation);
     }
 
+    pub(crate) fn followed(&self, followed: Followed) {
+        self.inner().followed.push(followed);
+    }
+
+    /// A consumer has come to this seq.
+    pub(crate) fn has_come_to(&self, seq: u64) {
+        let mut inner = self.inner();
+        let now = inner.tick();
+        inner.cursors.push((now, seq));
+    }
+
+    /// What a consumer has come to at some time, by a number among them.
+    pub(crate) fn cursor(&self, nth: u64) -> u64 {
+        let inner = self.inner();
+        inner.cursors.get(nth as usize % inner.cursors.len().max(1)).map_or(0, |(_, seq)| *seq)
+    }
+
+    /// What consumers had come to by then: one of each few of them.
+    pub(crate) fn cursors(&self, at: u64) -> Vec<u64> {
+        let inner = self.inner();
+        let all: Vec<u64> = inner.cursors.iter().filter(|(time, _)| *time <= at).map(|(_, seq)| *seq).collect();
+        all.iter().rev().step_by(1 + all.len() / 4).copied().collect()
+    }
+
     /// How many events may be counted by somebody who began then and is done now: at least and at most.
     pub(crate) fn count_bounds(&self, began: u64) -> (u64, u64) {
         let mut inner = self.inner();
@@ -450,6 +507,33 @@ impl Ledger {
         Ok(checked)
     }
 
+    /// Whether what all tails of this life gave is what they had to give.
+    pub(crate) fn check_followed(&self) -> Result<TailsChecked, String> {
+        let mut inner = self.inner();
+        let all = std::mem::take(&mut inner.followed);
+        let mut checked = TailsChecked::default();
+        for followed in &all {
+            if inner.pages_lost.is_some_and(|lost| lost <= followed.until) {
+                continue;
+            }
+            inner.check_tail(followed).map_err(|e| {
+                let Followed { thread, beside, after, opening, until, given, gaps, empty, .. } = followed;
+                let where_ = if *beside { " beside the writer" } else { "" };
+                let seqs: Vec<u64> = given.iter().map(|event| event.seq).collect();
+                format!(
+                    "a tail of thread {thread}{where_} from {after} on, made at {}..{}, asked until {until}, which gave {seqs:?}, told gaps \
+                     {gaps:?} and had nothing at {empty:?}: {e}",
+                    opening.0, opening.1
+                )
+            })?;
+            checked.all += 1;
+            checked.beside += u64::from(followed.beside);
+            checked.events += followed.given.len() as u64;
+            checked.gaps += followed.gaps.len() as u64;
+        }
+        Ok(checked)
+    }
+
     /// Whether `found`, in order of (time, seq), with this horizon, is what a crash at a moment may leave.
     pub(crate) fn check_image(&self, at: u64, loss: Loss, horizon: u64, found: &[Event]) -> Result<(), String> {
         let inner = self.inner();
@@ -490,6 +574,7 @@ impl Ledger {
         inner.flushed.clear();
         inner.pages_lost = None;
         inner.observations.clear();
+        inner.followed.clear();
         inner.hits.clear();
         let last = found.iter().map(|event| event.seq).max().unwrap_or(0);
         inner.durable.push((now, last));
@@ -617,6 +702,71 @@ impl Inner {
         result
     }
 
+    fn check_tail(&self, followed: &Followed) -> Result<(), String> {
+        let Followed { beside, buffered, after, opening, until, given, gaps, empty, .. } = followed;
+        let mut last = *after;
+        for event in given {
+            ensure!(event.seq > last, "seq {} comes after {last}", event.seq);
+            last = event.seq;
+        }
+        // What was visible for sure when it had nothing more comes no more.
+        let visible = |at: u64| if *beside || *buffered { largest(&self.flushed, at) } else { self.last_stored(at) };
+        for &(given_by_then, asked) in empty {
+            let missed = given.get(given_by_then..).unwrap_or_default().iter().find(|event| event.seq <= visible(asked));
+            ensure!(missed.is_none(), "it had nothing when it was asked at {asked}, though {missed:?} was there");
+        }
+        let all_by = empty.last().filter(|(n, _)| *n == given.len()).map(|(_, asked)| *asked);
+        let bound = all_by.map_or(last, |asked| last.max(visible(asked)));
+
+        let gone = self.horizon_by(opening.0);
+        let deleted = given.iter().find(|event| event.time < gone);
+        ensure!(deleted.is_none(), "{deleted:?} was deleted before it was made");
+        let deletes = || self.deletes.iter().filter(|delete| delete.began <= *until);
+        // A store that deletes by itself does so as often as it likes.
+        let most = if deletes().all(|delete| delete.time.is_some()) { 1 + deletes().count() } else { usize::MAX };
+        ensure!(gaps.len() <= most, "{} gaps, of {most} deletes", gaps.len());
+        let early = gaps.iter().find(|(_, told)| self.horizon_asked_for(*told) == 0);
+        ensure!(early.is_none(), "a gap, and nothing had been deleted");
+
+        let mut found = given.clone();
+        found.sort_unstable_by_key(|event| (event.time, event.seq));
+        let horizon = self.horizon_asked_for(*until);
+        let covers = |event: &Event| event.time >= horizon && (event.seq == 0 || (after.saturating_add(1)..=bound).contains(&event.seq));
+        let must = |batch: &Batch| match batch.outcome {
+            _ if batch.began > *until => Must::NotBe,
+            Outcome::Refused => Must::NotBe,
+            Outcome::Stored { last } if last <= *after => Must::NotBe,
+            // The part of it that lies in between, where it is known which one that is.
+            Outcome::Stored { .. } if !batch.absent && batch.places().is_some() && batch.seqs().is_some() => {
+                if batch.seqs().is_some_and(|(first, _)| first <= bound) { Must::BeThere } else { Must::NotBe }
+            }
+            // An identity that was there before may have a seq that is not asked for.
+            Outcome::Stored { last } if last <= bound && *after == 0 => Must::BeThere,
+            Outcome::Open | Outcome::Unknown if all_by.is_some() && batch.above >= *after => Must::BeWhole,
+            _ => Must::MayBe,
+        };
+        self.check(&Look { found: &found, covers: &covers, must: &must, chunk: 0, in_order: false })?;
+
+        // What is missing for having been deleted has been told.
+        let given_seqs: HashSet<u64> = given.iter().map(|event| event.seq).collect();
+        let known = self.batches.iter().filter(|batch| !batch.absent).filter_map(|batch| {
+            let (first, _) = batch.seqs()?;
+            Some((first..).zip(batch.places()?).map(|(seq, place)| (seq, &batch.events[place])))
+        });
+        let all = known.flatten().chain(self.base.iter().map(|(seq, event)| (*seq, event)));
+        for (seq, event) in all.filter(|(seq, _)| *seq > *after && *seq <= bound && !given_seqs.contains(seq)) {
+            let theirs = deletes().filter(|delete| self.times_of(delete).iter().any(|time| *time > event.time));
+            // It may never have left a buffer.
+            if theirs.map(|delete| delete.began).min().is_none_or(|began| largest(&self.flushed, began) < seq) {
+                continue;
+            }
+            let passed = given.partition_point(|event| event.seq < seq);
+            let told = gaps.iter().any(|(before, at)| *before <= passed && self.horizon_asked_for(*at) > event.time);
+            ensure!(told, "seq {seq}, time {}, was deleted, and no gap told of it", event.time);
+        }
+        Ok(())
+    }
+
     fn check(&self, look: &Look<'_>) -> Result<(), String> {
         for pair in look.found.windows(2) {
             if let [a, b] = pair {
@@ -633,7 +783,7 @@ impl Inner {
         let places = self.find_places(look)?;
         for (number, batch) in self.batches.iter().enumerate() {
             let must = (look.must)(batch);
-            if must != Must::NotBe {
+            if !matches!(must, Must::NotBe | Must::MayBe) {
                 self.check_batch(look, number, must, &by_seq, &identities, &places)?;
             }
         }

@@ -12,11 +12,12 @@ use estore::{Appended, Durability, Error, Event, EventRef, FindingKind, Mode, Op
 use crate::common::event;
 use crate::common::handle::Handle;
 use crate::common::rng::Rng;
-use crate::ledger::{Ledger, Observation, ensure};
+use crate::ledger::{Ledger, Observation, TailsChecked, ensure};
 use crate::plan::{Batch, Ending, Level, Life, MAX_EVENT_LEN, Op, Opening, Payload, Plan, Reading, Shape};
 use crate::schedule;
 use crate::stage::{Moment, Stage};
 use crate::story::{Story, tell};
+use crate::tails::{Following, Followings, Restless};
 
 /// What the lives of a case have in common.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl Scene {
         let (complaints, story) = (Arc::clone(complaints), self.story);
         let mut options = Options::new()
             .disk(disk)
-            .clock(Arc::new(self.clock.clone()))
+            .clock(Arc::new(Restless(self.clock.clone())))
             .grace(self.plan.grace)
             .max_event_len(MAX_EVENT_LEN)
             .max_open_logs(opening.max_open_logs)
@@ -102,12 +103,12 @@ impl Scene {
 }
 
 /// What the threads of a life share.
-struct Cast {
-    scene: Scene,
-    handle: Handle,
+pub(crate) struct Cast {
+    pub(crate) scene: Scene,
+    pub(crate) handle: Handle,
     disk: SimDisk,
-    stage: Stage,
-    opening: Opening,
+    pub(crate) stage: Stage,
+    pub(crate) opening: Opening,
     /// The writers' time.
     time: AtomicU64,
     /// Events that several threads append if absent.
@@ -115,6 +116,8 @@ struct Cast {
     closed: AtomicBool,
     /// Handles for reading only, as other processes have them, that nobody uses just now.
     beside: Mutex<Vec<Handle>>,
+    /// Tails that threads have left open.
+    tails: Mutex<Followings>,
     /// The disk was full at some time.
     was_full: AtomicBool,
 }
@@ -124,6 +127,7 @@ pub(crate) struct Left {
     /// Crash images from its midst.
     pub(crate) moments: Vec<Moment>,
     pub(crate) readers_checked: u64,
+    pub(crate) tails: TailsChecked,
     pub(crate) acknowledged: u64,
 }
 
@@ -162,6 +166,7 @@ pub(crate) fn live(scene: &Scene, life: &Life, disk: &SimDisk, time: &mut u64, r
                 contended: Mutex::default(),
                 closed: AtomicBool::new(false),
                 beside: Mutex::default(),
+                tails: Mutex::default(),
                 was_full: AtomicBool::new(life.room.is_some()),
             });
             schedule::take_turns(scene.plan.turns);
@@ -209,7 +214,8 @@ pub(crate) fn live(scene: &Scene, life: &Life, disk: &SimDisk, time: &mut u64, r
         return Err(failure);
     }
     let readers_checked = ledger.check_observations()?;
-    Ok(Left { moments: stage.take_moments(), readers_checked, acknowledged })
+    let tails = ledger.check_followed()?;
+    Ok(Left { moments: stage.take_moments(), readers_checked, tails, acknowledged })
 }
 
 impl Cast {
@@ -227,7 +233,11 @@ impl Cast {
         }
     }
 
-    fn check_error(&self, what: &str, error: &Error, beside: bool) {
+    pub(crate) fn is_buffered(&self) -> bool {
+        matches!(self.opening.level, Level::Buffered { .. })
+    }
+
+    pub(crate) fn check_error(&self, what: &str, error: &Error, beside: bool) {
         if !self.excuses(error, beside) {
             self.scene.ledger.fail(format!("{what} failed without a reason: {error:?}"));
         }
@@ -277,6 +287,12 @@ impl Cast {
         }
         last.open_reader(Reading { around: None, reverse: rng.one_in(2), limit: None, pull: usize::MAX }, false);
         last.finish();
+        let mut tails = std::mem::take(&mut *self.tails.lock().expect("nobody panics with it"));
+        for tail in &mut tails.0 {
+            tail.check_bell(self);
+            tail.pull(self, usize::MAX, None, rng);
+        }
+        tails.end(ledger);
         if ending == Ending::Close && !self.closed.load(Ordering::Relaxed) {
             last.close();
         }
@@ -295,13 +311,15 @@ struct Actor {
     cast: Arc<Cast>,
     rng: Rng,
     readers: VecDeque<Open>,
+    tails: Followings,
     /// So many appends were acknowledged.
     acknowledged: u64,
 }
 
 impl Actor {
     fn new(number: usize, cast: &Arc<Cast>, rng: &mut Rng) -> Actor {
-        Actor { number, cast: Arc::clone(cast), rng: Rng::new(rng.next()), readers: VecDeque::new(), acknowledged: 0 }
+        let (rng, readers, tails) = (Rng::new(rng.next()), VecDeque::new(), Followings::default());
+        Actor { number, cast: Arc::clone(cast), rng, readers, tails, acknowledged: 0 }
     }
 
     fn ledger(&self) -> &Ledger {
@@ -320,6 +338,10 @@ impl Actor {
             self.finish();
         }
         self.readers.drain(..).for_each(|open| self.cast.scene.ledger.observed(open.observation));
+        if self.rng.one_in(2) {
+            self.cast.tails.lock().expect("nobody panics with it").0.append(&mut self.tails.0);
+        }
+        self.tails.end(&self.cast.scene.ledger);
         self.acknowledged
     }
 
@@ -373,6 +395,13 @@ impl Actor {
             Op::OpenReader(reading) => self.open_reader(reading, false),
             Op::ReadBeside(reading) => self.open_reader(reading, true),
             Op::Pull(n) => self.pull_oldest(n),
+            Op::OpenTail(tailing) => {
+                if let Some(following) = Following::begin(&cast, self.number, tailing) {
+                    self.tails.0.push_front(following);
+                    self.tails.pull_oldest(&cast, tailing.pull, None, &mut self.rng);
+                }
+            }
+            Op::PullTail(n, wait) => self.tails.pull_oldest(&cast, n, wait, &mut self.rng),
             Op::Count | Op::Stats => {
                 let began = ledger.now();
                 let counted = if let Op::Count = op { handle.count(..) } else { handle.stats().map(|stats| stats.events) };

@@ -122,6 +122,11 @@ pub(crate) enum Op {
     Pull(usize),
     /// A handle of its own for reading only, as another process would have.
     ReadBeside(Reading),
+    /// Begins to follow the store.
+    OpenTail(Tailing),
+    /// Up to so many events more from the tail that is open longest; having waited for them, if that is asked for, for so many looks at
+    /// the clock.
+    PullTail(usize, Option<u64>),
     Count,
     Stats,
     /// Other programs take all space but so many bytes, ...
@@ -140,6 +145,28 @@ pub(crate) struct Reading {
     pub(crate) limit: Option<u64>,
     /// Read so many of them at once.
     pub(crate) pull: usize,
+}
+
+/// How a tail begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tailing {
+    /// By a handle of its own for reading only, as another process would have; with a thread that looks for news, or without.
+    pub(crate) beside: Option<bool>,
+    pub(crate) from: From,
+    /// Its descriptor is asked for.
+    pub(crate) polled: bool,
+    /// Take so many events at once.
+    pub(crate) pull: usize,
+}
+
+/// Behind which seq a tail begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    Start,
+    /// What comes next.
+    Present,
+    /// Where an earlier one had come to, be it in an earlier life: by a number among them.
+    Cursor(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -269,8 +296,8 @@ impl Opening {
                     seq_reserve: 1 + scattered(rng, 8),
                     compact_bytes: scattered(rng, 10),
                     compact_newest_bytes: scattered(rng, 12),
-                    window_bytes: 1 << 20,
                     retain_bytes: scattered(rng, 10),
+                    window_bytes: scattered(rng, 14) as usize,
                 }
             },
             compression: pick(rng, &[None, Some(Compression::None), Some(Compression::Lz4)]),
@@ -331,12 +358,15 @@ enum Flavour {
     Reading,
     Deleting,
     Compacting,
+    /// Tails beside everything else.
+    Following,
 }
 
 impl Flavour {
     fn draw(rng: &mut Rng) -> Flavour {
-        match rng.below(12) {
+        match rng.below(14) {
             0..4 => Flavour::Mixed,
+            12 | 13 => Flavour::Following,
             4 => Flavour::Late,
             5..7 => Flavour::Writing,
             7 | 8 => Flavour::Reading,
@@ -360,9 +390,15 @@ impl Op {
             },
             Flavour::Deleting if rng.one_in(3) => Op::delete(rng),
             Flavour::Deleting if rng.one_in(4) => Op::retain(rng),
+            Flavour::Following if rng.one_in(2) => match rng.below(8) {
+                0 => Op::delete(rng),
+                1 => Op::compact(rng),
+                2 | 3 => Op::OpenTail(Tailing::draw(rng)),
+                _ => Op::pull_tail(rng),
+            },
             Flavour::Compacting if rng.one_in(4) => Op::compact(rng),
             Flavour::Deleting | Flavour::Compacting if rng.one_in(8) => Op::snapshot(rng),
-            _ => match rng.below(43) {
+            _ => match rng.below(47) {
                 0..15 => Op::Append(Batch::draw(rng)),
                 15..18 => Op::AppendAbsent(Batch::draw(rng)),
                 18..21 => Op::Sync,
@@ -376,7 +412,9 @@ impl Op {
                 35 => Op::Count,
                 36 => Op::Stats,
                 40 | 41 => Op::compact(rng),
-                42 => Op::snapshot(rng),
+                42 | 43 => Op::OpenTail(Tailing::draw(rng)),
+                44 | 45 => Op::pull_tail(rng),
+                46 => Op::snapshot(rng),
                 37 if rng.one_in(2) => Op::Fill(scattered(rng, 17)),
                 37 | 38 => Op::Free,
                 _ if rng.one_in(4) => Op::Close,
@@ -401,6 +439,10 @@ impl Op {
         Op::Snapshot { most: if rng.one_in(4) { 1 + rng.below(6) } else { u64::MAX } }
     }
 
+    fn pull_tail(rng: &mut Rng) -> Op {
+        Op::PullTail(if rng.one_in(3) { usize::MAX } else { 1 + rng.index(10) }, rng.one_in(3).then(|| rng.below(20)))
+    }
+
     fn delete(rng: &mut Rng) -> Op {
         // So many that the journal is written anew for its length.
         Op::DeleteBefore { behind: scattered(rng, 13), times: if rng.one_in(40) { 700 } else { 1 } }
@@ -413,6 +455,21 @@ fn limits(rng: &mut Rng) -> (u64, u64) {
         0 => (1 + rng.below(4), 0),
         1 => (0, 1 + scattered(rng, 14)),
         _ => (1 + rng.below(4), 1 + scattered(rng, 14)),
+    }
+}
+
+impl Tailing {
+    fn draw(rng: &mut Rng) -> Tailing {
+        Tailing {
+            beside: rng.one_in(2).then(|| rng.one_in(2)),
+            from: match rng.below(4) {
+                0 | 1 => From::Start,
+                2 => From::Present,
+                _ => From::Cursor(rng.next()),
+            },
+            polled: rng.one_in(3),
+            pull: if rng.one_in(2) { 0 } else { scattered(rng, 6) as usize },
+        }
     }
 }
 
