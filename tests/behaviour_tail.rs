@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use common::place::Place;
 use common::rng::Rng;
-use common::{drain, event, events_at};
+use common::{drain, event, events_at, frames};
 use estore::disk::{Access, Disk, File, Kind, Lock, RealDisk, Watch};
 use estore::{Durability, Efile, Error, Event, EventRef, Mode, Options, Store, Tail, Tailed};
 
@@ -254,6 +254,64 @@ fn deleted_events_are_a_gap_that_is_told_once() {
         assert_eq!((events.len(), gaps), (2, 1));
         assert_eq!(pull(&mut store.tail(4).unwrap(), 10).1, 0);
     }
+}
+
+/// Flips a bit in the body of a frame.
+fn harm(place: &Place, log: &str, frame: usize) {
+    let mut bytes = place.file(log);
+    let at = frames(&bytes)[frame];
+    bytes[at + 130] ^= 1;
+    place.put_file(log, &bytes);
+}
+
+/// What a tail gives up to damage.
+fn until_damage(tail: &mut Tail) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Ok(Tailed::Events(batch)) = tail.next_batch(3) {
+        events.extend(batch.iter().map(|event| event.to_event()));
+    }
+    assert_error!(tail.next_batch(3), Error::Corrupt { .. });
+    assert_error!(tail.wait(None), Error::Corrupt { .. });
+    events
+}
+
+#[test]
+fn what_arrived_before_damage_comes_first_and_who_is_behind_it_goes_on() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    for i in 0..6 {
+        store.append(&events_at([10 * i, 10 * i + 1])).unwrap();
+    }
+    let all = arrived(&store, 0);
+    store.close().unwrap();
+    harm(&place, "0-0.estore", 3);
+    let store = open(&place);
+    assert_eq!(until_damage(&mut store.tail(0).unwrap()), all[..6]);
+    assert_eq!(until_damage(&mut store.tail(3).unwrap()), all[3..6]);
+    assert_eq!(until_damage(&mut store.tail(7).unwrap()), []);
+    assert_eq!(events_of(&mut store.tail(8).unwrap()), all[8..]);
+    assert_eq!(events_of(&mut store.tail(11).unwrap()), all[11..]);
+}
+
+#[test]
+fn what_arrived_before_a_damaged_frame_of_a_compacted_log_comes_first() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    let mut rng = Rng::new(8);
+    for i in 0..10 {
+        let batch: Vec<Event> = (0..100).map(|j| event(90 * i + j / 2, j as u32, rng.bytes(200))).collect();
+        store.append(&batch).unwrap();
+    }
+    store.append(&events_at([1])).unwrap();
+    store.compact(.., |_| ControlFlow::Continue(())).unwrap();
+    let all = arrived(&store, 0);
+    store.close().unwrap();
+    assert!(frames(&place.file("0-1.estore")).len() > 2);
+    harm(&place, "0-1.estore", 1);
+    let store = open(&place);
+    let got = until_damage(&mut store.tail(0).unwrap());
+    assert!(got.len() > 100 && got == all[..got.len()], "{} events", got.len());
+    assert_eq!(events_of(&mut store.tail(1000).unwrap()), all[1000..]);
 }
 
 /// Does something before a file is opened for the first time.
