@@ -1,6 +1,6 @@
 //! Every byte of a store that was closed, changed in every way: each bit flipped, each file cut at each length, frames and records zeroed,
-//! doubled, exchanged, files removed, exchanged, or taken from an older copy. Whatever was done, opening, reading, salvaging, counting and
-//! verifying give the events that were stored, a named error, or a gap that is reported and covers what is missing; never another
+//! doubled, exchanged, files removed, exchanged, or taken from an older copy. Whatever was done, opening, reading, following, salvaging,
+//! counting and verifying give the events that were stored, a named error, or a gap that is reported and covers what is missing; never another
 //! event, a panic, a search without end, or more than twice the memory.
 //!
 //! ```text
@@ -25,7 +25,9 @@ use common::event;
 use common::place::Place;
 use common::rng::Rng;
 use estore::disk::{Call, Crash, Fault, FaultEffect, SimDisk};
-use estore::{Compression, Durability, Error, Event, EventRef, FindingKind, Level, Mode, Options, ReadOptions, Reader, Sizes, Store};
+use estore::{
+    Compression, Durability, Error, Event, EventRef, FindingKind, Level, Mode, Options, ReadOptions, Reader, Sizes, Store, Tailed,
+};
 
 /// Counts what each thread allocates.
 struct Counting;
@@ -70,7 +72,7 @@ fn most_allocated<T>(call: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn options(disk: &SimDisk) -> Options {
-    let sizes = Sizes { pending_bytes: 200, index_entries: 1, ..Sizes::default() };
+    let sizes = Sizes { pending_bytes: 200, index_entries: 1, window_bytes: 100, ..Sizes::default() };
     Options::new().disk(Arc::new(disk.clone())).background(false).file_size(1000).grace(50).durability(Durability::Process).sizes(sizes)
 }
 
@@ -101,6 +103,23 @@ fn drain(reader: &mut Reader) -> (Vec<Event>, Option<Error>) {
             Ok(batch) if batch.is_empty() => return (events, None),
             Ok(batch) => events.extend(batch.iter().map(EventRef::to_event)),
             Err(e) => return (events, Some(e)),
+        }
+    }
+}
+
+/// All that a tail has for now, how many gaps it told, and the error that it ended with.
+fn follow(store: &Store, after: u64) -> (Vec<Event>, u64, Option<Error>) {
+    let (mut events, mut gaps) = (Vec::new(), 0);
+    let mut tail = match store.tail(after) {
+        Ok(tail) => tail,
+        Err(error) => return (events, gaps, Some(error)),
+    };
+    loop {
+        match tail.next_batch(7) {
+            Ok(Tailed::Events(batch)) => events.extend(batch.iter().map(|event| event.to_event())),
+            Ok(Tailed::Gap) => gaps += 1,
+            Ok(Tailed::Nothing) => return (events, gaps, None),
+            Err(error) => return (events, gaps, Some(error)),
         }
     }
 }
@@ -226,6 +245,24 @@ impl Original {
                 check_named(&error, &what);
                 assert!(!whole, "{what}: all can be read, but not be counted: {error}");
             }
+        }
+
+        // A tail gives what arrived, in that order, and nothing behind something that is missing.
+        let mut arrivals: Vec<&Event> = self.events.iter().collect();
+        arrivals.sort_by_key(|event| event.seq);
+        for after in [0, arrivals.get(arrivals.len() / 2).map_or(0, |event| event.seq)] {
+            let (mut got, gaps, error) = follow(&store, after);
+            if let Some(error) = &error {
+                check_named(error, &what);
+                assert!(!derived, "{what}: a derived file made following fail: {error:?}");
+            }
+            let is_lost = *said.lock().unwrap();
+            got.retain(|event| !(is_lost && event.time == 5));
+            assert!(gaps <= 1, "{what}: {gaps} gaps");
+            assert!(gaps == u64::from(after == 0) || error.is_some() || is_lost, "{what}: {gaps} gaps from {after} on");
+            let wanted = arrivals.iter().copied().filter(|event| event.seq > after);
+            let wanted: Vec<&Event> = if error.is_some() { wanted.take(got.len()).collect() } else { wanted.collect() };
+            assert!(got.iter().eq(wanted.iter().copied()), "{what}: a tail from {after} on gave {got:?}, not {wanted:?}");
         }
 
         // Salvaging gives all of it outside of the gaps that it reports.
