@@ -1,6 +1,6 @@
 /* What the header allows to run at once does: each two calls on one handle, from two threads, many times; the log callback from several
- * threads; options that open several stores at once; iterators that read while their store is appended to and closed. Run under
- * ThreadSanitizer too (make races). ROUNDS in the environment sets how often. */
+ * threads; options that open several stores at once; iterators that read, and tails that wait, while their store is appended to and closed.
+ * Run under ThreadSanitizer too (make races). ROUNDS in the environment sets how often. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
@@ -322,6 +322,61 @@ static void iterators_go_their_own_ways(struct target *target)
         CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
+struct follower {
+    estore_iter *iter;
+    unsigned seen;
+};
+
+/* Waits for more until its store is closed, and takes what comes. */
+static void *follow_to_the_end(void *argument)
+{
+    struct follower *follower = argument;
+    estore_event events[16];
+    estore_status status;
+    size_t n;
+    while ((status = estore_iter_wait(follower->iter, ESTORE_WAIT_FOREVER, NULL)) == ESTORE_OK)
+        while ((status = estore_iter_next_batch(follower->iter, events, IN(events), &n, NULL)) == ESTORE_OK)
+            follower->seen += (unsigned)n;
+    CHECK(status == ESTORE_ERR_CLOSED);
+    FINE(estore_iter_close(&follower->iter, to));
+    return NULL;
+}
+
+/* Two that follow the writer's handle and two that follow one for reading only, beside appends, compaction and the end of their handles. */
+static void tails_wait_until_their_handles_are_closed(void)
+{
+    struct target target = {NULL, NULL, 1};
+    estore *beside = NULL;
+    estore_options *read_only = estore_options_new();
+    struct follower followers[4] = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+    pthread_t threads[IN(followers)];
+    size_t i;
+    unsigned round;
+    OK(estore_options_set_mode(read_only, ESTORE_MODE_READ_ONLY));
+    FINE(estore_open("tailed", 6, options, &target.store, to));
+    FINE(estore_open("tailed", 6, read_only, &beside, to));
+    for (i = 0; i < IN(followers); i++) {
+        int fd;
+        FINE(estore_tail_iter(i < 2 ? target.store : beside, 0, &followers[i].iter, to));
+        if (i % 2)
+            FINE(estore_iter_fd(followers[i].iter, &fd, to));
+        CHECK(pthread_create(&threads[i], NULL, follow_to_the_end, &followers[i]) == 0);
+    }
+    for (round = 0; round < 4 * rounds; round++) {
+        append(&target, round);
+        if (round % 8 == 7)
+            compact(&target, round);
+    }
+    FINE(estore_close(&target.store, to));
+    FINE(estore_close(&beside, to));
+    for (i = 0; i < IN(threads); i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+        /* Whoever reads beside the writer may not have come to all of it. */
+        CHECK(i < 2 ? followers[i].seen == 8 * rounds : followers[i].seen <= 8 * rounds);
+    }
+    OK(estore_options_free(&read_only));
+}
+
 int main(void)
 {
     static char paths[][8] = {"one", "two", "three"};
@@ -354,6 +409,7 @@ int main(void)
         CHECK(pthread_create(&threads[i], NULL, own_store, paths[i]) == 0);
     for (i = 0; i < IN(paths); i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
+    tails_wait_until_their_handles_are_closed();
     CHECK(messages > 0);
     OK(estore_options_free(&options));
     return 0;
