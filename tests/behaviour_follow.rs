@@ -277,6 +277,28 @@ fn damage_in_what_is_new_is_an_error() {
 }
 
 #[test]
+fn a_look_that_fails_is_made_up_for_by_the_next() {
+    for at in 0.. {
+        let place = Place::simulated(1);
+        let store = open(&place);
+        store.append(&events_at([1, 1500])).unwrap();
+        let beside = beside(&place);
+        store.append(&events_at([2, 1600, 3])).unwrap();
+        let effect = FaultEffect::Errno(libc::EIO);
+        place.sim().inject(Fault { at, calls: None, name: None, effect, forever: true });
+        let looked = beside.count(..);
+        let hit = place.sim().faults_hit() > 0;
+        place.sim().clear_faults();
+        assert_eq!(beside.count(..).unwrap(), 5, "after a failure at call {at}: {looked:?}");
+        if !hit {
+            assert!(at > 5, "a look takes more calls");
+            break;
+        }
+        assert!(!matches!(looked, Ok(count) if count != 5), "a look that failed in silence: {looked:?}");
+    }
+}
+
+#[test]
 fn nothing_is_written_and_no_lock_is_taken() {
     let place = Place::simulated(1);
     let store = open(&place);

@@ -92,6 +92,8 @@ impl Core {
             before: Some(&before),
             durable: self.durable_seq(),
         };
+        // A look takes note in the chunks of what they have got. Should it fail then, that is still news to the view.
+        *follow = Follow::default();
         let (opened, now) = opening.follow()?;
         *follow = now;
         let view = opened.view;

@@ -110,8 +110,8 @@ impl Life<'_> {
                     }
                     return;
                 }
-                // The next one goes on.
-                Err(Error::Closed { .. }) if follower.closed => follower.tail = None,
+                // The next one goes on. Gone: a delete had failed half-way, and the next opening of the store brought it to its end.
+                Err(Error::Closed { .. } | Error::Gone { .. }) if follower.closed => follower.tail = None,
                 Err(error) => return self.explain("tail", &error),
             }
         }
