@@ -249,9 +249,9 @@ impl Options {
         self
     }
 
-    /// Whether the store may have threads of its own: for what is due by time (syncs of `Interval`, flushes of `Buffered`), for
-    /// [`compaction`](Self::compaction), and for retention ([`max_age`](Self::max_age), [`max_bytes`](Self::max_bytes)). On by default.
-    /// Without them, call [`Store::tick`](crate::Store::tick).
+    /// Whether the store may have threads of its own: for what is due by time (syncs of `Interval`, flushes of `Buffered`), for sorting
+    /// late events, for [`compaction`](Self::compaction), and for retention ([`max_age`](Self::max_age), [`max_bytes`](Self::max_bytes)).
+    /// On by default. Without them, call [`Store::tick`](crate::Store::tick).
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
         self

@@ -145,6 +145,8 @@ impl Chunk {
     /// Writes the events of sealed logs into one log, and gives it its name, durably. `go_on` is told now and then how many events are done;
     /// its error ends it. After a failure nothing has changed.
     pub(crate) fn compact(&self, sealed: &LogSummary, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<LogSummary> {
+        // No recon file of theirs is written from here on, or it might be left when they are gone.
+        drop(crate::threads::lock(&self.sorting));
         self.mending(|| self.merge_logs(sealed, durable, go_on)).inspect_err(|_| {
             remove_files(&self.shared.folder, sealed.id, &[]);
         })

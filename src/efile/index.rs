@@ -372,14 +372,7 @@ impl LogIndex {
         self.tail
     }
 
-    /// Forgets the late entries, which a recon run now holds.
-    pub(crate) fn absorb_late(&mut self) {
-        let covered = self.file.covered;
-        self.file.missing_late.extend(self.late.iter().filter(|entry| entry.offset >= covered));
-        self.late = EntryList::default();
-    }
-
-    /// Forgets the late entries before `offset` of a log whose index has just been read: the recon file holds them.
+    /// Forgets the late entries before `offset`: the recon file holds them.
     pub(crate) fn absorb_late_before(&mut self, offset: u64) {
         let mut rest = EntryList::default();
         for entry in self.late.iter() {

@@ -11,7 +11,8 @@
 //! must be told when it is opened, it is told by a [`LogSummary`].
 //!
 //! One writer appends ([`Chunk::prepare`], [`Chunk::write`]) while any number of threads read. A reader filters by seq, so it may look at a
-//! chunk that has grown since its snapshot.
+//! chunk that has grown since its snapshot. Late events are sorted into recon by whoever comes first: a thread of the store, beside both, or
+//! the writer, where there is none or it does not keep up ([`Chunk::sort_late`]).
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -41,7 +42,7 @@ mod watermark;
 
 pub(crate) use compact::summarize;
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
-use index::{Damage, Entry, LogIndex};
+use index::{Damage, Entry, EntryList, LogIndex, Tail};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
 pub(crate) use messages::Messages;
 use read::{Block, Class, Gap, Merge, Scope};
@@ -70,10 +71,12 @@ pub(crate) struct Shared {
     pub(crate) no_index: bool,
     /// Derived files may be written.
     pub(crate) writable: bool,
+    /// A thread of the store sorts late events once there are enough.
+    pub(crate) sorts_beside: bool,
     pub(crate) messages: Messages,
     /// Bytes that were cut off logs, or out of the way of new ones, since the store was opened.
     pub(crate) cut: AtomicU64,
-    /// Late events have become so many that compaction may be worth it.
+    /// Late events have become so many that sorting them, or compaction, may be worth it.
     pub(crate) late_grew: AtomicBool,
     /// A log has grown by [`Shared::grow_len`], or has got a second event, so that chunks may have become too many or too old.
     pub(crate) grew: AtomicBool,
@@ -162,6 +165,10 @@ pub(crate) struct Chunk {
     times: (u64, u64),
     shared: Arc<Shared>,
     state: Mutex<State>,
+    /// Held by the one that writes recon files. Taken before the state, and held while that is not.
+    sorting: Mutex<()>,
+    /// There are late events enough for a run.
+    unsorted: AtomicBool,
     /// Its files go with the last reference.
     doomed: AtomicBool,
 }
@@ -256,9 +263,45 @@ impl Log {
         !self.closed && !self.sealed
     }
 
+    /// Whether they are to be put into a run, or that has failed lately.
+    fn is_due_for_sorting(&self, sizes: &Sizes) -> bool {
+        self.has_much_pending(sizes) && self.pending >= self.absorb_after
+    }
+
     /// Whether there are enough late events without a run for one.
     fn has_much_pending(&self, sizes: &Sizes) -> bool {
         self.pending > sizes.pending_bytes || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
+    }
+
+    /// Whether there are so many that whoever appends must see to them, since nobody has come to it meanwhile.
+    fn has_too_much_pending(&self, sizes: &Sizes) -> bool {
+        let entries = self.index.as_ref().map_or(0, |index| index.late.len());
+        self.pending > sizes.pending_bytes.saturating_mul(16) || entries > 2 * PENDING_ENTRIES
+    }
+
+    /// The late events that no run holds, as they are now.
+    fn take_unsorted(&mut self, folder: &Folder) -> Result<Option<Unsorted>> {
+        let Some(index) = &mut self.index else { return Ok(None) };
+        // What is appended meanwhile must not be described together with what is sorted.
+        index.late.close_last();
+        let log = match &self.file {
+            Some(file) => file.clone(),
+            None => folder.open(&self.summary.id.log_name(), Access::Read)?,
+        };
+        let LogSummary { id, instance, .. } = self.summary;
+        let (late, covered, tail) = (index.late.clone(), index.covered, index.tail());
+        Ok(Some(Unsorted { id, log, instance, late, bytes: self.pending, covered, tail, recon: self.recon.clone() }))
+    }
+
+    /// Takes over the recon that holds them.
+    fn take_sorted(&mut self, unsorted: &Unsorted, recon: Recon) {
+        let same = self.recon.as_ref().map(Recon::place) == unsorted.recon.as_ref().map(Recon::place);
+        // Nothing of it is known any more where it was unloaded meanwhile, and then it is read from the file.
+        if let Some(index) = self.index.as_mut().filter(|_| same) {
+            index.absorb_late_before(unsorted.covered);
+            self.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
+            self.recon = Some(recon);
+        }
     }
 
     /// Whether anything was written to it.
@@ -269,6 +312,28 @@ impl Log {
     /// Whether all of it is known, and undamaged as far as headers go.
     fn is_whole(&self) -> bool {
         self.index.as_ref().is_some_and(|index| index.damage.is_empty()) && !self.closed
+    }
+}
+
+/// Late events that no run holds, and all that is needed to put them into one.
+struct Unsorted {
+    id: LogId,
+    log: Handle,
+    instance: u64,
+    late: EntryList,
+    bytes: u64,
+    covered: u64,
+    tail: Tail,
+    recon: Option<Recon>,
+}
+
+impl Unsorted {
+    /// Writes a run of them; answers the recon that then is.
+    fn sort(&self, folder: &Folder) -> Result<Recon> {
+        let Unsorted { id, log, instance, late, bytes, covered, tail, recon } = self;
+        let pending = Pending { log, log_instance: *instance, late, bytes: *bytes, covered: *covered, tail: *tail };
+        let merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
+        recon::absorb(folder, *id, recon.as_ref(), &pending, merge)
     }
 }
 
@@ -388,7 +453,15 @@ impl Chunk {
         let watermark = Watermark::at(logs.iter().filter_map(|summary| summary.watermark).max());
         let logs = logs.into_iter().map(Log::new).collect();
         let state = State { gave_up_compacting: false, logs, compacting: None, watermark, distrustful: false, gave_up_files: false };
-        Chunk { number, times, shared, state: Mutex::new(state), doomed: AtomicBool::new(false) }
+        Chunk {
+            number,
+            times,
+            shared,
+            state: Mutex::new(state),
+            sorting: Mutex::default(),
+            unsorted: AtomicBool::new(false),
+            doomed: AtomicBool::new(false),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -660,14 +733,19 @@ impl Chunk {
             (file, frame::encode_single(bytes, event, start, LAST | END, 0, &stamp))
         };
         file.write_all(bytes, header.offset)?;
-        let mut state = self.lock();
-        let state = &mut *state;
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let mut must_sort = false;
         if let Some(log) = state.logs.last_mut() {
             log.before = log.summary;
             self.wrote(log, &header);
             log.summary.watermark = state.watermark.time();
             log.slack.get_or_insert_default().routed(header.frame_len(), 1, 0, 0);
-            self.maintain(log);
+            must_sort = self.maintain(log);
+        }
+        drop(guard);
+        if must_sort {
+            self.sort_late();
         }
         Ok(true)
     }
@@ -736,8 +814,8 @@ impl Chunk {
         }
         file.write_all(buffer, written)?;
 
-        let mut state = self.lock();
-        let state = &mut *state;
+        let mut guard = self.lock();
+        let state = &mut *guard;
         state.watermark = cutoffs.watermark;
         let Some(log) = state.logs.last_mut() else { return Ok(()) };
         log.before = log.summary;
@@ -751,7 +829,11 @@ impl Chunk {
             rerouted(cutoffs.routed_late),
             rerouted(cutoffs.routed_late_at_half),
         );
-        self.maintain(log);
+        let must_sort = self.maintain(log);
+        drop(guard);
+        if must_sort {
+            self.sort_late();
+        }
         Ok(())
     }
 
@@ -781,18 +863,67 @@ impl Chunk {
         Cutoffs { late, routed_late, routed_late_at_half, alone, watermark: after }
     }
 
-    /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so.
-    fn maintain(&self, log: &mut Log) {
+    /// Keeps derived files up after an append. They can be lost at any time, so failure here only says so. Answers whether late events are to
+    /// be sorted before more is appended.
+    fn maintain(&self, log: &mut Log) -> bool {
         if log.summary.len >= log.grown_at {
             self.note_growth(log);
         }
-        if log.has_much_pending(&self.shared.sizes) && log.pending >= log.absorb_after {
+        if log.is_due_for_sorting(&self.shared.sizes) {
+            if !self.shared.sorts_beside || log.has_too_much_pending(&self.shared.sizes) {
+                return true;
+            }
+            if !self.unsorted.swap(true, Ordering::Relaxed) {
+                self.shared.late_grew.store(true, Ordering::Relaxed);
+            }
+        }
+        self.keep_index(log);
+        false
+    }
+
+    /// Whether there are late events that [`Chunk::sort_late`] should see to.
+    pub(crate) fn is_unsorted(&self) -> bool {
+        self.unsorted.load(Ordering::Relaxed)
+    }
+
+    /// Puts late events of the log that is open for appending into a run, if there are enough of them. Nobody else is kept from appending
+    /// and reading meanwhile, as long as there are not too many.
+    pub(crate) fn sort_late(&self) {
+        let _sorting = threads::lock(&self.sorting);
+        self.unsorted.store(false, Ordering::Relaxed);
+        let (unsorted, pending) = {
+            let mut state = self.lock();
+            let due = state.logs.last_mut().filter(|log| log.appendable && log.is_due_for_sorting(&self.shared.sizes));
+            let Some(log) = due else { return };
             log.absorb_after = 0;
-            if let Err(e) = self.absorb(log) {
-                log.absorb_after = log.pending * 2;
+            (log.take_unsorted(&self.shared.folder), log.pending)
+        };
+        let sorted = match unsorted {
+            Ok(None) => return,
+            Ok(Some(unsorted)) => unsorted.sort(&self.shared.folder).map(|recon| (unsorted, recon)),
+            Err(e) => Err(e),
+        };
+        let mut state = self.lock();
+        match sorted {
+            Ok((unsorted, recon)) => {
+                if let Some(log) = state.logs.iter_mut().find(|log| log.id() == unsorted.id) {
+                    log.take_sorted(&unsorted, recon);
+                    self.keep_index(log);
+                }
+                self.shared.late_grew.store(true, Ordering::Relaxed);
+            }
+            Err(e) => {
+                if let Some(log) = state.logs.last_mut() {
+                    log.absorb_after = pending.saturating_mul(2);
+                    self.keep_index(log);
+                }
                 self.shared.say(Level::Warning, &format!("late events stay in the log for now: {e}"));
             }
         }
+    }
+
+    /// Brings the index file up to date once it lacks many entries.
+    fn keep_index(&self, log: &mut Log) {
         if log.index.as_ref().is_some_and(|index| index.unwritten() >= self.shared.sizes.index_entries) {
             self.write_index(log);
         }
@@ -805,21 +936,13 @@ impl Chunk {
         self.shared.grew.store(true, Ordering::Relaxed);
     }
 
+    /// As [`Chunk::sort_late`] for a log that nobody appends to.
     fn absorb(&self, log: &mut Log) -> Result<()> {
-        let (Some(file), Some(index)) = (&log.file, &mut log.index) else { return Ok(()) };
-        let pending = Pending {
-            log: file,
-            log_instance: log.summary.instance,
-            late: &index.late,
-            bytes: log.pending,
-            covered: index.covered,
-            tail: index.tail(),
-        };
-        let merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
-        log.recon = Some(recon::absorb(&self.shared.folder, log.summary.id, log.recon.as_ref(), &pending, merge)?);
-        index.absorb_late();
-        log.pending = 0;
-        self.shared.late_grew.store(true, Ordering::Relaxed);
+        if let Some(unsorted) = log.take_unsorted(&self.shared.folder)? {
+            let recon = unsorted.sort(&self.shared.folder)?;
+            log.take_sorted(&unsorted, recon);
+            self.shared.late_grew.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -862,6 +985,8 @@ impl Chunk {
 
     /// Syncs and closes the logs that the journal calls active; answers what it should know of them. Room set aside is given back.
     pub(crate) fn retire(&self) -> Result<Vec<LogSummary>> {
+        // Whoever reads it next should not have to.
+        self.sort_late();
         let mut state = self.lock();
         let mut retired = Vec::new();
         for log in state.logs.iter_mut().filter(|log| log.active) {
@@ -1316,6 +1441,7 @@ impl Chunk {
 
     /// Makes those files anew, for the one who holds the writer.
     pub(crate) fn mend_files(&self) {
+        let _sorting = threads::lock(&self.sorting);
         let mut state = self.lock();
         let state = &mut *state;
         let mut mended = true;

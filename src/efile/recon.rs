@@ -5,12 +5,12 @@
 //!                  └───────────┴────────────┘     └─ not in a run yet: at most some 256 KiB, read from the log
 //!                               v
 //!   recon  ┌────────┬──────────────────────────────────────┐
-//!          │ header │ run: header, sorted frames, directory │ run ...   at most 8 runs, each over a stretch of the log
+//!          │ header │ run: header, sorted frames, directory │ run ...   at most 16 runs, each over a stretch of the log
 //!          └────────┴──────────────────────────────────────┘
 //! ```
 //!
-//! A run is a sorted copy of the late events in a stretch of the log. Once there are 8, a new run takes in those before it that are not
-//! larger; so an event is copied less than twice while there are few, and some 5 times in a thousand runs. When nothing is left of the old
+//! A run is a sorted copy of the late events in a stretch of the log. Once there are 16, a new run takes in those before it that are not
+//! larger; so an event is copied twice in a hundred runs, and some 4 times in a thousand. When nothing is left of the old
 //! runs, or most of the file is superseded, a new file takes the place of the old one. Everything here is a copy: if it is lost or
 //! damaged, the late frames in the log are read instead and runs are made anew.
 
@@ -28,9 +28,12 @@ use super::read::{Class, Merge};
 /// Late events in the log are put into a run once they are in more than this many pieces, should they take few bytes.
 pub(crate) const PENDING_ENTRIES: usize = 1024;
 /// No more runs than this.
-const MAX_RUNS: usize = 8;
-/// Frames of runs are smaller than those of logs, and have an entry each: whoever reads a window has to open one in every run.
-const RUN_BODY_LEN: usize = 32 << 10;
+const MAX_RUNS: usize = 16;
+/// Frames of runs are smaller than those of logs, and have an entry each: whoever reads a window has to open one in every run. In short
+/// runs, of which there may be many, they are shortest; in long ones they are longer, since entries take memory.
+const RUN_BODY_LEN: std::ops::RangeInclusive<u64> = (8 << 10)..=(32 << 10);
+/// Up to the longest frames, a run has about so many.
+const RUN_FRAMES: u64 = 512;
 /// A run is written in pieces of this size.
 const WRITE_LEN: usize = 1 << 20;
 
@@ -116,6 +119,11 @@ impl Recon {
     /// The end of the stretch of the log whose late events are in here.
     pub(crate) fn covered(&self) -> u64 {
         self.runs.last().map_or(LOG_HEADER_LEN as u64, |run| run.to)
+    }
+
+    /// Which file, and how much of it: what tells one state of it from the next.
+    pub(crate) fn place(&self) -> (u64, u64) {
+        (self.instance, self.end)
     }
 
     /// Length of the file.
@@ -231,6 +239,7 @@ fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pend
     let mut list = EntryList::default();
     let mut buffer = Vec::with_capacity(WRITE_LEN + WRITE_LEN / 8);
     let mut written = frames_start;
+    let body_len = (len / RUN_FRAMES).clamp(*RUN_BODY_LEN.start(), *RUN_BODY_LEN.end()) as usize;
     loop {
         let batch = merge.next_batch(4096)?;
         if batch.is_empty() {
@@ -244,7 +253,7 @@ fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pend
         let stamp = Stamp { instance, batch: batch_seq, durable: 0 };
         let mut rest = events.as_slice();
         while !rest.is_empty() {
-            let (events, after) = rest.split_at(frame::cut(rest, RUN_BODY_LEN));
+            let (events, after) = rest.split_at(frame::cut(rest, body_len));
             let offset = written + buffer.len() as u64;
             let header = frame::encode(&mut buffer, events, offset, RECON, 0, &stamp);
             list.add(&header);

@@ -1,6 +1,6 @@
 //! A store's own threads: one that sleeps until something is due by time (syncs of `INTERVAL`, flushes of `BUFFERED`; a store of the other
-//! levels has none), one that compacts, one that removes what is too old or too much, if the store has a limit, and in a handle that only
-//! reads one that looks for news while somebody waits for some. Retention has a thread of its own, since it must not wait for the
+//! levels has none), one that sorts late events and compacts, one that removes what is too old or too much, if the store has a limit, and in
+//! a handle that only reads one that looks for news while somebody waits for some. Retention has a thread of its own, since it must not wait for the
 //! compaction of a large chunk while the disk fills.
 //!
 //! They sleep without a timeout while there is nothing to do, and block all signals.
@@ -83,15 +83,27 @@ impl Core {
         if let Some(period) = self.options.durability.period(&self.options) {
             self.background.start(self, "estore", Some(Duration::from_nanos(period)), Core::do_due)?;
         }
-        if self.options.compaction {
-            self.compactor.start(self, "estore-compact", None, Core::compact_backlog)?;
-            // Whatever an earlier writer left.
-            self.compactor.wake();
-        }
+        self.compactor.start(self, "estore-compact", None, Core::tidy)?;
+        // Whatever an earlier writer left.
+        self.compactor.wake();
         if self.options.retains() {
             self.retainer.start(self, "estore-retain", None, Core::retain_by_itself)?;
         }
         Ok(())
+    }
+
+    /// What the thread for it does once it is woken: sorts late events, then compacts.
+    fn tidy(&self) -> Result<()> {
+        if self.check_writable().is_err() {
+            return Ok(());
+        }
+        loop {
+            let view = lock(&self.view).clone();
+            let Some(chunk) = view.chunks.values().find(|chunk| chunk.is_unsorted()).cloned() else { break };
+            drop(view);
+            chunk.sort_late();
+        }
+        if self.options.compaction { self.compact_backlog() } else { Ok(()) }
     }
 
     /// What the thread for it does once its time has come: everything, since it was woken a whole period ago.

@@ -76,6 +76,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         writable,
         messages: efile::Messages::to(options.log.clone()),
         cut: AtomicU64::new(0),
+        sorts_beside: writable && options.background,
         late_grew: AtomicBool::new(false),
         grew: AtomicBool::new(false),
         grow_len: if options.max_bytes == 0 { u64::MAX } else { options.sizes.retain_bytes.max(options.max_bytes / 128) },

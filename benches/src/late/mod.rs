@@ -162,9 +162,10 @@ fn ratio<'a>(of: impl Iterator<Item = &'a Turn>, to: impl Iterator<Item = &'a Tu
 
 /// What the aims are about, for one load.
 struct Shares {
-    /// The speed of appends, that of the load without late events being 1; the same by processor time; and for a store that compacts by
-    /// itself, against that load without compaction.
+    /// The speed of appends, that of the load without late events being 1; the same by processor time, of the thread that appends and of all;
+    /// and for a store that compacts by itself, against that load without compaction.
     append: f64,
+    append_thread_cpu: f64,
     append_cpu: f64,
     append_compacting: f64,
     /// The time of windows before compaction and after, that of the load without late events before it being 1.
@@ -183,6 +184,7 @@ impl Measured {
         let ns = |turn: &Turn| turn.ns;
         Shares {
             append: ratio(base.append.iter(), turns.append.iter(), ns),
+            append_thread_cpu: ratio(base.append.iter(), turns.append.iter(), |turn| turn.thread_cpu_ns),
             append_cpu: ratio(base.append.iter(), turns.append.iter(), |turn| turn.cpu_ns),
             append_compacting: ratio(base.append.iter(), turns.append_compacting.iter(), ns),
             before: ratio(turns.before.iter(), base.before.iter(), ns),

@@ -53,19 +53,20 @@ fn loads(text: &mut String, measured: &Measured) -> Result<()> {
          the time of a window without late events, before compaction (aim: at most {BEFORE_AIM}) and after (aim: at most {AFTER_AIM}).\n"
     )?;
     text.push_str(
-        "| load | late, as the store counts | append, ns an event | share of speed | of processor time | compacting by itself | \
+        "| load | late, as the store counts | append, ns an event | share of speed | by its processor time | by that of all threads | compacting by itself | \
          events a window | window, µs | multiple | compacted, µs | multiple |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for (load, turns) in &measured.turns {
         let shares = measured.shares(turns);
         writeln!(
             text,
-            "| {} | {:.0}% | {:.0} | {} | {:.2} | {:.2} | {:.0} | {:.0} | {} | {:.0} | {} |",
+            "| {} | {:.0}% | {:.0} | {} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {} | {:.0} | {} |",
             load.name(),
             100.0 * of(&turns.append, |turn| turn.late),
             of(&turns.append, |turn| turn.ns),
             mark(format!("{:.2}", shares.append), shares.append >= APPEND_AIM),
+            shares.append_thread_cpu,
             shares.append_cpu,
             shares.append_compacting,
             of(&turns.before, |turn| turn.window_events),

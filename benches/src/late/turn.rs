@@ -51,6 +51,8 @@ pub struct Turn {
     pub ns: f64,
     /// Of a processor, all threads together, for each event.
     pub cpu_ns: f64,
+    /// The same of the thread that appends alone.
+    pub thread_cpu_ns: f64,
     /// The longest single call.
     pub longest_ns: f64,
     /// How far the process grew.
@@ -86,12 +88,12 @@ fn open<'a>(job: &Job, api: &'a Api, read_only: bool, compaction: bool) -> Resul
     api.open(&job.dir, options)
 }
 
-/// Processor time of this process so far.
-fn cpu_ns() -> f64 {
+/// Processor time so far: of this process, or of one thread of it (`RUSAGE_SELF`, `RUSAGE_THREAD`).
+fn cpu_ns(whose: libc::c_int) -> f64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the place has room for what is written; all zeros are a value of it.
     let usage = unsafe {
-        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        libc::getrusage(whose, usage.as_mut_ptr());
         usage.assume_init()
     };
     let ns = |time: libc::timeval| time.tv_sec as f64 * 1e9 + time.tv_usec as f64 * 1e3;
@@ -103,7 +105,8 @@ fn append(job: &Job, api: &Api, compaction: bool) -> Result<Turn> {
     let memory = PeakMemory::start()?;
     let store = open(job, api, false, compaction)?;
     store.append(&events.heads)?;
-    let (start, cpu) = (Instant::now(), cpu_ns());
+    let start = Instant::now();
+    let (cpu, thread_cpu) = (cpu_ns(libc::RUSAGE_SELF), cpu_ns(libc::RUSAGE_THREAD));
     let mut longest_ns = 0f64;
     for batch in events.list.chunks(BATCH) {
         let call = Instant::now();
@@ -114,7 +117,8 @@ fn append(job: &Job, api: &Api, compaction: bool) -> Result<Turn> {
     let count = events.list.len() as f64;
     let turn = Turn {
         ns: took / count,
-        cpu_ns: (cpu_ns() - cpu) / count,
+        cpu_ns: (cpu_ns(libc::RUSAGE_SELF) - cpu) / count,
+        thread_cpu_ns: (cpu_ns(libc::RUSAGE_THREAD) - thread_cpu) / count,
         longest_ns,
         peak_memory: memory.bytes()?,
         late: store.stat(abi::STAT_LATE_EVENTS)? as f64 / count,
@@ -217,10 +221,10 @@ fn compact(job: &Job, api: &Api) -> Result<Turn> {
     let memory = PeakMemory::start()?;
     let store = open(job, api, false, false)?;
     let (recon_bytes, backlog) = (store.stat(abi::STAT_RECON_BYTES)?, store.stat(abi::STAT_BACKLOG_BYTES)?);
-    let (start, cpu) = (Instant::now(), cpu_ns());
+    let (start, cpu) = (Instant::now(), cpu_ns(libc::RUSAGE_SELF));
     let (log_bytes, bytes_after) = store.compact(0, u64::MAX)?;
     let took = start.elapsed().as_nanos() as f64;
-    let cpu_ns = (cpu_ns() - cpu) / job.events as f64;
+    let cpu_ns = (cpu_ns(libc::RUSAGE_SELF) - cpu) / job.events as f64;
     let peak_memory = memory.bytes()?;
     store.close()?;
     let copy = (before + copy_logs(&job.dir)?) / 2.0;
