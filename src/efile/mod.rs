@@ -276,7 +276,7 @@ impl Log {
     /// Whether there are so many that whoever appends must see to them, since nobody has come to it meanwhile.
     fn has_too_much_pending(&self, sizes: &Sizes) -> bool {
         let entries = self.index.as_ref().map_or(0, |index| index.late.len());
-        self.pending > sizes.pending_bytes.saturating_mul(16) || entries > 2 * PENDING_ENTRIES
+        self.pending > sizes.pending_bytes.saturating_mul(4) || entries > 2 * PENDING_ENTRIES
     }
 
     /// The late events that no run holds, as they are now.

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!   log    ─────[late]──────[late]───────[late][late]─────[late]───>   arrival order
-//!                  └───────────┴────────────┘     └─ not in a run yet: at most some 256 KiB, read from the log
+//!                  └───────────┴────────────┘     └─ not in a run yet: mostly 256 KiB, at most 1 MiB, read from the log
 //!                               v
 //!   recon  ┌────────┬──────────────────────────────────────┐
-//!          │ header │ run: header, sorted frames, directory │ run ...   at most 16 runs, each over a stretch of the log
+//!          │ header │ run: header, sorted frames, directory │ run ...   at most 8 runs, each over a stretch of the log
 //!          └────────┴──────────────────────────────────────┘
 //! ```
 //!
-//! A run is a sorted copy of the late events in a stretch of the log. Once there are 16, a new run takes in those before it that are not
-//! larger; so an event is copied twice in a hundred runs, and some 4 times in a thousand. When nothing is left of the old
+//! A run is a sorted copy of the late events in a stretch of the log. Once there are 8, a new run takes in those before it that are not
+//! larger; so an event is copied less than twice while there are few, and some 5 times in a thousand runs. When nothing is left of the old
 //! runs, or most of the file is superseded, a new file takes the place of the old one. Everything here is a copy: if it is lost or
 //! damaged, the late frames in the log are read instead and runs are made anew.
 
@@ -28,7 +28,7 @@ use super::read::{Class, Merge};
 /// Late events in the log are put into a run once they are in more than this many pieces, should they take few bytes.
 pub(crate) const PENDING_ENTRIES: usize = 1024;
 /// No more runs than this.
-const MAX_RUNS: usize = 16;
+const MAX_RUNS: usize = 8;
 /// Frames of runs are smaller than those of logs, and have an entry each: whoever reads a window has to open one in every run. In short
 /// runs, of which there may be many, they are shortest; in long ones they are longer, since entries take memory.
 const RUN_BODY_LEN: std::ops::RangeInclusive<u64> = (8 << 10)..=(32 << 10);

@@ -613,6 +613,7 @@ impl Target {
             grace: self.settings.grace,
             no_index: core.options.no_index,
             writable: true,
+            sorts_beside: false,
             messages: efile::Messages::to(core.options.log.clone()),
             cut: AtomicU64::new(0),
             late_grew: AtomicBool::new(false),
