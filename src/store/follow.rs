@@ -34,6 +34,8 @@ pub(super) struct Follow {
     journal: Option<((u64, u64), Place)>,
     /// The logs that may grow.
     growing: Vec<Growing>,
+    /// A look takes note in the chunks of what they have got, and this one failed in the midst of that: the next one makes them anew.
+    failed: bool,
 }
 
 struct Growing {
@@ -59,7 +61,7 @@ impl Opening<'_> {
         };
         let growing: Option<Vec<Growing>> = active.iter().map(growing).collect();
         let journal = journal.filter(|_| growing.is_some());
-        Ok((opened, Follow { journal, growing: growing.unwrap_or_default() }))
+        Ok((opened, Follow { journal, growing: growing.unwrap_or_default(), failed: false }))
     }
 }
 
@@ -83,7 +85,10 @@ impl Core {
             Ok(Some(settings)) if settings == self.settings => {}
             other => return Err(other.err().unwrap_or_else(|| Error::Gone { path: self.path().to_owned() })),
         }
-        let before = lock(&self.view).clone();
+        let mut before = lock(&self.view).clone();
+        if follow.failed {
+            before.chunks = Arc::default();
+        }
         let opening = Opening {
             folder: &self.folder,
             settings: self.settings,
@@ -92,8 +97,7 @@ impl Core {
             before: Some(&before),
             durable: self.durable_seq(),
         };
-        // A look takes note in the chunks of what they have got. Should it fail then, that is still news to the view.
-        *follow = Follow::default();
+        *follow = Follow { failed: true, ..Follow::default() };
         let (opened, now) = opening.follow()?;
         *follow = now;
         let view = opened.view;
