@@ -679,6 +679,11 @@ impl World {
                     consumer.tail = None;
                     return;
                 }
+                // What a handle had not opened before it was closed may be compacted, and then deleted, by the next one.
+                Err(Error::Gone { .. }) if consumer.closed.is_some() => {
+                    consumer.tail = None;
+                    return;
+                }
                 Err(error) => panic!("a tail failed: {error:?}"),
             };
             assert_ne!(waited, Some(false), "waiting for events did not end");
