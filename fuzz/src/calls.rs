@@ -644,8 +644,8 @@ impl Runner {
                     ("estore_options_set_no_index", flag(value), abi::estore_options_set_no_index(handle, i32::from(value)))
                 }
                 // By the same kind of call, so that older inputs keep their meaning.
-                Setting::Background(value @ 128..) => {
-                    let (value, detail) = (i32::from(value) - 128, null_mut());
+                Setting::Background(value @ 64..) => {
+                    let (value, detail) = (i32::from(value) - 64, null_mut());
                     ("estore_options_set_compression", value < 2, abi::estore_options_set_compression(handle, value, detail))
                 }
                 Setting::Background(value @ 2..) => {
