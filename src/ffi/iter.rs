@@ -51,6 +51,8 @@ pub(super) struct Iter {
 }
 
 /// Where the events come from.
+// There is one in an iterator, which is behind a pointer as it is.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Source {
     Reader(Reader),
     Tail(Tail),
