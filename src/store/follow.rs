@@ -76,8 +76,10 @@ impl Core {
             return Ok(());
         }
         let journal = self.folder.file_path(journal::NAME);
-        // It is replaced, never missing, as long as there is a store.
-        if let Ok(None) = retry(|| self.folder.disk().kind(&journal)) {
+        // It is replaced, never missing, as long as there is a store; but it may have been lost before this handle was opened.
+        if follow.journal.is_some()
+            && let Ok(None) = retry(|| self.folder.disk().kind(&journal))
+        {
             return Err(Error::Gone { path: journal });
         }
         // The folder may have become that of another store.
