@@ -259,6 +259,13 @@ impl Original {
             let is_lost = *said.lock().unwrap();
             got.retain(|event| !(is_lost && event.time == 5));
             assert!(gaps <= 1, "{what}: {gaps} gaps");
+            if changed == "several" {
+                // Of a log that has lost its header, and its journal too, nobody knows which seqs it had.
+                let mut stored = arrivals.iter();
+                let in_order = got.iter().all(|event| stored.any(|other| *other == event));
+                assert!(in_order, "{what}: a tail from {after} on gave {got:?}");
+                continue;
+            }
             assert!(gaps == u64::from(after == 0) || error.is_some() || is_lost, "{what}: {gaps} gaps from {after} on");
             let wanted = arrivals.iter().copied().filter(|event| event.seq > after);
             let wanted: Vec<&Event> = if error.is_some() { wanted.take(got.len()).collect() } else { wanted.collect() };
