@@ -70,6 +70,9 @@ fn make(name: &'static str, close: bool) -> Base {
     Base { name, disk, all, durable, died: !close }
 }
 
+/// Adds to fields of a frame's header, by the function that it is given.
+type Change<'a> = dyn Fn(&mut dyn FnMut(usize, u32)) + 'a;
+
 /// A store of one chunk that is compressed, and harms whose checksums fit: frames that say of themselves that more comes out of them.
 fn make_compressed() -> (Base, Vec<Harm>) {
     const LOG: &str = "/store/0-1.estore";
@@ -87,7 +90,7 @@ fn make_compressed() -> (Base, Vec<Harm>) {
     for (at, len) in frames(&log) {
         assert_eq!(log[at + 26], 1, "the frame is compressed");
         let field = |log: &[u8], field: usize| u32::from_le_bytes(log[at + field..at + field + 4].try_into().unwrap());
-        let mut change = |how: &str, change: &dyn Fn(&mut dyn FnMut(usize, u32))| {
+        let mut change = |how: &str, change: &Change<'_>| {
             let mut changed = log.clone();
             change(&mut |place, add| {
                 let number = field(&changed, place) + add;
