@@ -494,8 +494,11 @@ impl<'a> Life<'a> {
                 if !self.poisoned {
                     self.ledger.note_flushed();
                 }
-                // Nothing that is to go wrong goes wrong where it is looked at.
+                // Nothing that is to go wrong goes wrong where it is looked at. When the power went, the snapshot was there already.
                 let disk = self.disk.fork(7);
+                if !disk.is_powered() {
+                    disk.power_on(Crash::KeepAll);
+                }
                 let (copy, _) = open_copy(self.workload, &disk, &self.clock);
                 let shown = read_all(&copy.expect("the snapshot opens"), ReadOptions::new()).expect("the snapshot can be read");
                 self.ledger.clone().compare(&shown, Loss::Nothing);
