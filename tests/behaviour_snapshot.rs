@@ -847,3 +847,18 @@ fn the_logs_are_those_of_the_moment_and_no_more() {
     let len = place.disk.open(&copy(&place).join("0-0.estore"), Access::Read).unwrap().len().unwrap();
     assert_eq!(len, store.stats().unwrap().log_bytes);
 }
+
+#[test]
+fn a_writer_that_has_stopped_takes_none_but_a_handle_that_only_reads_does() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    append_some(&store, 0, 1);
+    store.sync().unwrap();
+    store.append(&events_at([5])).unwrap();
+    place.sim().inject(Fault { at: 0, calls: Some(Call::Sync), name: None, effect: FaultEffect::Errno(5), forever: false });
+    assert_error!(store.snapshot(copy(&place), on), Error::Io { .. } | Error::OutcomeUnknown { .. });
+    assert_error!(store.snapshot(copy(&place), on), Error::Poisoned { .. });
+    assert!(place.disk.kind(&copy(&place)).unwrap().is_none());
+    assert_eq!(beside(&place).snapshot(copy(&place), on).unwrap().events, 421);
+    assert_eq!(shown(&place).len(), 421);
+}

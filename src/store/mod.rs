@@ -351,7 +351,7 @@ macro_rules! handle {
             /// Errors, all of which leave the folder as it was: [`Error::Exists`] if there is a store that is no earlier snapshot of this one,
             /// [`Error::ForeignFiles`], [`Error::NotAFolder`], [`Error::Invalid`] for the store's own folder or one in it,
             /// [`Error::Locked`] if the snapshot is open for writing, [`Error::NoSpace`], [`Error::Permission`], [`Error::Io`];
-            /// [`Error::Closed`] if another thread closes the store meanwhile, and [`Error::Gone`] if it was destroyed.
+            /// [`Error::Closed`] if another thread closes the store meanwhile, [`Error::Gone`] if it was destroyed, and [`Error::Poisoned`].
             pub fn snapshot(&self, path: impl AsRef<Path>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
                 self.core.snapshot(path.as_ref(), receiver)
             }

@@ -143,17 +143,14 @@ impl Core {
         if self.chunk_shared.writable {
             let moment = {
                 let mut guard = lock(&self.writer);
-                let Some(writer) = guard.as_mut() else { return Err(Error::Closed { path: self.path().to_owned() }) };
-                if !writer.buffer.is_empty() && !planted::has(Bug::SnapshotWithoutBuffer) {
-                    self.check_writable()?;
+                // Of a writer that has stopped nobody knows what it has. What the logs have, a handle that only reads can save.
+                let writer = self.writer_of(&mut guard)?;
+                if !planted::has(Bug::SnapshotWithoutBuffer) {
                     self.flush(writer)?;
                 }
                 self.moment_of(lock(&self.view).clone(), writer.next_seq)
             };
-            // Where the writer has stopped, what it has can be saved all the same.
-            if self.poison.get().is_none() {
-                self.sync_up_to(moment.view.seq)?;
-            }
+            self.sync_up_to(moment.view.seq)?;
             return Ok(moment);
         }
         for _ in 0..MOST_MOMENTS {
@@ -570,7 +567,8 @@ impl Target {
             }
             return;
         };
-        if self.published && journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.instance() != *instance) {
+        let is_earlier = || journal::read(&self.folder, self.settings.store).is_ok_and(|reading| reading.instance() == *instance);
+        if self.published && !is_earlier() {
             return;
         }
         let _ = remove_excess(&self.folder, facts);

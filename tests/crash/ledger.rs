@@ -200,8 +200,6 @@ struct Inner {
     observations: Vec<Observation>,
     /// When a snapshot was taken, and up to which seq; over all lives.
     snapshots: Vec<(u64, u64)>,
-    /// A writer that had stopped may have taken one.
-    snapshot_of_stopped: bool,
     followed: Vec<Followed>,
     /// What consumers have come to, and when.
     cursors: Vec<(u64, u64)>,
@@ -270,14 +268,6 @@ impl Ledger {
         let mut inner = self.inner();
         let now = inner.tick();
         inner.snapshots.push((now, seq));
-    }
-
-    pub(crate) fn snapshot_may_be_of_stopped(&self) {
-        self.inner().snapshot_of_stopped = true;
-    }
-
-    pub(crate) fn is_snapshot_of_stopped(&self) -> bool {
-        self.inner().snapshot_of_stopped
     }
 
     /// The last seq of the snapshot that was there at a moment, if there was one.

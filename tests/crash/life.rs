@@ -517,14 +517,7 @@ impl Actor {
             }
             // Another thread is at it.
             Err(Error::Locked { .. }) => {}
-            // A writer that had stopped has saved more than recovery found.
-            Err(Error::Exists { .. }) if ledger.is_snapshot_of_stopped() => {}
-            Err(e) => {
-                cast.check_error("a snapshot", &e, false);
-            }
-        }
-        if ledger.was_hit() {
-            ledger.snapshot_may_be_of_stopped();
+            Err(e) => cast.check_error("a snapshot", &e, false),
         }
     }
 

@@ -51,8 +51,6 @@ pub(crate) struct Ledger {
     pub(crate) copy: Option<Vec<Event>>,
     /// What a later one may show that failed, or was cut short.
     pub(crate) copy_tried: Option<Box<Ledger>>,
-    /// The writer that made it had stopped.
-    pub(crate) copy_is_of_stopped: bool,
 }
 
 impl Ledger {
@@ -68,7 +66,6 @@ impl Ledger {
             exists: Exists::No,
             copy: None,
             copy_tried: None,
-            copy_is_of_stopped: false,
         }
     }
 

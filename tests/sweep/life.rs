@@ -490,10 +490,8 @@ impl<'a> Life<'a> {
         self.ledger.copy_tried = Some(Box::new(before));
         match self.handle().snapshot(Path::new(COPY)) {
             Ok(taken) => {
-                assert!(!taken.stopped);
-                if !self.poisoned {
-                    self.ledger.note_flushed();
-                }
+                assert!(!taken.stopped && !self.poisoned, "a poisoned writer took a snapshot");
+                self.ledger.note_flushed();
                 // Nothing that is to go wrong goes wrong where it is looked at. When the power went, the snapshot was there already.
                 let disk = self.disk.fork(7);
                 if !disk.is_powered() {
@@ -506,12 +504,9 @@ impl<'a> Life<'a> {
                 self.ledger.copy = Some(shown);
                 self.ledger.copy_tried = None;
             }
-            // What a writer saved that had stopped may be more than recovery finds.
-            Err(Error::Exists { .. }) => assert!(self.ledger.copy_is_of_stopped, "the snapshot is of this store"),
             Err(error) => self.explain("snapshot", &error),
         }
         self.probe();
-        self.ledger.copy_is_of_stopped |= self.poisoned;
     }
 
     fn delete_before(&mut self, time: u64) {
