@@ -964,6 +964,11 @@ impl Chunk {
         Some(Unsynced { file: log.file.clone()?, summary: log.summary, noted_len: log.noted.len })
     }
 
+    /// How many bytes of it no sync covers.
+    pub(crate) fn unsynced_len(&self) -> u64 {
+        self.lock().logs.iter().map(|log| log.summary.len.saturating_sub(log.synced)).fold(0, u64::saturating_add)
+    }
+
     /// Takes note that what [`Chunk::unsynced`] gave is durable. Only from then on may the log be called idle without a sync of its own.
     pub(crate) fn note_synced(&self, unsynced: &Unsynced) {
         let mut state = self.lock();

@@ -97,13 +97,18 @@ impl Core {
         if self.check_writable().is_err() {
             return Ok(());
         }
+        self.sort_unsorted();
+        if self.options.compaction { self.compact_backlog() } else { Ok(()) }
+    }
+
+    /// Sorts the late events of all chunks that have enough of them.
+    pub(super) fn sort_unsorted(&self) {
         loop {
-            let view = lock(&self.view).clone();
-            let Some(chunk) = view.chunks.values().find(|chunk| chunk.is_unsorted()).cloned() else { break };
-            drop(view);
+            let chunks = Arc::clone(&lock(&self.view).chunks);
+            let Some(chunk) = chunks.values().find(|chunk| chunk.is_unsorted()).cloned() else { return };
+            drop(chunks);
             chunk.sort_late();
         }
-        if self.options.compaction { self.compact_backlog() } else { Ok(()) }
     }
 
     /// What the thread for it does once its time has come: everything, since it was woken a whole period ago.

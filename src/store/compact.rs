@@ -53,6 +53,10 @@ pub struct Compacted {
     pub stopped: bool,
 }
 
+/// So often everything is synced before a chunk is sealed, as long as more than a little comes in meanwhile.
+const MOST_SYNCS: usize = 4;
+const LITTLE_UNSYNCED: u64 = 1 << 20;
+
 /// Why a chunk was not compacted.
 enum NotDone {
     /// There was nothing to do, or the chunk is gone.
@@ -124,7 +128,12 @@ impl Core {
             // First, or what is chosen may be compacted by somebody else meanwhile, and be given up as if nothing could be done.
             let _maintenance = lock(&self.maintenance);
             let Some(chunk) = self.next_worth_compacting() else { return Ok(()) };
-            match self.compact_chunk(&chunk, &mut |_| ControlFlow::Continue(())) {
+            // Late events of other chunks must not wait for a large one.
+            let mut tell = |_| {
+                self.sort_unsorted();
+                ControlFlow::Continue(())
+            };
+            match self.compact_chunk(&chunk, &mut tell) {
                 Ok(done) => self.say(
                     Level::Info,
                     &format!("chunk {}: compacted, {} bytes of logs to {}", chunk.number, done.bytes_before, done.bytes_after),
@@ -181,7 +190,12 @@ impl Core {
         }
         // Later events go to another log, and must not outlive those before them when the power goes. Most of what is to be synced for
         // that is by the time that appends have to wait for it.
-        self.sync_up_to(self.visible_seq())?;
+        for _ in 0..MOST_SYNCS {
+            self.sync_up_to(self.visible_seq())?;
+            if chunk.unsynced_len() <= LITTLE_UNSYNCED {
+                break;
+            }
+        }
         let sealed = {
             let mut guard = lock(&self.writer);
             let writer = self.writer_of(&mut guard)?;
