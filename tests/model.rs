@@ -171,7 +171,7 @@ fn every_kind_of_operation_is_drawn() {
 fn the_interesting_paths_are_taken() {
     let mut runner = fixed_runner();
     let mut coverage = Coverage::new();
-    for seed in 0..250 {
+    for seed in 0..600 {
         let setup = ops::setup().new_tree(&mut runner).expect("a setup can be drawn").current();
         let ops = ops::ops(true).new_tree(&mut runner).expect("operations can be drawn").current();
         for (what, times) in run(setup, &ops, Place::simulated(seed)) {
