@@ -35,7 +35,7 @@ use super::followers::Waiter;
 pub struct Tail {
     core: Arc<Core>,
     waiter: Arc<Waiter>,
-    /// The last seq that was given, or passed over with a gap.
+    /// The last seq that was given.
     last: u64,
     /// There is nothing more up to this seq but what the window holds.
     searched: u64,
