@@ -436,7 +436,15 @@ fn assert_damaged(place: &Place, before: &[Event], frame: usize, whole: &[u8], w
             let outside: Vec<&Event> = before.iter().filter(|event| event.time < gap.first_time || event.time > gap.last_time).collect();
             assert!(outside.iter().all(|event| events.contains(event)) && events.len() < before.len(), "{what}");
             assert!(events.iter().all(|event| before.contains(event)), "{what}: an event that was never appended");
-            assert_error!(store.tail(0).unwrap().next_batch(100_000).map(drop), Error::Corrupt { .. });
+            let mut tail = store.tail(0).unwrap();
+            let error = loop {
+                match tail.next_batch(100_000) {
+                    Ok(Tailed::Events(batch)) => assert!(batch.iter().all(|event| before.contains(&event.to_event())), "{what}"),
+                    Ok(other) => panic!("{what}: {other:?}"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, Error::Corrupt { .. }), "{what}: {error:?}");
             assert_error!(store.append_absent(&[event(before[1500].time, 1, "x")]), Error::Corrupt { .. } | Error::ReadOnly { .. });
         }
     }
