@@ -75,14 +75,21 @@ impl Gate {
 struct GatedDisk {
     inner: SimDisk,
     gate: Arc<Gate>,
-    /// What happens right after the second look into the folder, if anything.
+    /// What happens right before the first look into the folder, and right after the second one, if anything.
+    early: Meddler,
     meddler: Meddler,
     lists: Arc<AtomicU64>,
 }
 
 impl GatedDisk {
     fn new(place: &Place, gate: &Arc<Gate>) -> GatedDisk {
-        GatedDisk { inner: place.sim().clone(), gate: Arc::clone(gate), meddler: Meddler::default(), lists: Arc::default() }
+        GatedDisk {
+            inner: place.sim().clone(),
+            gate: Arc::clone(gate),
+            early: Meddler::default(),
+            meddler: Meddler::default(),
+            lists: Arc::default(),
+        }
     }
 }
 
@@ -104,6 +111,9 @@ impl Disk for GatedDisk {
         self.inner.identity(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        if let Some(meddle) = self.early.0.lock().unwrap().take() {
+            meddle();
+        }
         let names = self.inner.list(folder)?;
         if self.lists.fetch_add(1, Ordering::Relaxed) == 1
             && let Some(meddle) = self.meddler.0.lock().unwrap().take()
@@ -306,4 +316,19 @@ fn a_store_that_is_opened_for_reading_beside_a_delete_shows_all_of_the_delete_or
     assert!(disk.meddler.0.lock().unwrap().is_none(), "the delete fell between a look at the journal and one at the logs");
     assert_eq!(times(&drain(beside.read(..).unwrap())), [202, 203]);
     assert_eq!((beside.count(..).unwrap(), beside.stats().unwrap().horizon), (2, 202));
+}
+
+#[test]
+fn a_store_that_is_made_while_it_is_opened_for_reading_is_not_called_damaged() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "none", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let disk = GatedDisk::new(&place, &gate);
+    place.sim().create_folder(&place.path).unwrap();
+    let (path, made) = (place.path.clone(), options(&place));
+    *disk.early.0.lock().unwrap() = Some(Box::new(move || {
+        Store::open(&path, made).unwrap().append(&events_at([1, 101])).map(drop).unwrap();
+    }));
+    let beside = Store::open(&place.path, options(&place).mode(Mode::ReadOnly).disk(Arc::new(disk.clone()))).unwrap();
+    assert!(disk.early.0.lock().unwrap().is_none(), "it was made between a look at the settings and one into the folder");
+    assert_eq!(times(&drain(beside.read(..).unwrap())), [1, 101]);
 }

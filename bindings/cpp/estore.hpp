@@ -341,7 +341,7 @@ result<T> fail(const error &e)
     raise_one_of<errc::gap, errc::invalid, errc::io, errc::corrupt, errc::not_found, errc::exists, errc::locked, errc::read_only, errc::no_space,
                  errc::poisoned, errc::outcome_unknown, errc::too_large, errc::settings, errc::newer_format, errc::foreign_files,
                  errc::not_a_folder, errc::too_many_chunks, errc::closed, errc::forked, errc::panic, errc::gone, errc::not_a_store,
-                 errc::permission, errc::range>(e);
+                 errc::permission, errc::range, errc::missing_feature>(e);
 #else
     return e;
 #endif

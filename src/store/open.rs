@@ -139,14 +139,20 @@ fn find(folder: &Folder, kind: StoreKind, options: &Options) -> Result<Option<Se
         Some(Kind::Folder) => {}
         Some(_) => return Err(Error::NotAFolder { path }),
     }
-    if let Some(settings) = Settings::read(folder)? {
+    let mut settings = Settings::read(folder)?;
+    let mut names = Vec::new();
+    if settings.is_none() {
+        names = folder.list()?;
+        // Somebody may have made it meanwhile: what was seen in the folder now is younger than its settings.
+        settings = Settings::read(folder)?;
+    }
+    if let Some(settings) = settings {
         if options.mode == Mode::CreateNew {
             return Err(Error::Exists { path, what: "a store is here already".to_owned() });
         }
         settings.check(kind, folder, options)?;
         return Ok(Some(settings));
     }
-    let names = folder.list()?;
     if names.iter().any(|name| name == snapshot::MARK) {
         return Err(Error::NotAStore { path, what: "a snapshot was begun here and not finished".to_owned() });
     }

@@ -70,7 +70,7 @@ int main()
             CHECK(typeid(e) != typeid(estorepp::error) && e.code().value() == status);
         }
     }
-    CHECK(status < ESTORE_ERR_RANGE);
+    CHECK(status < ESTORE_ERR_MISSING_FEATURE);
 
     // A number of a later library is an error like any other.
     const estorepp::error later(-999, "", 0, ESTORE_NO_OFFSET);
