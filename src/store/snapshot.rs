@@ -274,6 +274,18 @@ enum Inside {
 impl Target {
     /// Looks whether a snapshot may be made there, takes the lock, and makes the folder if there is none.
     fn claim(core: &Core, path: &Path) -> Result<Target> {
+        /// So often the folder, or its lock, may come or go meanwhile: another snapshot into it begins, or has ended without being made.
+        const MOST_TRIES: usize = 16;
+        for _ in 1..MOST_TRIES {
+            match Target::try_claim(core, path) {
+                Err(e) if matches!(e.os_error(), Some(libc::ENOENT | libc::EEXIST | libc::ESTALE)) => {}
+                other => return other,
+            }
+        }
+        Target::try_claim(core, path)
+    }
+
+    fn try_claim(core: &Core, path: &Path) -> Result<Target> {
         let folder = Folder::new(Arc::clone(&core.options.disk), path);
         let made = match folder.kind()? {
             None => {
