@@ -320,7 +320,9 @@ impl Target {
     fn prepare(mut self, core: &Core) -> Result<Target> {
         match Target::look(&self.folder, core)? {
             Inside::Earlier(reading) => {
-                // The logs are about to be longer than this journal says, and nobody may take that for a doubt.
+                // The logs are about to be longer than this journal says, and nobody may take that for a doubt. It may have its name in memory
+                // only, where the snapshot that made it failed at the very end.
+                self.folder.sync()?;
                 lockfile::note_durably(&self.folder, reading.instance())?;
                 let instance = reading.instance();
                 self.earlier = Some((reading.facts, instance));
@@ -583,7 +585,7 @@ impl Target {
         if self.published && !is_earlier() {
             return;
         }
-        let _ = remove_excess(&self.folder, facts);
+        let _ = cut_excess(&self.folder, facts, false);
         let _ = self.folder.remove_if_there(journal::NEW_NAME);
     }
 
@@ -648,16 +650,23 @@ fn is_ours(name: &str) -> bool {
 
 /// Removes what a later snapshot into the folder of a snapshot has left there that was cut short: logs that the journal does not know,
 /// and what is behind the end of those that it knows.
+///
+/// Followed by a sync of the folder: what is removed must not come back with a loss of power, once others have been given its seqs.
 pub(super) fn remove_excess(folder: &Folder, facts: &Facts) -> Result<()> {
+    cut_excess(folder, facts, true)
+}
+
+/// `durably`: also what was cut off before, and not synced then.
+fn cut_excess(folder: &Folder, facts: &Facts, durably: bool) -> Result<()> {
     for name in folder.list()? {
         let Some((id, suffix)) = name.to_str().and_then(LogId::of_name) else { continue };
         match facts.logs.get(&id) {
             Some((log, ..)) if suffix == "estore" && !log.is_compacted() => {
-                if let Some(file) = folder.open_if_there(&id.log_name(), Access::Read)?
-                    && file.len()? > log.len
-                {
-                    let file = folder.open(&id.log_name(), Access::Write)?;
+                let Some(file) = folder.open_if_there(&id.log_name(), Access::Write)? else { continue };
+                if file.len()? > log.len {
                     file.truncate(log.len)?;
+                }
+                if durably {
                     file.sync()?;
                 }
             }
