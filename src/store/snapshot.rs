@@ -274,10 +274,11 @@ enum Inside {
 impl Target {
     /// Looks whether a snapshot may be made there, takes the lock, and makes the folder if there is none.
     fn claim(core: &Core, path: &Path) -> Result<Target> {
-        /// So often the folder, or its lock, may come or go meanwhile: another snapshot into it begins, or has ended without being made.
+        /// So often the folder, or what is in it, may come or go in the midst of the look: another snapshot into it begins, or ends.
         const MOST_TRIES: usize = 16;
         for _ in 1..MOST_TRIES {
             match Target::try_claim(core, path) {
+                Err(Error::ForeignFiles { name, .. }) if is_ours(&name) || name == settings::NAME => {}
                 Err(e) if matches!(e.os_error(), Some(libc::ENOENT | libc::EEXIST | libc::ESTALE)) => {}
                 other => return other,
             }
