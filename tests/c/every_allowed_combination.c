@@ -325,6 +325,7 @@ static void iterators_go_their_own_ways(struct target *target)
 struct follower {
     estore_iter *iter;
     unsigned seen;
+    int is_beside;
 };
 
 /* Waits for more until its store is closed, and takes what comes. */
@@ -337,7 +338,8 @@ static void *follow_to_the_end(void *argument)
     while ((status = estore_iter_wait(follower->iter, ESTORE_WAIT_FOREVER, NULL)) == ESTORE_OK)
         while ((status = estore_iter_next_batch(follower->iter, events, IN(events), &n, NULL)) == ESTORE_OK)
             follower->seen += (unsigned)n;
-    CHECK(status == ESTORE_ERR_CLOSED);
+    /* A closed handle looks for nothing new, and of one for reading only compaction may have taken a log that it had not come to. */
+    CHECK(status == ESTORE_ERR_CLOSED || (follower->is_beside && status == ESTORE_ERR_GONE));
     FINE(estore_iter_close(&follower->iter, to));
     return NULL;
 }
@@ -348,7 +350,7 @@ static void tails_wait_until_their_handles_are_closed(void)
     struct target target = {NULL, NULL, 1};
     estore *beside = NULL;
     estore_options *read_only = estore_options_new();
-    struct follower followers[4] = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+    struct follower followers[4] = {{NULL, 0, 0}, {NULL, 0, 0}, {NULL, 0, 1}, {NULL, 0, 1}};
     pthread_t threads[IN(followers)];
     size_t i;
     unsigned round;
