@@ -82,7 +82,9 @@ impl Chunk {
             }
             let late = u128::from(log_len) * u128::from(totals.recon.min(totals.count)) / u128::from(totals.count.max(1));
             let full_frames = log_len / TARGET_BODY_LEN as u64;
-            let joined = totals.frames.saturating_sub(4 * full_frames) * MIN_FRAME_LEN as u64;
+            // Their number is only what a journal says: there can't be more than have room.
+            let frames = totals.frames.min(log_len / MIN_FRAME_LEN as u64);
+            let joined = frames.saturating_sub(4 * full_frames) * MIN_FRAME_LEN as u64;
             disorder = disorder.saturating_add((late as u64).max(joined));
         }
         // Each log is one more place to look at, too.
