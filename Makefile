@@ -54,9 +54,9 @@ kill: ## kills writing processes at random moments and checks all that was promi
 	@.ci/setup kill
 	ESTORE_KILLS=$(KILLS) ESTORE_SEED=$(SEED) cargo test --release --locked --test kill -- --nocapture
 
-soak: ## writes, follows, reads, compacts, deletes and copies one store at once in several processes; SECONDS=60
+soak: ## writes, follows, reads, compacts, deletes and copies one store at once in several processes; SECONDS=30
 	@.ci/setup soak
-	ESTORE_SOAK_SECONDS=$(or $(SECONDS),60) cargo test --release --locked --test soak -- --nocapture
+	ESTORE_SOAK_SECONDS=$(or $(SECONDS),30) cargo test --release --locked --test soak -- --nocapture
 
 fuzz: ## fuzzes files and C ABI, guided by coverage; SECONDS=60 for each target, TARGET= for one; see fuzz/README.md
 	@.ci/setup fuzz

@@ -391,7 +391,7 @@ fn everything_at_once() {
     if std::env::var_os(ROLE).is_some() {
         return;
     }
-    let seconds = std::env::var("ESTORE_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let seconds = std::env::var("ESTORE_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
     let folder = tempfile::TempDir::new().unwrap();
     let place = Place(folder.path().to_owned());
     let mut processes: Vec<Watched> =
