@@ -199,7 +199,8 @@
 //! | 32 | 28 | reserved |
 //! | 60 | 4 | checksum of bytes 0 to 59 |
 //!
-//! A run: this header, frames sorted by key and not overlapping (with the instance and offsets of this file), then index entries for them.
+//! A run: this header, frames (with the instance and offsets of this file), then index entries: for these frames, and for those that the run has
+//! in common with runs before it that it replaces. Entries are sorted by key and don't overlap.
 //!
 //! | at | bytes | run |
 //! | --- | --- | --- |
@@ -210,7 +211,7 @@
 //! | 24 | 8 | offset of the last frame of the log before that end |
 //! | 32 | 4 | header checksum of that frame |
 //! | 36 | 4 | entries |
-//! | 40 | 8 | bytes of frames |
+//! | 40 | 8 | bytes of its own frames |
 //! | 48 | 4 | checksum of the entries |
 //! | 52 | 12 | reserved |
 //!

@@ -115,8 +115,10 @@ pub struct Options {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Late events in a log beyond this many bytes are put into a recon run.
+    /// Late events in a log beyond this many bytes are put into a recon run; appends wait for that once there are four times as many.
     pub pending_bytes: u64,
+    /// Frames of recon runs are at least about so long; in long runs, and where few runs overlap, four times as long.
+    pub run_frame_bytes: u64,
     /// The index file is brought up to date whenever it lacks this many entries.
     pub index_entries: usize,
     /// The journal is written anew once it has this many records more than needed.
@@ -138,6 +140,7 @@ impl Default for Sizes {
     fn default() -> Sizes {
         Sizes {
             pending_bytes: 256 << 10,
+            run_frame_bytes: 8 << 10,
             index_entries: 64,
             journal_slack: 512,
             seq_reserve: 1 << 24,

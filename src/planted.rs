@@ -61,6 +61,8 @@ pub enum Bug {
     LoseEventAtFrame,
     /// A recon run ends one event too early.
     ShortRun,
+    /// A recon run lacks a frame that it should have from a run that it replaces.
+    LoseCarriedFrame,
     /// A reader shows events that came after it was opened.
     LeakIntoSnapshot,
     /// Compaction leaves out one event, and counts it all the same.
@@ -103,7 +105,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 43] = [
+        pub const ALL: [Bug; 44] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -131,6 +133,7 @@ mod switch {
             Bug::LoseEventAtBorder,
             Bug::LoseEventAtFrame,
             Bug::ShortRun,
+            Bug::LoseCarriedFrame,
             Bug::LeakIntoSnapshot,
             Bug::CompactOneLess,
             Bug::SwitchBeforeSync,

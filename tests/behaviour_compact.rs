@@ -558,7 +558,7 @@ fn bytes_that_recovery_kept_aside_survive_it_and_go_with_their_chunk() {
 
 /// Options for a store that compacts by itself, small chunks too.
 fn in_background(place: &Place) -> Options {
-    let sizes = Sizes { pending_bytes: 2000, compact_bytes: 500, compact_newest_bytes: 20_000, ..Sizes::default() };
+    let sizes = Sizes { pending_bytes: 2000, run_frame_bytes: 300, compact_bytes: 500, compact_newest_bytes: 20_000, ..Sizes::default() };
     options(place).background(true).sizes(sizes)
 }
 

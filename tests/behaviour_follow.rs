@@ -216,7 +216,7 @@ fn without_news_hardly_anything_is_asked_of_the_disk() {
 #[test]
 fn late_events_that_were_put_into_runs_are_read_from_them() {
     let place = Place::simulated(1);
-    let sizes = Sizes { pending_bytes: 2000, ..Sizes::default() };
+    let sizes = Sizes { pending_bytes: 2000, run_frame_bytes: 300, ..Sizes::default() };
     let store = Store::open(&place.path, options(&place).sizes(sizes)).unwrap();
     store.append(&events_at([900, 901])).unwrap();
     let options = options(&place).mode(Mode::ReadOnly).sizes(sizes);

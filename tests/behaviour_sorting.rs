@@ -18,7 +18,14 @@ const FILE_SIZE: u64 = 100_000;
 const BATCH: u64 = 20;
 
 fn options(place: &Place) -> Options {
-    let sizes = Sizes { pending_bytes: 4_000, index_entries: 4, compact_bytes: 20_000, compact_newest_bytes: 60_000, ..Sizes::default() };
+    let sizes = Sizes {
+        pending_bytes: 4_000,
+        run_frame_bytes: 500,
+        index_entries: 4,
+        compact_bytes: 20_000,
+        compact_newest_bytes: 60_000,
+        ..Sizes::default()
+    };
     place.options().file_size(FILE_SIZE).grace(100).durability(Durability::Process).background(true).sizes(sizes)
 }
 

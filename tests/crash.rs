@@ -130,7 +130,7 @@ fn images_until_found(bug: Bug, most: u64) -> Option<u64> {
 }
 
 /// The bugs of `src/planted.rs` that this test is there for; the others need bytes that go bad at rest.
-const TO_BE_FOUND: [Bug; 29] = [
+const TO_BE_FOUND: [Bug; 30] = [
     Bug::SkipLogSync,
     Bug::SkipFolderSync,
     Bug::SkipJournalSync,
@@ -152,6 +152,7 @@ const TO_BE_FOUND: [Bug; 29] = [
     Bug::LoseEventAtBorder,
     Bug::LoseEventAtFrame,
     Bug::ShortRun,
+    Bug::LoseCarriedFrame,
     Bug::LeakIntoSnapshot,
     Bug::CompactOneLess,
     Bug::SwitchBeforeSync,

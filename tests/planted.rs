@@ -53,6 +53,7 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::LoseEventAtBorder => (Kind::Crash, "append-one"),
         Bug::LoseEventAtFrame => (Kind::Crash, "append-batch"),
         Bug::ShortRun => (Kind::Crash, "late"),
+        Bug::LoseCarriedFrame => (Kind::Crash, "late-carry"),
         Bug::LeakIntoSnapshot => (Kind::Crash, "delete"),
         Bug::CompactOneLess => (Kind::Crash, "compact"),
         Bug::SwitchBeforeSync => (Kind::Crash, "compact"),

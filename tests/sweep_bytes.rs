@@ -72,7 +72,7 @@ fn most_allocated<T>(call: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn options(disk: &SimDisk) -> Options {
-    let sizes = Sizes { pending_bytes: 200, index_entries: 1, window_bytes: 100, ..Sizes::default() };
+    let sizes = Sizes { pending_bytes: 200, run_frame_bytes: 100, index_entries: 1, window_bytes: 100, ..Sizes::default() };
     Options::new().disk(Arc::new(disk.clone())).background(false).file_size(1000).grace(50).durability(Durability::Process).sizes(sizes)
 }
 

@@ -214,6 +214,13 @@ impl EntryList {
         segments.iter().flat_map(|segment| &segment.entries).skip(skip % SEGMENT_LEN)
     }
 
+    /// The smallest key and the largest.
+    pub(crate) fn bounds(&self) -> Option<(Key, Key)> {
+        let first = self.segments.iter().map(|segment| segment.first()).min()?;
+        let last = self.segments.iter().map(|segment| segment.last()).max()?;
+        Some((first, last))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.segments.last().map_or(0, |last| (self.segments.len() - 1) * SEGMENT_LEN + last.entries.len())
     }

@@ -329,11 +329,12 @@ struct Unsorted {
 
 impl Unsorted {
     /// Writes a run of them; answers the recon that then is.
-    fn sort(&self, folder: &Folder) -> Result<Recon> {
+    fn sort(&self, shared: &Shared) -> Result<Recon> {
         let Unsorted { id, log, instance, late, bytes, covered, tail, recon } = self;
-        let pending = Pending { log, log_instance: *instance, late, bytes: *bytes, covered: *covered, tail: *tail };
+        let shortest_frame = shared.sizes.run_frame_bytes;
+        let pending = Pending { log, log_instance: *instance, late, bytes: *bytes, covered: *covered, tail: *tail, shortest_frame };
         let merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
-        recon::absorb(folder, *id, recon.as_ref(), &pending, merge)
+        recon::absorb(&shared.folder, *id, recon.as_ref(), &pending, merge)
     }
 }
 
@@ -900,7 +901,7 @@ impl Chunk {
         };
         let sorted = match unsorted {
             Ok(None) => return,
-            Ok(Some(unsorted)) => unsorted.sort(&self.shared.folder).map(|recon| (unsorted, recon)),
+            Ok(Some(unsorted)) => unsorted.sort(&self.shared).map(|recon| (unsorted, recon)),
             Err(e) => Err(e),
         };
         let mut state = self.lock();
@@ -939,7 +940,7 @@ impl Chunk {
     /// As [`Chunk::sort_late`] for a log that nobody appends to.
     fn absorb(&self, log: &mut Log) -> Result<()> {
         if let Some(unsorted) = log.take_unsorted(&self.shared.folder)? {
-            let recon = unsorted.sort(&self.shared.folder)?;
+            let recon = unsorted.sort(&self.shared)?;
             log.take_sorted(&unsorted, recon);
             self.shared.late_grew.store(true, Ordering::Relaxed);
         }

@@ -10,18 +10,21 @@
 //! ```
 //!
 //! A run is a sorted copy of the late events in a stretch of the log. Once there are 8, a new run takes in those before it that are not
-//! larger; so an event is copied less than twice while there are few, and some 5 times in a thousand runs. When nothing is left of the old
-//! runs, or most of the file is superseded, a new file takes the place of the old one. Everything here is a copy: if it is lost or
-//! damaged, the late frames in the log are read instead and runs are made anew.
+//! larger; so an event is copied less than twice while there are few, and some 5 times in a thousand runs. A frame that none of the others
+//! overlaps is not copied: it becomes one of the new run where it stands, and late events that come in order (from a source that was cut
+//! off for a while) are copied once.
+//!
+//! When no frame of the old runs is in use any more, or most of the file is superseded, a new file takes the place of the old one. Everything
+//! here is a copy: if it is lost or damaged, the late frames in the log are read instead and runs are made anew.
 
 use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
 use crate::error::Result;
-use crate::event::EventRef;
+use crate::event::{EventRef, Key};
 use crate::planted::{self, Bug};
 
 use super::frame::{self, RECON, Stamp};
-use super::index::{EntryList, Tail, encode_entries, entries_len, read_entries, tail_fits};
+use super::index::{Entry, EntryList, Tail, encode_entries, entries_len, read_entries, tail_fits};
 use super::log::{FORMAT_VERSION, LOG_HEADER_LEN, LogId};
 use super::read::{Class, Merge};
 
@@ -29,9 +32,10 @@ use super::read::{Class, Merge};
 pub(crate) const PENDING_ENTRIES: usize = 1024;
 /// No more runs than this.
 const MAX_RUNS: usize = 8;
-/// Frames of runs are smaller than those of logs, and have an entry each: whoever reads a window has to open one in every run. In short
-/// runs, of which there may be many, they are shortest; in long ones they are longer, since entries take memory.
-const RUN_BODY_LEN: std::ops::RangeInclusive<u64> = (8 << 10)..=(32 << 10);
+/// How much longer than the shortest frames of runs the longest are. They are smaller than those of logs, and have an entry each: whoever
+/// reads a window has to open one in every run. In short runs, of which there may be many, they are shortest; in long ones they are longer,
+/// since entries take memory.
+const LONGEST: u64 = 4;
 /// Up to the longest frames, a run has about so many.
 const RUN_FRAMES: u64 = 512;
 /// A run is written in pieces of this size.
@@ -62,8 +66,15 @@ pub(crate) struct Run {
     /// The stretch of the log whose late events it holds.
     from: u64,
     to: u64,
-    /// Length in the file, all included.
+    /// Bytes that are in use for it: its header, its frames wherever they stand, and the entries for them.
     len: u64,
+}
+
+impl Run {
+    fn new(list: EntryList, from: u64, to: u64) -> Run {
+        let frames: u64 = list.iter().map(|entry| u64::from(entry.len)).sum();
+        Run { from, to, len: (RUN_HEADER_LEN + entries_len(list.len())) as u64 + frames, list }
+    }
 }
 
 impl Recon {
@@ -82,13 +93,13 @@ impl Recon {
         }
         let mut recon = Recon { file, instance: u64_at(&header, 24), runs: Vec::new(), end: FILE_HEADER_LEN as u64, excess: false };
         let mut tail = Tail::default();
-        while let Some((run, run_tail)) = recon.read_run(file_len) {
+        while let Some((run, run_tail, end)) = recon.read_run(file_len) {
             recon.runs.retain(|earlier| earlier.from < run.from);
             if recon.covered() != run.from {
                 return None;
             }
             tail = run_tail;
-            recon.end += run.len;
+            recon.end = end;
             recon.runs.push(run);
         }
         recon.excess = recon.end < file_len;
@@ -96,7 +107,8 @@ impl Recon {
         fits.then_some(recon)
     }
 
-    fn read_run(&self, file_len: u64) -> Option<(Run, Tail)> {
+    /// The run that stands next; with it the last frame of the log before its end, and where it ends itself.
+    fn read_run(&self, file_len: u64) -> Option<(Run, Tail, u64)> {
         let mut header = [0; RUN_HEADER_LEN];
         self.file.read_exact(&mut header, self.end).ok()?;
         let (from, to) = (u64_at(&header, 8), u64_at(&header, 16));
@@ -110,10 +122,11 @@ impl Recon {
         if !ours || end > file_len {
             return None;
         }
-        let entries = read_entries(&self.file, frames_end, entries, u32_at(&header, 48), frames_start, frames_end)?;
+        // Its frames are its own ones and some of the runs before it.
+        let entries = read_entries(&self.file, frames_end, entries, u32_at(&header, 48), FILE_HEADER_LEN as u64, frames_end)?;
         let mut list = EntryList::default();
         entries.into_iter().for_each(|(entry, _)| list.push(entry));
-        Some((Run { list, from, to, len: end - self.end }, tail))
+        Some((Run::new(list, from, to), tail, end))
     }
 
     /// The end of the stretch of the log whose late events are in here.
@@ -142,10 +155,6 @@ impl Recon {
         self.excess = false;
         Ok(())
     }
-
-    fn live_len(&self) -> u64 {
-        self.runs.iter().map(|run| run.len).sum()
-    }
 }
 
 fn run_crc(header: &[u8], instance: u64, place: u64) -> u32 {
@@ -167,12 +176,14 @@ pub(crate) struct Pending<'a> {
     pub(crate) covered: u64,
     /// The log's last frame before that.
     pub(crate) tail: Tail,
+    /// About how long the shortest frames of runs are to be.
+    pub(crate) shortest_frame: u64,
 }
 
 /// Puts the pending late events into a run; answers the recon that then is. What was there before stays valid for whoever reads it.
 ///
-/// `scope` is that of a merge over everything.
-pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending: &Pending<'_>, mut merge: Merge) -> Result<Recon> {
+/// `merge` is one over everything.
+pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending: &Pending<'_>, merge: Merge) -> Result<Recon> {
     let runs = recon.map_or(&[][..], |recon| &recon.runs);
     let mut kept = runs.len();
     let mut len = pending.bytes;
@@ -184,40 +195,110 @@ pub(crate) fn absorb(folder: &Folder, id: LogId, recon: Option<&Recon>, pending:
         len += last.len;
         kept -= 1;
     }
-    // Most of the file superseded: begin a new one.
-    if recon.is_some_and(|recon| recon.len() > 4 * recon.live_len() + (1 << 20)) {
-        kept = 0;
-        len = pending.bytes + runs.iter().map(|run| run.len).sum::<u64>();
-    }
-    merge.add(pending.log, pending.log_instance, Class::Late, pending.late);
-    if let Some(recon) = recon {
-        for run in runs.iter().skip(kept) {
-            merge.add(&recon.file, recon.instance, Class::Run, &run.list);
-        }
-    }
-    let from = runs.get(kept).map_or(recon.map_or(LOG_HEADER_LEN as u64, Recon::covered), |run| run.from);
-
-    match recon.filter(|_| kept > 0) {
+    let parts = Parts::of(pending, runs, kept);
+    // Begin a new file where no frame of this one is used any more, or it would be superseded for the most part.
+    let stays = |recon: &&Recon| {
+        let live: u64 = parts.len() + runs.iter().take(kept).map(|run| run.len).sum::<u64>();
+        (kept > 0 || parts.has_carried()) && recon.end + parts.fresh_len() <= 4 * live + (1 << 20)
+    };
+    match recon.filter(stays) {
         Some(recon) => {
             let file = folder.open(&id.recon_name(), Access::Write)?;
-            let run = write_run(&file, recon.instance, recon.end, from, pending, len, merge)?;
-            let end = recon.end + run.len;
+            let from = runs.get(kept).map_or(recon.covered(), |run| run.from);
+            let (run, end) = Writing::new(&file, recon.instance, recon.end).run(from, pending, Some(recon), &parts, merge)?;
             let runs = runs.iter().take(kept).cloned().chain([run]).collect();
             Ok(Recon { file, instance: recon.instance, runs, end, excess: false })
         }
         None => {
+            let parts = Parts::of_all(pending, runs);
             let name = id.recon_name() + ".new";
             let file = folder.create_anew(&name)?;
             let instance = folder.random()?;
-            let start = FILE_HEADER_LEN as u64;
-            let run = write_run(&file, instance, start, from, pending, len, merge)?;
+            let from = LOG_HEADER_LEN as u64;
+            let (run, end) = Writing::new(&file, instance, FILE_HEADER_LEN as u64).run(from, pending, recon, &parts, merge)?;
             file.write_all(&encode_file_header(pending.log_instance, instance), 0)?;
             folder.rename(&name, &id.recon_name())?;
-            let end = start + run.len;
             let file = folder.open(&id.recon_name(), Access::Read)?;
             Ok(Recon { file, instance, runs: vec![run], end, excess: false })
         }
     }
+}
+
+/// What a run is made of: pieces of the log that have late events, and the frames of the runs that it replaces.
+struct Parts {
+    /// By their first key.
+    list: Vec<Part>,
+    /// How long the bodies of new frames are to be.
+    body_len: usize,
+}
+
+struct Part {
+    entry: Entry,
+    class: Class,
+    /// It overlaps with no other part, and is long enough: the frame itself becomes one of the run, where it stands.
+    carried: bool,
+}
+
+impl Parts {
+    /// Those of a run that replaces all behind the first `kept`.
+    fn of(pending: &Pending<'_>, runs: &[Run], kept: usize) -> Parts {
+        let mut parts = Parts::collect(pending, runs, kept);
+        let mut rest = parts.list.as_mut_slice();
+        let mut before = None;
+        while let Some((part, after)) = rest.split_first_mut() {
+            let is_alone = before < Some(part.entry.first) && after.first().is_none_or(|next| part.entry.last < next.entry.first);
+            before = before.max(Some(part.entry.last));
+            part.carried = is_alone && part.class == Class::Run && part.entry.len as usize >= parts.body_len / 2;
+            rest = after;
+        }
+        parts
+    }
+
+    /// Those of the one run of a new file.
+    fn of_all(pending: &Pending<'_>, runs: &[Run]) -> Parts {
+        Parts::collect(pending, runs, 0)
+    }
+
+    fn collect(pending: &Pending<'_>, runs: &[Run], kept: usize) -> Parts {
+        let (kept, replaced) = runs.split_at(kept);
+        let late = pending.late.iter().map(|entry| (entry, Class::Late));
+        let frames = replaced.iter().flat_map(|run| run.list.iter()).map(|entry| (entry, Class::Run));
+        let mut list: Vec<Part> = late.chain(frames).map(|(entry, class)| Part { entry: *entry, class, carried: false }).collect();
+        list.sort_unstable_by_key(|part| part.entry.first);
+        // Events that are late but come in order lie in hardly any run twice; whoever reads a window of them opens few frames.
+        let late = pending.late.iter().map(|entry| (entry.first, entry.last));
+        let others = kept.iter().filter_map(|run| run.list.bounds());
+        let len: u64 = list.iter().map(|part| u64::from(part.entry.len)).sum();
+        let longest = pending.shortest_frame.saturating_mul(LONGEST);
+        let shortest = if overlap_in_pairs_at_most(late.chain(others).collect()) { longest } else { pending.shortest_frame };
+        Parts { list, body_len: (len / RUN_FRAMES).clamp(shortest, longest) as usize }
+    }
+
+    /// Bytes of all.
+    fn len(&self) -> u64 {
+        self.list.iter().map(|part| u64::from(part.entry.len)).sum()
+    }
+
+    /// About the bytes that are to be written.
+    fn fresh_len(&self) -> u64 {
+        self.list.iter().filter(|part| !part.carried).map(|part| u64::from(part.entry.len)).sum()
+    }
+
+    fn has_carried(&self) -> bool {
+        self.list.iter().any(|part| part.carried)
+    }
+}
+
+/// Whether no key lies in more than two of these ranges.
+fn overlap_in_pairs_at_most(mut ranges: Vec<(Key, Key)>) -> bool {
+    ranges.sort_unstable();
+    let (mut furthest, mut second) = (None, None);
+    ranges.into_iter().all(|(first, last)| {
+        let fits = second < Some(first);
+        second = second.max(furthest.min(Some(last)));
+        furthest = furthest.max(Some(last));
+        fits
+    })
 }
 
 fn encode_file_header(log_instance: u64, instance: u64) -> [u8; FILE_HEADER_LEN] {
@@ -231,63 +312,123 @@ fn encode_file_header(log_instance: u64, instance: u64) -> [u8; FILE_HEADER_LEN]
     bytes
 }
 
-/// Writes one run of about `len` bytes at `place`: frames, directory, and at last the header that makes them count.
-fn write_run(file: &Handle, instance: u64, place: u64, from: u64, pending: &Pending<'_>, len: u64, mut merge: Merge) -> Result<Run> {
-    // Writing into room that is there takes a quarter less.
-    file.reserve(place, len)?;
-    let frames_start = place + RUN_HEADER_LEN as u64;
-    let mut list = EntryList::default();
-    let mut buffer = Vec::with_capacity(WRITE_LEN + WRITE_LEN / 8);
-    let mut written = frames_start;
-    let body_len = (len / RUN_FRAMES).clamp(*RUN_BODY_LEN.start(), *RUN_BODY_LEN.end()) as usize;
-    loop {
-        let batch = merge.next_batch(4096)?;
-        if batch.is_empty() {
-            break;
-        }
-        let mut events: Vec<EventRef<'_>> = batch.iter().collect();
-        if planted::has(Bug::ShortRun) {
-            events.pop();
-        }
-        let batch_seq = events.iter().map(|event| event.seq).max().unwrap_or_default();
-        let stamp = Stamp { instance, batch: batch_seq, durable: 0 };
-        let mut rest = events.as_slice();
-        while !rest.is_empty() {
-            let (events, after) = rest.split_at(frame::cut(rest, body_len));
-            let offset = written + buffer.len() as u64;
-            let header = frame::encode(&mut buffer, events, offset, RECON, 0, &stamp);
-            list.add(&header);
-            list.close_last();
+/// A run that is being written.
+struct Writing<'a> {
+    file: &'a Handle,
+    instance: u64,
+    /// Where the run starts.
+    place: u64,
+    list: EntryList,
+    /// What goes into the file from `written` on.
+    buffer: Vec<u8>,
+    written: u64,
+}
+
+impl<'a> Writing<'a> {
+    fn new(file: &'a Handle, instance: u64, place: u64) -> Writing<'a> {
+        let written = place + RUN_HEADER_LEN as u64;
+        Writing { file, instance, place, list: EntryList::default(), buffer: Vec::with_capacity(WRITE_LEN + WRITE_LEN / 8), written }
+    }
+
+    /// Writes all of it: the frames, the directory, and at last the header that makes them count; answers the run and where its bytes end.
+    fn run(mut self, from: u64, pending: &Pending<'_>, recon: Option<&Recon>, parts: &Parts, mut merge: Merge) -> Result<(Run, u64)> {
+        // Writing into room that is there takes a quarter less.
+        self.file.reserve(self.place, parts.fresh_len())?;
+        let mut rest = parts.list.as_slice();
+        while let Some(part) = rest.first() {
+            let (next, after) = rest.split_at(rest.iter().take_while(|next| next.carried == part.carried).count());
             rest = after;
-            if buffer.len() >= WRITE_LEN {
-                file.write_all(&buffer, written)?;
-                written += buffer.len() as u64;
-                buffer.clear();
+            if part.carried {
+                let lost = usize::from(planted::has(Bug::LoseCarriedFrame));
+                next.iter().skip(lost).for_each(|part| self.list.push(part.entry));
+                continue;
+            }
+            let of = |class| next.iter().filter(move |part| part.class == class).map(|part| &part.entry);
+            merge.reset(merge.scope());
+            merge.add_entries(pending.log, pending.log_instance, Class::Late, of(Class::Late));
+            if let Some(recon) = recon {
+                merge.add_entries(&recon.file, recon.instance, Class::Run, of(Class::Run));
+            }
+            self.frames(&mut merge, parts.body_len)?;
+        }
+        self.close(from, pending)
+    }
+
+    /// Writes all events of a merge.
+    fn frames(&mut self, merge: &mut Merge, body_len: usize) -> Result<()> {
+        loop {
+            let batch = merge.next_batch(4096)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let mut events: Vec<EventRef<'_>> = batch.iter().collect();
+            if planted::has(Bug::ShortRun) {
+                events.pop();
+            }
+            let batch_seq = events.iter().map(|event| event.seq).max().unwrap_or_default();
+            let stamp = Stamp { instance: self.instance, batch: batch_seq, durable: 0 };
+            let mut rest = events.as_slice();
+            while !rest.is_empty() {
+                let (events, after) = rest.split_at(frame::cut(rest, body_len));
+                let offset = self.written + self.buffer.len() as u64;
+                let header = frame::encode(&mut self.buffer, events, offset, RECON, 0, &stamp);
+                self.list.add(&header);
+                self.list.close_last();
+                rest = after;
+                if self.buffer.len() >= WRITE_LEN {
+                    self.flush()?;
+                }
             }
         }
     }
-    let frames_len = written + buffer.len() as u64 - frames_start;
-    let directory_start = buffer.len();
-    encode_entries(&list, &mut buffer);
-    let directory_crc = crc32(buffer.get(directory_start..).unwrap_or_default());
-    file.write_all(&buffer, written)?;
-    let end = written + buffer.len() as u64;
 
-    let mut header = [0; RUN_HEADER_LEN];
-    put(&mut header, 0, &RUN_MAGIC.to_le_bytes());
-    put(&mut header, 8, &from.to_le_bytes());
-    put(&mut header, 16, &pending.covered.to_le_bytes());
-    put(&mut header, 24, &pending.tail.offset.to_le_bytes());
-    put(&mut header, 32, &pending.tail.crc.to_le_bytes());
-    put(&mut header, 36, &(list.len() as u32).to_le_bytes());
-    put(&mut header, 40, &frames_len.to_le_bytes());
-    put(&mut header, 48, &directory_crc.to_le_bytes());
-    let crc = run_crc(&header, instance, place);
-    put(&mut header, 4, &crc.to_le_bytes());
-    file.write_all(&header, place)?;
-    // Room that was not needed, and what an earlier attempt may have left.
-    if file.len()? > end {
-        file.truncate(end)?;
+    fn flush(&mut self) -> Result<()> {
+        self.file.write_all(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
     }
-    Ok(Run { list, from, to: pending.covered, len: end - place })
+
+    fn close(mut self, from: u64, pending: &Pending<'_>) -> Result<(Run, u64)> {
+        let frames_len = self.written + self.buffer.len() as u64 - self.place - RUN_HEADER_LEN as u64;
+        let directory_start = self.buffer.len();
+        encode_entries(&self.list, &mut self.buffer);
+        let directory_crc = crc32(self.buffer.get(directory_start..).unwrap_or_default());
+        self.flush()?;
+
+        let mut header = [0; RUN_HEADER_LEN];
+        put(&mut header, 0, &RUN_MAGIC.to_le_bytes());
+        put(&mut header, 8, &from.to_le_bytes());
+        put(&mut header, 16, &pending.covered.to_le_bytes());
+        put(&mut header, 24, &pending.tail.offset.to_le_bytes());
+        put(&mut header, 32, &pending.tail.crc.to_le_bytes());
+        put(&mut header, 36, &(self.list.len() as u32).to_le_bytes());
+        put(&mut header, 40, &frames_len.to_le_bytes());
+        put(&mut header, 48, &directory_crc.to_le_bytes());
+        let crc = run_crc(&header, self.instance, self.place);
+        put(&mut header, 4, &crc.to_le_bytes());
+        self.file.write_all(&header, self.place)?;
+        let end = self.written;
+        // Room that was not needed, and what an earlier attempt may have left.
+        if self.file.len()? > end {
+            self.file.truncate(end)?;
+        }
+        Ok((Run::new(self.list, from, pending.covered), end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_overlap_in_pairs_or_in_more() {
+        let ranges = |list: &[(u64, u64)]| list.iter().map(|&(first, last)| (Key::new(first, 0), Key::new(last, 0))).collect();
+        for pairs in [&[][..], &[(1, 9)], &[(1, 9), (1, 9)], &[(1, 3), (3, 5), (4, 7)], &[(1, 9), (2, 3), (4, 5), (9, 12)]] {
+            assert!(overlap_in_pairs_at_most(ranges(pairs)), "{pairs:?}");
+        }
+        for more in [&[(1, 9); 3][..], &[(1, 3), (3, 5), (3, 7)], &[(1, 9), (2, 5), (4, 5)], &[(1, 9), (2, 9), (9, 12)]] {
+            assert!(!overlap_in_pairs_at_most(ranges(more)), "{more:?}");
+        }
+    }
 }

@@ -123,7 +123,11 @@ impl World {
 
     /// What the options of a handle beside have in common with the writer's.
     fn reading_options(&self) -> Options {
-        let sizes = Sizes { window_bytes: self.opening.window, ..Sizes::default() };
+        let window = self.opening.window;
+        let normal = Sizes::default();
+        // Where windows are small, so are runs of late events.
+        let (pending_bytes, run_frame_bytes) = (normal.pending_bytes.min(window as u64), normal.run_frame_bytes.min(window as u64 / 8));
+        let sizes = Sizes { window_bytes: window, pending_bytes, run_frame_bytes, ..normal };
         self.place.options().no_index(self.opening.no_index).sizes(sizes)
     }
 

@@ -291,6 +291,7 @@ impl Opening {
             } else {
                 Sizes {
                     pending_bytes: scattered(rng, 12),
+                    run_frame_bytes: scattered(rng, 10),
                     index_entries: 1 + rng.index(4),
                     journal_slack: scattered(rng, 5),
                     seq_reserve: 1 + scattered(rng, 8),

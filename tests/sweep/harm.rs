@@ -31,7 +31,7 @@ struct Base {
 
 fn options(disk: &SimDisk) -> Options {
     let clock = SimClock::new(1_700_000_000_000_000_000);
-    let sizes = Sizes { pending_bytes: 300, ..Sizes::default() };
+    let sizes = Sizes { pending_bytes: 300, run_frame_bytes: 100, ..Sizes::default() };
     Options::new().disk(Arc::new(disk.session())).clock(Arc::new(clock)).background(false).durability(Durability::Process).sizes(sizes)
 }
 

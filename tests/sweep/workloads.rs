@@ -39,6 +39,7 @@ impl Workload {
 /// Sizes so small that everything that is done once in a while is done all the time.
 const SMALL: Sizes = Sizes {
     pending_bytes: 300,
+    run_frame_bytes: 100,
     index_entries: 1,
     journal_slack: 4,
     seq_reserve: 6,
@@ -151,10 +152,17 @@ pub(crate) fn all() -> Vec<Workload> {
     });
     add("late-merge", |m| {
         // The ninth run merges those before it.
-        let open = Open(opening(PROCESS).sizes(Sizes { pending_bytes: 300, ..Sizes::default() }));
+        let open = Open(opening(PROCESS).sizes(Sizes { pending_bytes: 300, run_frame_bytes: 100, ..Sizes::default() }));
         let mut before = vec![open, m.append(&[80, 81])];
         before.extend((0..8).map(|i| m.append_large(&[20 + i, 40 - i], 150)));
         (before, vec![m.append_large(&[15, 33], 150), Read, Count, m.append(&[16]), Close])
+    });
+    add("late-carry", |m| {
+        // Late, but in order: most frames of the runs before it stay as they are when the ninth run takes them in.
+        let open = Open(opening(PROCESS).sizes(Sizes { pending_bytes: 300, run_frame_bytes: 100, ..Sizes::default() }));
+        let mut before = vec![open.clone(), m.append(&[80, 81])];
+        before.extend((0..8).map(|i| m.append_large(&[20 + 2 * i, 21 + 2 * i], 150)));
+        (before, vec![m.append_large(&[15, 22], 150), Read, Drop, open, m.append_large(&[38, 39], 150), Count, Close])
     });
     add("chunks", |m| {
         let before = vec![Open(opening(PROCESS)), m.append(&[5, 120])];
