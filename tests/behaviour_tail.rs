@@ -522,6 +522,8 @@ fn a_descriptor_is_readable_as_long_as_there_is_something_to_take() {
         assert!(tail.wait(None).unwrap());
         assert!(polled(tail.fd().unwrap(), -1), "waiting takes nothing");
         tail.next_batch(1).unwrap();
+        assert!(!tail.wait(Some(Duration::ZERO)).unwrap());
+        assert!(!polled(tail.fd().unwrap(), 0), "waiting in vain is an answer too");
     }
     let mut tail = store.tail(store.last_seq()).unwrap();
     assert_eq!(events_of(&mut tail).len(), 0);

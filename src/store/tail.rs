@@ -143,7 +143,7 @@ impl Tail {
             let waited = Duration::from_nanos(clock.monotonic_ns().saturating_sub(began));
             let left = timeout.map(|timeout| timeout.saturating_sub(waited));
             if left == Some(Duration::ZERO) {
-                return Ok(false);
+                return self.fill_or_be_told();
             }
             self.waiter.forget();
             let most = self.core.arm().unwrap_or(Duration::MAX);
@@ -156,7 +156,7 @@ impl Tail {
     }
 
     /// A descriptor for event loops: it becomes readable when there is something to give, and stays so until [`next_batch`](Tail::next_batch)
-    /// answers [`Tailed::Nothing`], or longer. Only to be polled, and only as long as the tail lives; the same each time.
+    /// or [`wait`](Tail::wait) answer that there is nothing, or longer. Only to be polled, and only as long as the tail lives; the same each time.
     ///
     /// A handle that was opened for reading only with [`Options::background`](crate::Options::background) off finds out in `tick`.
     ///
