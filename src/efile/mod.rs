@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError};
 use crate::disk::{Access, Folder, Handle, process};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
-use crate::options::{Compression, Level, Sizes};
+use crate::options::{Compression, Level, Options, Sizes};
 use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{self, Mutex, MutexGuard};
@@ -87,6 +87,28 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What the chunks of a store have in common whose files are in `folder`.
+    pub(crate) fn new(folder: &Folder, store: u128, grace: u64, writable: bool, options: &Options) -> Result<Shared> {
+        Ok(Shared {
+            folder: folder.clone(),
+            identity: folder.identity()?,
+            forks: process::forks(),
+            store,
+            grace,
+            compression: options.compression,
+            no_index: options.no_index,
+            writable,
+            sorts_beside: writable && options.background,
+            messages: Messages::to(options.log.clone()),
+            cut: AtomicU64::new(0),
+            late_grew: AtomicBool::new(false),
+            grew: AtomicBool::new(false),
+            grow_len: if options.max_bytes == 0 { u64::MAX } else { options.sizes.retain_bytes.max(options.max_bytes / 128) },
+            files_left: AtomicBool::new(false),
+            sizes: options.sizes,
+        })
+    }
+
     /// Removes the files of a log of a deleted chunk. What can't be removed now is removed when the store is opened next.
     pub(crate) fn remove_deleted(&self, summary: &LogSummary) {
         let cuts: Vec<String> = summary.generations().map(LogId::cut_name).collect();

@@ -65,24 +65,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
     };
     settings.check(kind, &folder, &options)?;
 
-    let chunk_shared = Arc::new(efile::Shared {
-        folder: folder.clone(),
-        identity: folder.identity()?,
-        forks,
-        store: settings.store,
-        grace: settings.grace,
-        compression: options.compression,
-        no_index: options.no_index,
-        writable,
-        messages: efile::Messages::to(options.log.clone()),
-        cut: AtomicU64::new(0),
-        sorts_beside: writable && options.background,
-        late_grew: AtomicBool::new(false),
-        grew: AtomicBool::new(false),
-        grow_len: if options.max_bytes == 0 { u64::MAX } else { options.sizes.retain_bytes.max(options.max_bytes / 128) },
-        files_left: AtomicBool::new(false),
-        sizes: options.sizes,
-    });
+    let chunk_shared = Arc::new(efile::Shared::new(&folder, settings.store, settings.grace, writable, &options)?);
     let opening =
         Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default(), before: None, durable: 0 };
     let (Opened { view, writer, durable, counters }, follow) = match lock {

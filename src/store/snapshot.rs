@@ -27,7 +27,7 @@ use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
 use crate::options::Level;
 use crate::planted::{self, Bug};
-use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
 use super::chunks::View;
@@ -73,6 +73,12 @@ struct Moment {
 }
 
 impl Moment {
+    /// The chunks, with the logs of each.
+    fn by_chunk(&self) -> impl Iterator<Item = (u64, &[LogSummary])> + Clone {
+        let chunks = self.logs.chunk_by(|one, other| one.id.chunk == other.id.chunk);
+        chunks.filter_map(|logs| Some((logs.first()?.id.chunk, logs)))
+    }
+
     fn records(&self) -> impl Iterator<Item = Record> {
         let View { seq, horizon, removed, branch, .. } = self.view;
         let horizon = (horizon > 0 || removed > 0).then_some(Fact::Horizon { time: horizon, removed });
@@ -210,19 +216,19 @@ impl Core {
                 *moment = self.moment()?;
             }
             target.check_earlier(&moment.view)?;
-            let chunks: BTreeSet<u64> = moment.logs.iter().map(|log| log.id.chunk).collect();
-            let mut progress = Progress { chunks: chunks.len() as u64, ..Progress::default() };
+            let mut progress = Progress { chunks: moment.by_chunk().count() as u64, ..Progress::default() };
             progress.events = moment.logs.iter().fold(0, |sum, log| log.totals.count.saturating_add(sum));
             let mut events_before = 0u64;
             let mut all_there = true;
-            for log in &moment.logs {
+            let logs = moment.by_chunk().zip(0..).flat_map(|((_, logs), place)| logs.iter().map(move |log| (place, log)));
+            for (chunks_done, log) in logs {
                 let mut go_on = |log: &LogSummary, done: u64| {
                     if self.closing.load(Ordering::Acquire) {
                         return Err(Ended::Failed(Error::Closed { path: self.path().to_owned() }));
                     }
                     let share = u128::from(log.totals.count) * u128::from(done) / u128::from(log.len.max(1));
                     progress.events_done = events_before.saturating_add(share as u64).min(progress.events);
-                    progress.chunks_done = chunks.range(..log.id.chunk).count() as u64;
+                    progress.chunks_done = chunks_done;
                     if tell(progress).is_break() { Err(Ended::Stopped) } else { Ok(()) }
                 };
                 match target.take(&self.folder, log, snapshot, &mut go_on)? {
@@ -617,29 +623,11 @@ impl Target {
                 let _ = self.folder.remove_if_there(name);
             }
         }
-        let Ok(identity) = self.folder.identity() else { return };
-        let shared = Arc::new(efile::Shared {
-            folder: self.folder.clone(),
-            identity,
-            forks: core.forks,
-            store: self.settings.store,
-            grace: self.settings.grace,
-            no_index: core.options.no_index,
-            writable: true,
-            sorts_beside: false,
-            messages: efile::Messages::to(core.options.log.clone()),
-            cut: AtomicU64::new(0),
-            late_grew: AtomicBool::new(false),
-            grew: AtomicBool::new(false),
-            grow_len: u64::MAX,
-            compression: None,
-            files_left: AtomicBool::new(false),
-            sizes: core.options.sizes,
-        });
+        let Settings { store, grace, .. } = self.settings;
+        let Ok(shared) = efile::Shared::new(&self.folder, store, grace, true, &core.options).map(Arc::new) else { return };
         let changed: BTreeSet<u64> = self.taken.keys().map(|id| id.chunk).collect();
-        for number in changed {
-            let logs: Vec<LogSummary> = moment.logs.iter().filter(|log| log.id.chunk == number).copied().collect();
-            Chunk::new(number, self.settings.chunk_times(number), Arc::clone(&shared), logs).make_files();
+        for (number, logs) in moment.by_chunk().filter(|(number, _)| changed.contains(number)) {
+            Chunk::new(number, self.settings.chunk_times(number), Arc::clone(&shared), logs.to_vec()).make_files();
         }
     }
 }
