@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) cut: AtomicU64,
     /// Late events have become so many that sorting them, or compaction, may be worth it.
     pub(crate) late_grew: AtomicBool,
+    /// Since it was last cleared a chunk has got enough late events for a run.
+    pub(crate) unsorted: AtomicBool,
     /// A log has grown by [`Shared::grow_len`], or has got a second event, so that chunks may have become too many or too old.
     pub(crate) grew: AtomicBool,
     pub(crate) grow_len: u64,
@@ -102,6 +104,7 @@ impl Shared {
             messages: Messages::to(options.log.clone()),
             cut: AtomicU64::new(0),
             late_grew: AtomicBool::new(false),
+            unsorted: AtomicBool::new(false),
             grew: AtomicBool::new(false),
             grow_len: if options.max_bytes == 0 { u64::MAX } else { options.sizes.retain_bytes.max(options.max_bytes / 128) },
             files_left: AtomicBool::new(false),
@@ -897,6 +900,7 @@ impl Chunk {
                 return true;
             }
             if !self.unsorted.swap(true, Ordering::Relaxed) {
+                self.shared.unsorted.store(true, Ordering::Release);
                 self.shared.late_grew.store(true, Ordering::Relaxed);
             }
         }

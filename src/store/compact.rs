@@ -130,7 +130,9 @@ impl Core {
             let Some(chunk) = self.next_worth_compacting() else { return Ok(()) };
             // Late events of other chunks must not wait for a large one.
             let mut tell = |_| {
-                self.sort_unsorted();
+                if self.chunk_shared.unsorted.swap(false, Ordering::Acquire) {
+                    self.sort_unsorted();
+                }
                 ControlFlow::Continue(())
             };
             match self.compact_chunk(&chunk, &mut tell) {
