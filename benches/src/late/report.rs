@@ -131,10 +131,14 @@ fn compaction(text: &mut String, measured: &Measured) -> Result<()> {
         "\n| what | measured | aim |\n| --- | --- | --- |\n\
          | appends beside a compaction, as a share of their speed alone just before and after | {} | {BESIDE_AIM} |\n\
          | the longest of these appends | {:.1} ms | |\n\
+         | the same beside a plain copy of as many bytes, in the same process | {:.2} | |\n\
+         | the longest of these | {:.1} ms | |\n\
          | frames of {} single appends | {} before, {} after | |\n\
          | chosen by itself when such a store is opened again | {} | yes |",
         mark(format!("{speed:.2}"), speed >= BESIDE_AIM),
         of(&measured.beside, |turn| turn.longest_ns) / 1e6,
+        of(&measured.beside, |turn| turn.share_beside_copy),
+        of(&measured.beside, |turn| turn.copy_longest_ns) / 1e6,
         singles.events,
         singles.frames_before,
         singles.frames_after,

@@ -68,6 +68,9 @@ pub struct Turn {
     pub backlog: u64,
     /// A plain copy's time as a share of the compaction's (speed of compaction, that of the copy being 1); or the speed of appends beside it.
     pub share: f64,
+    /// The speed of appends beside a plain copy, and the longest of them.
+    pub share_beside_copy: f64,
+    pub copy_longest_ns: f64,
     /// Of a compaction.
     pub mib_per_s: f64,
 }
@@ -270,8 +273,18 @@ fn beside(job: &Job, api: &Api) -> Result<Turn> {
     })?;
     let peak_memory = memory.bytes()?;
     let (after, _) = append_until(&store, &mut feed, &mut next, alone_for(300))?;
+    // The same beside a plain copy of as many bytes.
+    let (beside_copy, copy_longest_ns) = thread::scope(|scope| -> Result<(f64, f64)> {
+        let copy = scope.spawn(|| copy_logs(&job.dir));
+        let speed = append_until(&store, &mut feed, &mut next, || copy.is_finished());
+        copy.join().expect("the copy panicked")?;
+        speed
+    })?;
+    let (at_last, _) = append_until(&store, &mut feed, &mut next, alone_for(300))?;
     store.close()?;
-    Ok(Turn { share: beside / ((before + after) / 2.0), longest_ns, peak_memory, ..Turn::default() })
+    let share = beside / ((before + after) / 2.0);
+    let share_beside_copy = beside_copy / ((after + at_last) / 2.0);
+    Ok(Turn { share, longest_ns, share_beside_copy, copy_longest_ns, peak_memory, ..Turn::default() })
 }
 
 fn singles(job: &Job, api: &Api) -> Result<Turn> {
