@@ -76,6 +76,8 @@ const STAT_COUNT: usize = 22;
 
 type SetOption = unsafe extern "C" fn(*mut RawOptions, i32) -> Status;
 type Compact = unsafe extern "C" fn(*const RawStore, u64, u64, *const c_void, *mut c_void, *mut u64, *mut u64, *mut ErrorDetail) -> Status;
+type TailIter = unsafe extern "C" fn(*const RawStore, u64, *mut *mut RawIter, *mut ErrorDetail) -> Status;
+type IterWait = unsafe extern "C" fn(*mut RawIter, u64, *mut ErrorDetail) -> Status;
 type Stats = unsafe extern "C" fn(*const RawStore, *mut u64, usize, *mut usize, *mut ErrorDetail) -> Status;
 
 /// The functions of one library, either those of estores or those of efiles.
@@ -99,6 +101,8 @@ pub struct Api {
     set_compaction: Option<SetOption>,
     compact: Option<Compact>,
     stats: Option<Stats>,
+    tail_iter: Option<TailIter>,
+    iter_wait: Option<IterWait>,
     version: unsafe extern "C" fn() -> *const c_char,
     event_id: unsafe extern "C" fn() -> u32,
     is_efile: bool,
@@ -151,6 +155,8 @@ impl Api {
                 set_compaction: symbol(&library, path, "estore", "options_set_compaction").ok(),
                 compact: symbol(&library, path, kind, "compact").ok(),
                 stats: symbol(&library, path, kind, "stats").ok(),
+                tail_iter: symbol(&library, path, kind, "tail_iter").ok(),
+                iter_wait: symbol(&library, path, "estore", "iter_wait").ok(),
                 version: symbol(&library, path, "estore", "version")?,
                 event_id: symbol(&library, path, "estore", "event_id")?,
                 is_efile: efile,
@@ -291,6 +297,15 @@ impl Store<'_> {
         Ok(Iter { api: self.api, handle })
     }
 
+    /// The events behind a cursor in order of arrival, and those that come.
+    pub fn tail(&self, after_seq: u64) -> Result<Iter<'_>> {
+        let tail_iter = self.api.tail_iter.context("the library has no estore_tail_iter")?;
+        let mut handle = null_mut();
+        // SAFETY: the handle is open, the iterator's variable is ours.
+        check("tail_iter", |error| unsafe { tail_iter(self.handle, after_seq, &mut handle, error) })?;
+        Ok(Iter { api: self.api, handle })
+    }
+
     pub fn close(mut self) -> Result<()> {
         // SAFETY: the variable holds the handle, and NULL afterwards, which Drop may close again.
         check("close", |error| unsafe { (self.api.close)(&mut self.handle, error) })?;
@@ -310,8 +325,11 @@ pub struct Iter<'a> {
     handle: *mut RawIter,
 }
 
+// SAFETY: the header allows any thread, one at a time.
+unsafe impl Send for Iter<'_> {}
+
 impl Iter<'_> {
-    /// Fills the front of `events` and says how many there are; 0 at the end. Their data ends with the next call.
+    /// Fills the front of `events` and says how many there are; 0 at the end, and if a tail has nothing for now. Their data ends with the next call.
     #[inline]
     pub fn next_batch(&mut self, events: &mut [Event]) -> Result<usize> {
         let mut n = 0;
@@ -320,6 +338,15 @@ impl Iter<'_> {
             (self.api.iter_next_batch)(self.handle, events.as_mut_ptr(), events.len(), &mut n, error)
         })?;
         Ok(if status == END { 0 } else { n })
+    }
+}
+
+impl Iter<'_> {
+    /// Of a tail: waits until there is something, at most for so many milliseconds. Whether there is.
+    pub fn wait(&mut self, timeout_ms: u64) -> Result<bool> {
+        let wait = self.api.iter_wait.context("the library has no estore_iter_wait")?;
+        // SAFETY: the handle is open.
+        Ok(check("iter_wait", |error| unsafe { wait(self.handle, timeout_ms, error) })? == 0)
     }
 }
 

@@ -52,6 +52,18 @@ fn status_bytes(field: &str) -> Result<u64> {
     Ok(kib << 10)
 }
 
+/// Processor time so far: of this process, or of one thread of it (`RUSAGE_SELF`, `RUSAGE_THREAD`).
+pub fn cpu_ns(whose: libc::c_int) -> f64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the place has room for what is written; all zeros are a value of it.
+    let usage = unsafe {
+        libc::getrusage(whose, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let ns = |time: libc::timeval| time.tv_sec as f64 * 1e9 + time.tv_usec as f64 * 1e3;
+    ns(usage.ru_utime) + ns(usage.ru_stime)
+}
+
 pub fn cpu() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()));

@@ -16,6 +16,7 @@ mod plots;
 mod raw;
 mod report;
 mod results;
+mod tail;
 mod workload;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +38,48 @@ struct Cli {
     run: Run,
 }
 
+/// What all measurements take.
+#[derive(Args)]
+struct Common {
+    /// Makes all numbers of events smaller (or larger), for a quick look
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Where reports and plots go [default: results beside this package]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+impl Common {
+    fn dir(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| package().join("target/stores"))
+    }
+
+    /// The folder for reports, which is there from now on.
+    fn out(&self) -> Result<PathBuf> {
+        let out = self.out.clone().unwrap_or_else(|| package().join("results"));
+        std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+        Ok(out)
+    }
+
+    fn put(&self, name: &str, report: &str) -> Result<()> {
+        let path = self.out()?.join(name);
+        std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("the report is {}", path.display());
+        Ok(())
+    }
+}
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn release_library(lib: Option<PathBuf>) -> PathBuf {
+    lib.unwrap_or_else(|| package().join("../target/release/libestore.so"))
+}
+
 #[derive(Args)]
 struct Run {
     /// A shared library to measure, as PATH or NAME=PATH; may be given several times [default: the release build of this repository]
@@ -50,18 +93,11 @@ struct Run {
     workloads: Vec<String>,
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Makes all numbers of events smaller (or larger), for a quick look
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
     /// Also what takes long, and more than 10 GB of disk
     #[arg(long)]
     full: bool,
-    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
-    #[arg(long)]
-    dir: Option<PathBuf>,
-    /// Where results.json, RESULTS.md and the plots go [default: results beside this package]
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Args)]
@@ -71,15 +107,8 @@ struct Border {
     lib: Option<PathBuf>,
     #[arg(long, default_value_t = 41, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Makes the numbers of events smaller (or larger), for a quick look
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
-    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
-    #[arg(long)]
-    dir: Option<PathBuf>,
-    /// Where BORDER.md goes [default: results beside this package]
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Args)]
@@ -89,15 +118,19 @@ struct Late {
     lib: Option<PathBuf>,
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Makes the numbers of events smaller (or larger), for a quick look
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
-    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Tail {
+    /// The shared library to measure [default: the release build of this repository]
     #[arg(long)]
-    dir: Option<PathBuf>,
-    /// Where LATE.md and late.svg go [default: results beside this package]
-    #[arg(long)]
-    out: Option<PathBuf>,
+    lib: Option<PathBuf>,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[cfg(feature = "codecs")]
@@ -108,15 +141,8 @@ struct Compress {
     data: Option<PathBuf>,
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Makes the stores smaller (or larger), for a quick look
-    #[arg(long, default_value_t = 1.0)]
-    scale: f64,
-    /// Where stores are made: a folder on the disk to measure [default: target/stores beside this package]
-    #[arg(long)]
-    dir: Option<PathBuf>,
-    /// Where COMPRESS.md goes [default: results beside this package]
-    #[arg(long)]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Subcommand)]
@@ -129,6 +155,11 @@ enum Command {
     Border(Border),
     /// Measures loads with late events and broken clocks, and compaction, and writes LATE.md and a plot
     Late(Late),
+    /// Measures following: what waking up, waiting, catching up and being followed cost, and writes TAIL.md
+    Tail(Tail),
+    /// A follower in another process, as the driver starts it
+    #[command(hide = true)]
+    TailTurn { job: String },
     /// One turn of `late`, as the driver starts it
     #[command(hide = true)]
     LateTurn { job: String },
@@ -161,6 +192,12 @@ fn start(cli: Cli) -> Result<()> {
         Some(Command::Border(arguments)) => border(arguments),
         Some(Command::Late(arguments)) => late(arguments),
         Some(Command::LateTurn { job }) => late::child(&job),
+        Some(Command::Tail(arguments)) => {
+            let Tail { lib, rounds, common } = arguments;
+            let plan = tail::Plan { library: release_library(lib), rounds: rounds.into(), scale: common.scale, dir: common.dir() };
+            common.put("TAIL.md", &tail::measure(&plan)?)
+        }
+        Some(Command::TailTurn { job }) => tail::child(&job),
         #[cfg(feature = "codecs")]
         Some(Command::Compress(arguments)) => compress(arguments),
         Some(Command::Child { job }) => {
@@ -172,80 +209,41 @@ fn start(cli: Cli) -> Result<()> {
 }
 
 fn run(arguments: Run) -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Run { libraries: named, engines, workloads, rounds, full, common } = arguments;
     let mut libraries: Vec<(String, PathBuf)> = Vec::new();
-    for text in &arguments.libraries {
+    for text in &named {
         let (name, path) = text.split_once('=').unwrap_or(("estore", text));
         anyhow::ensure!(libraries.iter().all(|(other, _)| other != name), "two libraries are named {name}: use --lib NAME=PATH");
         libraries.push((name.into(), path.into()));
     }
     if libraries.is_empty() {
-        libraries.push(("estore".into(), package.join("../target/release/libestore.so")));
+        libraries.push(("estore".into(), release_library(None)));
     }
-    let plan = Plan {
-        libraries,
-        engines: arguments.engines,
-        workloads: arguments.workloads,
-        rounds: arguments.rounds,
-        scale: arguments.scale,
-        full: arguments.full,
-        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
-    };
-    let out = arguments.out.unwrap_or_else(|| package.join("results"));
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    let plan = Plan { libraries, engines, workloads, rounds, scale: common.scale, full, dir: common.dir() };
+    let out = common.out()?;
     let results = driver::run(&plan, |results| results.save(&out.join("results.json")))?;
     write_report(&results, &out)
 }
 
 fn border(arguments: Border) -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let plan = border::Plan {
-        library: arguments.lib.unwrap_or_else(|| package.join("../target/dist/libestore.so")),
-        rounds: arguments.rounds.into(),
-        scale: arguments.scale,
-        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
-    };
-    let report = border::measure(&plan, package)?;
-    let out = arguments.out.unwrap_or_else(|| package.join("results"));
-    put(&out, "BORDER.md", &report)
+    let Border { lib, rounds, common } = arguments;
+    let library = lib.unwrap_or_else(|| package().join("../target/dist/libestore.so"));
+    let plan = border::Plan { library, rounds: rounds.into(), scale: common.scale, dir: common.dir() };
+    common.put("BORDER.md", &border::measure(&plan, package())?)
 }
 
 #[cfg(feature = "codecs")]
 fn compress(arguments: Compress) -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let plan = compress::Plan {
-        data: arguments.data.unwrap_or_else(|| package.join("../../shared/data")),
-        rounds: arguments.rounds.into(),
-        scale: arguments.scale,
-        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
-    };
-    let report = compress::measure(&plan)?;
-    put(&arguments.out.unwrap_or_else(|| package.join("results")), "COMPRESS.md", &report)
-}
-
-fn put(out: &Path, name: &str, report: &str) -> Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let path = out.join(name);
-    std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("the report is {}", path.display());
-    Ok(())
+    let Compress { data, rounds, common } = arguments;
+    let data = data.unwrap_or_else(|| package().join("../../shared/data"));
+    let plan = compress::Plan { data, rounds: rounds.into(), scale: common.scale, dir: common.dir() };
+    common.put("COMPRESS.md", &compress::measure(&plan)?)
 }
 
 fn late(arguments: Late) -> Result<()> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let plan = late::Plan {
-        library: arguments.lib.unwrap_or_else(|| package.join("../target/release/libestore.so")),
-        rounds: arguments.rounds.into(),
-        scale: arguments.scale,
-        dir: arguments.dir.unwrap_or_else(|| package.join("target/stores")),
-    };
-    let out = arguments.out.unwrap_or_else(|| package.join("results"));
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
-    let report = late::measure(&plan, &out)?;
-    let path = out.join("LATE.md");
-    std::fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("the report is {}", path.display());
-    Ok(())
+    let Late { lib, rounds, common } = arguments;
+    let plan = late::Plan { library: release_library(lib), rounds: rounds.into(), scale: common.scale, dir: common.dir() };
+    common.put("LATE.md", &late::measure(&plan, &common.out()?)?)
 }
 
 fn write_report(results: &Results, folder: &Path) -> Result<()> {

@@ -47,7 +47,7 @@ pub(crate) struct Window {
     through: u64,
     /// Events of its seqs were left out, being deleted.
     has_deleted: bool,
-    /// It holds about so many bytes.
+    /// It holds about so many bytes, and never more than twice as many but for one event.
     room: usize,
 }
 
@@ -95,13 +95,9 @@ impl Window {
         self.bytes.len() + self.picked.len() * size_of::<Picked>()
     }
 
-    /// Puts it in order, and leaves out what does not fit: it is complete up to less then.
+    /// Leaves out what does not fit: it is complete up to less then.
     fn shorten(&mut self) {
-        let through = self.through;
-        self.picked.retain(|event| event.seq <= through);
-        self.picked.sort_unstable_by_key(|event| event.seq);
-        // A log that was compacted just now may be met beside the one in its place.
-        self.picked.dedup_by_key(|event| event.seq);
+        self.sort();
         let mut size = 0;
         let fits = self.picked.iter().take_while(|event| {
             let fits = size == 0 || size + event.len as usize <= self.room;
@@ -122,6 +118,32 @@ impl Window {
             event.start = self.bytes.len();
             self.bytes.extend_from_slice(data);
         }
+    }
+
+    /// Puts the events up to where it is complete in order, each once: a log that was compacted just now may be met beside the one in its
+    /// place.
+    fn sort(&mut self) {
+        let through = self.through;
+        self.picked.retain(|event| event.seq <= through);
+        if self.picked.is_sorted_by(|one, next| one.seq < next.seq) {
+            return;
+        }
+        let (low, high) = self.picked.iter().fold((u64::MAX, 0), |(low, high), event| (low.min(event.seq), high.max(event.seq)));
+        let places = usize::try_from(high - low).ok().filter(|width| *width < 2 * self.picked.len());
+        let Some(width) = places else {
+            self.picked.sort_unstable_by_key(|event| event.seq);
+            self.picked.dedup_by_key(|event| event.seq);
+            return;
+        };
+        // Hardly a seq is missing, so each event has a place by its seq.
+        let mut places = vec![None; width + 1];
+        for event in &self.picked {
+            if let Some(place) = places.get_mut((event.seq - low) as usize) {
+                *place = Some(*event);
+            }
+        }
+        self.picked.clear();
+        self.picked.extend(places.into_iter().flatten());
     }
 }
 
@@ -170,8 +192,20 @@ impl Chunk {
 }
 
 /// The next window behind `after`, of about `room` bytes, which is to hold nothing beyond `visible`, nor events with times before `horizon`.
-pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, visible: u64, horizon: u64, room: usize) -> Result<Window> {
-    let mut window = Window { through: visible, room, ..Window::default() };
+/// Takes the memory of the one before it.
+pub(crate) fn next_window(
+    logs: &[Arrivals],
+    places: &mut Places,
+    before: Window,
+    after: u64,
+    visible: u64,
+    horizon: u64,
+    room: usize,
+) -> Result<Window> {
+    let Window { mut picked, mut bytes, .. } = before;
+    picked.clear();
+    bytes.clear();
+    let mut window = Window { picked, bytes, through: visible, has_deleted: false, room };
     let written = logs.iter().filter(|log| !log.summary.is_compacted()).count();
     let share = (room / written.max(1)).max(LEAST_LEN.min(room)) as u64;
     let mut walked = Vec::new();
@@ -212,7 +246,7 @@ pub(crate) fn next_window(logs: &[Arrivals], places: &mut Places, after: u64, vi
         }
         places.0.insert(key, Place::Frames(frames));
     }
-    window.shorten();
+    window.sort();
     for (key, from, frames) in walked {
         let next = frames.iter().find(|(_, batch)| *batch > window.through).or(frames.last());
         places.0.insert(key, Place::At(next.map_or(from, |(offset, _)| *offset)));

@@ -229,7 +229,9 @@ impl Tail {
             self.core.touch(chunk);
         }
         self.places.keep(&logs);
-        next_window(&logs, &mut self.places, self.searched, view.seq, view.horizon, self.core.options.sizes.window_bytes)
+        let room = self.core.options.sizes.window_bytes;
+        let before = std::mem::take(&mut self.window);
+        next_window(&logs, &mut self.places, before, self.searched, view.seq, view.horizon, room)
     }
 }
 

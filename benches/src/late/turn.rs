@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::events::{BASE_NS, CHUNK_NS, CHUNKS, Events, GRACE_NS, Load};
-use crate::machine::{PeakMemory, sync_filesystem};
+use crate::machine::{PeakMemory, cpu_ns, sync_filesystem};
 use estore_benches::abi::{self, Api, Event, Store};
 use estore_benches::data::{DataSet, Feed, mixed};
 
@@ -89,18 +89,6 @@ pub fn run(job: &Job) -> Result<Turn> {
 fn open<'a>(job: &Job, api: &'a Api, read_only: bool, compaction: bool) -> Result<Store<'a>> {
     let options = abi::Options { read_only, compaction, ..abi::Options::new(abi::DURABILITY_PROCESS, CHUNK_NS, GRACE_NS) };
     api.open(&job.dir, options)
-}
-
-/// Processor time so far: of this process, or of one thread of it (`RUSAGE_SELF`, `RUSAGE_THREAD`).
-fn cpu_ns(whose: libc::c_int) -> f64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the place has room for what is written; all zeros are a value of it.
-    let usage = unsafe {
-        libc::getrusage(whose, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    let ns = |time: libc::timeval| time.tv_sec as f64 * 1e9 + time.tv_usec as f64 * 1e3;
-    ns(usage.ru_utime) + ns(usage.ru_stime)
 }
 
 fn append(job: &Job, api: &Api, compaction: bool) -> Result<Turn> {
