@@ -5,7 +5,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 CMAKEDIR = $(LIBDIR)/cmake/estore
 # What the library is built with besides: see Cargo.toml.
-FEATURES ?= lz4
+FEATURES ?= lz4 digest
 FILE ?= /var/log/dpkg.log
 KILLS ?= 10000
 SEED ?= 0

@@ -35,7 +35,7 @@
 //! | `event`, `error`, `options`, [`duration`] | the words that everything else speaks |
 //! | `store` | chunks by time: the journal, appending, reading across chunks, deleting |
 //! | `efile` | one chunk: frames, the log, its index, late events, recovery, the ordered merge |
-//! | `repair` | cutting ranges at chunk borders |
+//! | `repair` | replicas: digests, bringing two together, events to be carried, cutting ranges at chunk borders |
 //! | [`disk`] | the only place that talks to the operating system; the real disk and a simulated one |
 //! | `threads` | locks and threads, the seam for tests of how they interleave |
 //! | `ffi` | the C interface: no logic |
@@ -70,7 +70,10 @@ pub use options::Sizes;
 pub use options::{
     Compression, DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
 };
+pub use repair::digest::{Bucket, Digest};
+pub use repair::parcel::Export;
 pub use repair::splits::Splits;
+pub use repair::union::{Copied, RepairOptions, Repaired};
 pub use store::{
     Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, RetainOptions, Retained, Snapshot, Stats, Store, Tail, TailBatch,
     Tailed, Verified,

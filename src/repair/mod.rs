@@ -1,3 +1,19 @@
-//! For stores that are spread over machines: how a time range is cut into the units that they are placed by.
+//! For stores that are spread over machines, or copied: how replicas are compared and brought together, and how a time range is cut into the
+//! units that they are placed by.
+//!
+//! ```text
+//!   identity    what an event is: its time, its id, its data; and a hash of them
+//!   digest      a range cut into buckets of time, of each how many identities there are and the sum of their hashes
+//!   union       two stores that are open here, read side by side: each is given what only the other has
+//!   parcel      events as bytes to be carried: checksummed, whole or refused
+//!   splits      a range cut at chunk borders
+//! ```
+//!
+//! An event never changes, so replicas are sets that only grow, and bringing them together is their union, whatever the order, and however
+//! often it is begun anew. Repeats of an identity within a store count once, and no repeats are made.
 
+pub(crate) mod digest;
+pub(crate) mod identity;
+pub(crate) mod parcel;
 pub(crate) mod splits;
+pub(crate) mod union;

@@ -25,7 +25,10 @@ use crate::efile::read::Spare;
 use crate::error::{Error, Result};
 use crate::event::AsEvent;
 use crate::options::{Durability, Level, Options};
+use crate::repair::digest::Digest;
+use crate::repair::parcel::{self, Export};
 use crate::repair::splits::Splits;
+use crate::repair::union::{RepairOptions, Repaired};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{Mutex, lock};
 
@@ -40,6 +43,7 @@ mod lockfile;
 mod open;
 mod order;
 mod read;
+mod replicas;
 mod retain;
 mod retention;
 mod settings;
@@ -354,6 +358,54 @@ macro_rules! handle {
             /// [`Error::Closed`] if another thread closes the store meanwhile, [`Error::Gone`] if it was destroyed, and [`Error::Poisoned`].
             pub fn snapshot(&self, path: impl AsRef<Path>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
                 self.core.snapshot(path.as_ref(), receiver)
+            }
+
+            /// What a time range holds, in buckets of `width` nanoseconds: of each how many events, by identity (time, id and data), and a
+            /// sum of their hashes. Equal sets of events have equal digests, however they were appended and whatever has become of their
+            /// files. With an excluded end the range ends one before it. Takes about two scans of the range.
+            ///
+            /// Errors: [`Error::Invalid`] for a width of 0, for more than a million buckets and for a range without times;
+            /// [`Error::MissingFeature`] in a build without the feature `digest`; and those of reading.
+            pub fn digest(&self, range: impl RangeBounds<u64>, width: u64) -> Result<Digest> {
+                self.core.digest(bounds(&range)?, width)
+            }
+
+            /// Brings this store what it lacks of the events that `from` has in a time range, both being open here; with
+            /// [`RepairOptions::both_ways`] `from` is given what it lacks, too. Two events are the same if time, id and data are.
+            /// Nothing is doubled, and what one of them has deleted is not brought back.
+            ///
+            /// The two are as they are when it begins, and are read once; appends may go on meanwhile. It can be stopped, or fail, at any
+            /// point, and be done again: what was copied stays, and a second time nothing is. Their `file_size` and `grace` may differ.
+            ///
+            /// `receiver` is told now and then how far it has come; if it answers [`ControlFlow::Break`], it ends there. It must not call
+            /// the stores.
+            ///
+            /// Damage in `from` is left out and told by [`Repaired::gaps`]. Damage in this store is an error ([`Error::Corrupt`]): salvage
+            /// it into a new one first, and repair that. Otherwise the errors are those of reading and of
+            /// [`append_absent`](Self::append_absent).
+            pub fn repair(
+                &self,
+                from: &$name,
+                range: impl RangeBounds<u64>,
+                options: RepairOptions,
+                receiver: impl FnMut(Progress) -> ControlFlow<()>,
+            ) -> Result<Repaired> {
+                replicas::repair(&self.core, &from.core, bounds(&range)?, options, receiver)
+            }
+
+            /// The events of a time range as bytes to be carried elsewhere, for [`import`](Self::import).
+            pub fn export(&self, range: impl RangeBounds<u64>, options: ReadOptions) -> Result<Export> {
+                self.read_with(range, options).map(Export::new)
+            }
+
+            /// Appends the events of a parcel that [`export`](Self::export) has made, those that are not there yet, as one batch. A parcel
+            /// that is not whole is refused.
+            ///
+            /// Errors: [`Error::Corrupt`] for bytes that are no parcel, or were cut or changed: nothing was stored. Otherwise as
+            /// [`append_absent`](Self::append_absent).
+            pub fn import(&self, parcel: &[u8]) -> Result<Appended> {
+                self.core.check_writable()?;
+                self.append_absent(&parcel::unpack(parcel)?)
             }
 
             /// Whether the calling thread is in the receiver of a message of this store.

@@ -205,6 +205,43 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Events before this time are deleted in the snapshot.
+    pub(crate) fn horizon(&self) -> u64 {
+        self.source.view.horizon
+    }
+
+    /// Another reader of the same snapshot and range, at its start.
+    pub(crate) fn again(&self) -> Result<Reader> {
+        self.over(self.source.first, self.source.last)
+    }
+
+    /// A reader of the same snapshot, over the events of one time.
+    pub(crate) fn at(&self, time: u64) -> Result<Reader> {
+        self.over(Key::new(time, 0), Key::new(time, u64::MAX))
+    }
+
+    fn over(&self, first: Key, last: Key) -> Result<Reader> {
+        let Source { core, view, empty, .. } = &self.source;
+        core.check_callable()?;
+        let source = Source {
+            core: Arc::clone(core),
+            view: view.clone(),
+            first,
+            last,
+            reverse: false,
+            chunk: None,
+            given: None,
+            resumed_behind: None,
+            distrustful: false,
+            empty: *empty,
+        };
+        let mut merge = Merge::new(source.scope());
+        if self.merge.salvages() {
+            merge.salvage();
+        }
+        Ok(Reader { source, merge, left: u64::MAX, failed: None })
+    }
+
     /// Moves the start to the `count`-th event from the end.
     fn skip_to_last(&mut self, count: u64) -> Result<()> {
         if count == 0 {

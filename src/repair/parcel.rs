@@ -1,0 +1,159 @@
+//! Parcels: events as bytes that can be carried anywhere, each parcel whole in itself.
+//!
+//! | at | bytes | |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estparcl` |
+//! | 8 | 4 | version: 1 |
+//! | 12 | 4 | how many events |
+//! | 16 | 8 | length of the whole parcel |
+//! | 24 | | the events, one after the other: time (8), id (4), length of the data (4), data |
+//! | at the end | 4 | checksum (CRC-32) of all before it |
+//!
+//! All numbers are little endian. A parcel is read as a whole before any of it counts: one that was cut or changed on its way is refused.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use crate::bytes::{crc32, put, u32_at, u64_at};
+use crate::efile::read::Gap;
+use crate::error::{Error, Result};
+use crate::event::{Event, EventRef};
+use crate::store::Reader;
+
+const MAGIC: [u8; 8] = *b"estparcl";
+const VERSION: u32 = 1;
+const HEADER_LEN: usize = 24;
+const EVENT_LEN: usize = 16;
+const CRC_LEN: usize = 4;
+/// More events than this are not in a parcel.
+const MAX_EVENTS: u32 = 1 << 16;
+/// Events that are taken from a reader at a time.
+const BATCH: usize = 512;
+
+/// Gives the events of a range as parcels, in the order of reading: made by [`Store::export`](crate::Store::export).
+///
+/// It shows the store as it was when it was made, and may outlive the handle.
+#[derive(Debug)]
+pub struct Export {
+    reader: Reader,
+    /// Events that did not fit into the last parcel.
+    left: VecDeque<Event>,
+}
+
+impl Export {
+    pub(crate) fn new(reader: Reader) -> Export {
+        Export { reader, left: VecDeque::new() }
+    }
+
+    /// The next parcel, of at most `max_bytes` bytes unless one event alone needs more; `None` at the end.
+    ///
+    /// Errors: those of reading. At damage, the whole events before it come first and the error with the next call, and with every call
+    /// after it.
+    pub fn next_parcel(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
+        let mut parcel = Packing::new(max_bytes);
+        while let Some(event) = self.left.pop_front() {
+            if !parcel.add(&event.as_ref()) {
+                self.left.push_front(event);
+                return Ok(Some(parcel.finish()));
+            }
+        }
+        loop {
+            let batch = match self.reader.next_batch(BATCH) {
+                Err(e) if parcel.count == 0 => return Err(e),
+                Err(_) => break,
+                Ok(batch) if batch.is_empty() => break,
+                Ok(batch) => batch,
+            };
+            let mut events = batch.iter();
+            let rest = events.find(|event| !parcel.add(event));
+            self.left.extend(rest.into_iter().chain(events).map(EventRef::to_event));
+            if !self.left.is_empty() {
+                break;
+            }
+        }
+        Ok((parcel.count > 0).then(|| parcel.finish()))
+    }
+
+    /// The last seq of the snapshot: the parcels have all events up to it and none after it.
+    pub fn snapshot_seq(&self) -> u64 {
+        self.reader.snapshot_seq()
+    }
+
+    /// What an export that salvages ([`ReadOptions::salvage`](crate::ReadOptions::salvage)) has left out so far.
+    pub fn gaps(&self) -> &[Gap] {
+        self.reader.gaps()
+    }
+}
+
+/// A parcel in the making.
+struct Packing {
+    bytes: Vec<u8>,
+    count: u32,
+    max_bytes: usize,
+}
+
+impl Packing {
+    fn new(max_bytes: usize) -> Packing {
+        let mut bytes = Vec::with_capacity(HEADER_LEN);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.resize(HEADER_LEN, 0);
+        Packing { bytes, count: 0, max_bytes }
+    }
+
+    /// `false` if there is no room for the event.
+    fn add(&mut self, event: &EventRef<'_>) -> bool {
+        let len = self.bytes.len() + EVENT_LEN + event.data.len() + CRC_LEN;
+        if self.count > 0 && (len > self.max_bytes || self.count >= MAX_EVENTS) {
+            return false;
+        }
+        self.bytes.extend_from_slice(&event.time.to_le_bytes());
+        self.bytes.extend_from_slice(&event.id.to_le_bytes());
+        self.bytes.extend_from_slice(&(event.data.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(event.data);
+        self.count += 1;
+        true
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let len = (self.bytes.len() + CRC_LEN) as u64;
+        put(&mut self.bytes, 12, &self.count.to_le_bytes());
+        put(&mut self.bytes, 16, &len.to_le_bytes());
+        let crc = crc32(&self.bytes);
+        self.bytes.extend_from_slice(&crc.to_le_bytes());
+        self.bytes
+    }
+}
+
+/// The events of a parcel, which must be whole.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<EventRef<'_>>> {
+    let refused = |offset: usize, what: &str| Err(Error::corrupt(Path::new("parcel"), offset as u64, what));
+    let body_end = bytes.len().saturating_sub(CRC_LEN);
+    if body_end < HEADER_LEN || bytes.get(..8) != Some(&MAGIC) {
+        return refused(0, "this is no parcel of events, or one that was cut");
+    }
+    if u64_at(bytes, 16) != bytes.len() as u64 {
+        return refused(16, "a parcel of another length: it was cut, or something was added");
+    }
+    if u32_at(bytes, body_end) != crc32(bytes.get(..body_end).unwrap_or_default()) {
+        return refused(body_end, "a parcel that was changed: its checksum is another");
+    }
+    if u32_at(bytes, 8) != VERSION {
+        return refused(8, "a parcel of a newer version");
+    }
+    let (count, mut at) = (u32_at(bytes, 12) as usize, HEADER_LEN);
+    let mut events = Vec::with_capacity(count.min(body_end / EVENT_LEN));
+    while at < body_end {
+        let start = at + EVENT_LEN;
+        let end = start.saturating_add(u32_at(bytes, at + 12) as usize);
+        let Some(data) = bytes.get(start..end).filter(|_| end <= body_end) else {
+            return refused(at, "an event that reaches beyond the end of its parcel");
+        };
+        events.push(EventRef::new(u64_at(bytes, at), u32_at(bytes, at + 8), data));
+        at = end;
+    }
+    if events.len() != count {
+        return refused(12, "a parcel with another number of events than it says");
+    }
+    Ok(events)
+}

@@ -1,0 +1,378 @@
+//! Replicas: digests that are equal for equal sets of events, repair that brings two stores together, parcels that carry events.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use common::place::Place;
+use common::rng::Rng;
+use common::{drain, event, identities};
+use estore::{Compression, Digest, Durability, Error, Event, Mode, Options, ReadOptions, RepairOptions, Repaired, Store};
+
+type Identity = (u64, u32, Vec<u8>);
+
+fn options(place: &Place) -> Options {
+    place.options().file_size(1_000).grace(50).durability(Durability::Process)
+}
+
+fn open(place: &Place) -> Store {
+    Store::open(&place.path, options(place)).unwrap()
+}
+
+fn store_of(place: &Place, events: &[Event]) -> Store {
+    let store = open(place);
+    store.append(events).unwrap();
+    store
+}
+
+fn set(store: &Store) -> BTreeSet<Identity> {
+    identities(&drain(store.read(..).unwrap())).into_iter().collect()
+}
+
+fn set_of(events: &[Event]) -> BTreeSet<Identity> {
+    identities(events).into_iter().collect()
+}
+
+fn on(_: estore::Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn repair(to: &Store, from: &Store) -> Repaired {
+    to.repair(from, .., RepairOptions::new(), on).unwrap()
+}
+
+/// Some events of a few times, so that many share theirs.
+fn some_events(rng: &mut Rng, count: usize) -> Vec<Event> {
+    let event_of = |rng: &mut Rng| {
+        let len = rng.index(30);
+        event(rng.below(60) * 50, rng.below(3) as u32, vec![rng.below(2) as u8; len])
+    };
+    (0..count).map(|_| event_of(rng)).collect()
+}
+
+#[test]
+fn equal_sets_have_equal_digests_however_they_came_about() {
+    for seed in 0..20 {
+        let mut rng = Rng::new(seed);
+        let events = some_events(&mut rng, 200);
+        let (one, other, larger) = (Place::simulated(1), Place::simulated(2), Place::simulated(3));
+        let store = store_of(&one, &events);
+        // In another order, with repeats, one by one, cut otherwise, and compacted.
+        let mut shuffled = [events.clone(), events[..50].to_vec()].concat();
+        rng.shuffle(&mut shuffled);
+        let elsewhere = Store::open(
+            &other.path,
+            other.options().file_size(130).grace(0).compression(if seed % 2 == 0 { Compression::Lz4 } else { Compression::None }),
+        )
+        .unwrap();
+        shuffled.iter().for_each(|event| assert!(elsewhere.append(std::slice::from_ref(event)).is_ok()));
+        if seed % 3 > 0 {
+            elsewhere.compact(.., on).unwrap();
+        }
+        let more = store_of(&larger, &[events.clone(), vec![event(1_234, 99, "one more")]].concat());
+        for width in [1, 7, 100, 3_000, u64::MAX] {
+            let digest = |store: &Store| store.digest(0..=3_000, width).unwrap();
+            assert_eq!(digest(&store), digest(&elsewhere), "seed {seed}, width {width}");
+            assert_eq!(digest(&store).differences(&digest(&elsewhere)).unwrap(), []);
+            let count: u64 = digest(&store).buckets.iter().map(|bucket| bucket.count).sum();
+            assert_eq!(count, set_of(&events).len() as u64);
+            let ranges = digest(&store).differences(&digest(&more)).unwrap();
+            assert!(matches!(ranges.as_slice(), [range] if range.contains(&1_234)), "seed {seed}, width {width}: {ranges:?}");
+            assert_eq!(ranges, digest(&more).differences(&digest(&store)).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_digest_is_what_its_documentation_says() {
+    let place = Place::simulated(1);
+    let store = store_of(&place, &[event(5, 1, "a"), event(5, 1, "a"), event(5, 2, "a"), event(17, 1, "")]);
+    let digest = store.digest(0..20, 10).unwrap();
+    assert_eq!((digest.start, digest.end, digest.width, digest.horizon), (0, 19, 10, 0));
+    assert_eq!(digest.buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [2, 1]);
+    let bytes = |time: u64, id: u32, data: &[u8]| [&time.to_le_bytes()[..], &id.to_le_bytes(), data].concat();
+    let hash = |time, id, data| xxhash_rust::xxh3::xxh3_128(&bytes(time, id, data));
+    assert_eq!(digest.buckets[0].sum, hash(5, 1, b"a").wrapping_add(hash(5, 2, b"a")));
+    assert_eq!(digest.buckets[1].sum, hash(17, 1, b""));
+    // To the ends of time.
+    assert_eq!(store.digest(.., u64::MAX).unwrap().buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 3);
+    assert_eq!(store.digest(u64::MAX..=u64::MAX, 1).unwrap().buckets.len(), 1);
+}
+
+#[test]
+fn digests_that_make_no_sense_are_refused() {
+    let place = Place::simulated(1);
+    let store = store_of(&place, &[event(5, 1, "a")]);
+    assert_error!(store.digest(0..100, 0), Error::Invalid { .. });
+    assert_error!(store.digest(.., 1), Error::Invalid { .. });
+    assert_error!(store.digest(.., u64::MAX >> 21), Error::Invalid { .. });
+    assert_error!(store.digest(5..5, 1), Error::Invalid { .. });
+    #[allow(clippy::reversed_empty_ranges)]
+    {
+        assert_error!(store.digest(9..=5, 1), Error::EndBeforeStart { .. });
+    }
+    let digest = |range, width| -> Digest { store.digest(range, width).unwrap() };
+    assert_error!(digest(0..100, 10).differences(&digest(0..101, 10)), Error::Invalid { .. });
+    assert_error!(digest(0..100, 10).differences(&digest(0..100, 20)), Error::Invalid { .. });
+    assert_error!(digest(0..100, 10).differences(&digest(1..101, 10)), Error::Invalid { .. });
+    store.close().unwrap();
+    assert_error!(store.digest(0..100, 10), Error::Closed { .. });
+}
+
+#[test]
+fn what_one_store_has_deleted_is_not_compared() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let events: Vec<Event> = (0..100).map(|i| event(i * 100, 1, [])).collect();
+    let (store, deleted) = (store_of(&one, &events), store_of(&other, &events));
+    deleted.delete_before(5_050).unwrap();
+    let (digest, without) = (store.digest(0..10_000, 1_000).unwrap(), deleted.digest(0..10_000, 1_000).unwrap());
+    assert_eq!(without.horizon, 5_050);
+    // Where the border lies within a bucket, its events are not the same.
+    assert_eq!(digest.differences(&without).unwrap(), [5_000..=5_999]);
+    let repaired = repair(&deleted, &store);
+    assert_eq!((repaired.to.copied, repaired.to.expired, repaired.to.skipped), (0, 51, 49));
+    assert_eq!(set(&deleted), set_of(&events[51..]));
+}
+
+#[test]
+fn a_million_events_of_one_time_are_told_apart_in_bounded_memory() {
+    let (one, other) = (Place::real(), Place::real());
+    let open = |place: &Place| Store::open(&place.path, place.options().durability(Durability::Process)).unwrap();
+    let (store, reversed) = (open(&one), open(&other));
+    let batch = |from: u32| (from..from + 50_000).map(|i| event(7, i, [])).collect::<Vec<_>>();
+    (0..24).for_each(|i| assert!(store.append(&batch(i * 50_000)).is_ok()));
+    (0..24).rev().for_each(|i| assert!(reversed.append(&batch(i * 50_000)).is_ok()));
+    reversed.append(&batch(0)).unwrap();
+    assert_eq!(store.digest(0..10, 10).unwrap(), reversed.digest(0..10, 10).unwrap());
+    assert_eq!(store.digest(0..10, 10).unwrap().buckets[0].count, 1_200_000);
+    reversed.append(&[event(7, u32::MAX, [])]).unwrap();
+    assert_ne!(store.digest(0..10, 10).unwrap(), reversed.digest(0..10, 10).unwrap());
+    let repaired = repair(&store, &reversed);
+    assert_eq!((repaired.to.compared, repaired.to.copied), (1_250_001, 1));
+    assert_eq!(store.digest(0..10, 10).unwrap(), reversed.digest(0..10, 10).unwrap());
+}
+
+#[test]
+fn repair_brings_what_lacks_and_a_second_time_nothing() {
+    for seed in 0..200 {
+        let mut rng = Rng::new(seed);
+        let all = some_events(&mut rng, 150);
+        let some = |rng: &mut Rng| all.iter().filter(|_| rng.one_in(2)).cloned().collect::<Vec<Event>>();
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let (here, there) = (some(&mut rng), some(&mut rng));
+        let (to, from) = (store_of(&one, &here), Store::open(&other.path, other.options().file_size(333).grace(7)).unwrap());
+        from.append(&there).unwrap();
+        let both = rng.one_in(2);
+        let options = if both { RepairOptions::new().both_ways() } else { RepairOptions::new() };
+        let repaired = to.repair(&from, .., options, on).unwrap();
+        let (set_here, set_there) = (set_of(&here), set_of(&there));
+        assert_eq!(set(&to), &set_here | &set_there, "seed {seed}");
+        assert_eq!(set(&from), if both { &set_here | &set_there } else { set_there.clone() }, "seed {seed}");
+        assert_eq!(repaired.to.copied, (&set_there - &set_here).len() as u64);
+        assert_eq!(repaired.to.compared, there.len() as u64);
+        assert_eq!(repaired.to.skipped, repaired.to.compared - repaired.to.copied);
+        assert_eq!(repaired.from.copied, if both { (&set_here - &set_there).len() as u64 } else { 0 });
+        assert!(repaired.gaps.is_empty() && !repaired.stopped);
+        // Repeats stay as they were, and none are made.
+        let new = to.count(..).unwrap();
+        assert_eq!(new, here.len() as u64 + repaired.to.copied);
+        let again = to.repair(&from, .., options, on).unwrap();
+        assert_eq!((again.to.copied, again.from.copied, to.count(..).unwrap()), (0, 0, new), "seed {seed}");
+    }
+}
+
+#[test]
+fn only_the_range_is_repaired() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let (to, from) = (open(&one), store_of(&other, &(0..100).map(|i| event(i, 1, [])).collect::<Vec<_>>()));
+    let repaired = to.repair(&from, 20..=29, RepairOptions::new(), on).unwrap();
+    assert_eq!((repaired.to.compared, repaired.to.copied), (10, 10));
+    assert_eq!(common::times(&drain(to.read(..).unwrap())), (20..30).collect::<Vec<_>>());
+    let repaired = to.repair(&from, 5..5, RepairOptions::new().both_ways(), on).unwrap();
+    assert_eq!(repaired, Repaired::default());
+}
+
+#[test]
+fn a_repair_that_is_stopped_goes_on_another_time() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let events: Vec<Event> = (0..30_000).map(|i| event(i, i as u32, [])).collect();
+    let (to, from) = (open(&one), store_of(&other, &events));
+    let mut copied = 0;
+    let mut rounds = 0;
+    loop {
+        let mut calls = 0;
+        let mut last = 0;
+        let stop = |progress: estore::Progress| {
+            calls += 1;
+            assert!(last <= progress.events_done && progress.events_done <= progress.events);
+            last = progress.events_done;
+            if calls > rounds + 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let repaired = to.repair(&from, .., RepairOptions::new(), stop).unwrap();
+        copied += repaired.to.copied;
+        assert_eq!(to.count(..).unwrap(), copied, "what was copied stays");
+        rounds += 1;
+        if !repaired.stopped {
+            break;
+        }
+    }
+    assert!(rounds > 2, "it was stopped {rounds} times");
+    assert_eq!((copied, set(&to)), (30_000, set_of(&events)));
+}
+
+#[test]
+fn events_of_one_time_that_are_too_large_to_be_held_are_compared_in_parts() {
+    let (one, other) = (Place::real(), Place::real());
+    let store = |place: &Place, ids: std::ops::Range<u32>| {
+        let store = Store::open(&place.path, place.options().durability(Durability::Process)).unwrap();
+        let events: Vec<Event> = ids.map(|id| event(7, id, vec![id as u8; 2_000])).collect();
+        events.chunks(1_000).for_each(|events| assert!(store.append(events).is_ok()));
+        store.append(&events[..10]).unwrap();
+        store
+    };
+    let (to, from) = (store(&one, 0..12_000), store(&other, 3_000..14_000));
+    let repaired = to.repair(&from, .., RepairOptions::new().both_ways(), on).unwrap();
+    assert_eq!((repaired.to.copied, repaired.from.copied), (2_000, 3_000));
+    assert_eq!((to.count(..).unwrap(), from.count(..).unwrap()), (14_010, 14_010));
+    assert_eq!(set(&to), set(&from));
+}
+
+#[test]
+fn what_is_whole_of_a_damaged_store_is_copied_and_the_gap_is_told() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let events: Vec<Event> = (0..1_000).map(|i| event(i, 1, vec![1; 1_000])).collect();
+    let from = store_of(&other, &events);
+    from.close().unwrap();
+    let name = other.names(".estore").remove(0);
+    let mut bytes = other.file(&name);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    other.put_file(&name, &bytes);
+    let from = Store::open(&other.path, options(&other).mode(Mode::ReadOnly)).unwrap();
+    let to = open(&one);
+    let repaired = repair(&to, &from);
+    assert_eq!(repaired.gaps.len(), 1);
+    let (first, last) = (repaired.gaps[0].first_time, repaired.gaps[0].last_time);
+    let whole: Vec<Event> = events.iter().filter(|event| !(first..=last).contains(&event.time)).cloned().collect();
+    assert!(whole.len() > 800 && set(&to) == set_of(&whole));
+    // A damaged store is not one to write to.
+    assert_error!(from.repair(&to, .., RepairOptions::new(), on), Error::ReadOnly { .. });
+    drop(from);
+    let from = open(&other);
+    assert_error!(from.repair(&to, .., RepairOptions::new(), on), Error::Corrupt { .. });
+    // What the other has can be had again in a new store.
+    let new = Place::simulated(3);
+    let salvaged = open(&new);
+    repair(&salvaged, &from);
+    let spare = Place::simulated(4);
+    let replica = store_of(&spare, &events);
+    assert!(repair(&salvaged, &replica).to.copied > 0);
+    assert_eq!(set(&salvaged), set_of(&events));
+}
+
+#[test]
+fn a_repair_needs_two_open_stores_and_one_to_write_to() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let (to, from) = (store_of(&one, &[event(1, 1, "a")]), store_of(&other, &[event(2, 2, "b")]));
+    let beside = Store::open(&other.path, options(&other).mode(Mode::ReadOnly)).unwrap();
+    assert_eq!(repair(&to, &beside).to.copied, 1, "reading is enough for the other");
+    assert_error!(to.repair(&beside, .., RepairOptions::new().both_ways(), on), Error::ReadOnly { .. });
+    assert_error!(beside.repair(&to, .., RepairOptions::new(), on), Error::ReadOnly { .. });
+    assert_eq!(repair(&to, &to).to.copied, 0, "a store has what it has");
+    assert_eq!(to.count(..).unwrap(), 2);
+    from.close().unwrap();
+    assert_error!(to.repair(&from, .., RepairOptions::new(), on), Error::Closed { .. });
+    to.close().unwrap();
+    assert_error!(to.repair(&beside, .., RepairOptions::new(), on), Error::Closed { .. });
+}
+
+/// All parcels of a store.
+fn parcels(store: &Store, max_bytes: usize) -> Vec<Vec<u8>> {
+    let mut export = store.export(.., ReadOptions::new()).unwrap();
+    let parcels: Vec<Vec<u8>> = std::iter::from_fn(|| export.next_parcel(max_bytes).unwrap()).collect();
+    assert_eq!(export.next_parcel(max_bytes).unwrap(), None);
+    parcels
+}
+
+#[test]
+fn parcels_carry_events_from_store_to_store() {
+    for seed in 0..50 {
+        let mut rng = Rng::new(seed);
+        let events = some_events(&mut rng, 300);
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let (from, to) = (store_of(&one, &events), open(&other));
+        let max_bytes = 1 + rng.index(2_000);
+        let mut carried = parcels(&from, max_bytes);
+        assert!(carried.iter().all(|parcel| parcel.len() <= max_bytes.max(24 + 16 + 30 + 4)));
+        rng.shuffle(&mut carried);
+        let appended: Vec<_> = carried.iter().map(|parcel| to.import(parcel).unwrap()).collect();
+        assert_eq!(set(&to), set_of(&events), "seed {seed}");
+        assert_eq!(appended.iter().map(|appended| appended.stored).sum::<u64>(), set_of(&events).len() as u64);
+        assert_eq!(appended.iter().map(|appended| appended.stored + appended.present).sum::<u64>(), 300);
+        let again = carried.iter().map(|parcel| to.import(parcel).unwrap().stored).sum::<u64>();
+        assert_eq!(again, 0);
+    }
+}
+
+#[test]
+fn a_parcel_that_was_cut_or_changed_is_refused_whole() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let (from, to) = (store_of(&one, &[event(1, 1, "first"), event(2, 2, "second")]), open(&other));
+    let parcel = parcels(&from, 1_000).remove(0);
+    let refused = |bytes: &[u8]| {
+        assert_error!(to.import(bytes), Error::Corrupt { .. });
+        assert_eq!(to.count(..).unwrap(), 0);
+    };
+    (0..parcel.len()).for_each(|len| refused(&parcel[..len]));
+    for bit in 0..parcel.len() * 8 {
+        let mut changed = parcel.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        refused(&changed);
+    }
+    refused(&[parcel.as_slice(), &[0]].concat());
+    refused(&[parcel.as_slice(), &parcel].concat());
+    // With a checksum that is right, as a peer that answers nonsense may send.
+    for (at, with) in [(8, 2_u32), (12, 1), (12, 3), (12, u32::MAX), (24 + 12, 6), (24 + 12, 4), (24 + 12, u32::MAX)] {
+        let mut nonsense = parcel.clone();
+        nonsense[at..at + 4].copy_from_slice(&with.to_le_bytes());
+        let end = nonsense.len() - 4;
+        let crc = crc32fast::hash(&nonsense[..end]);
+        nonsense[end..].copy_from_slice(&crc.to_le_bytes());
+        refused(&nonsense);
+    }
+    assert_eq!(to.import(&parcel).unwrap().stored, 2);
+}
+
+#[test]
+fn an_export_gives_what_comes_before_damage_or_leaves_it_out() {
+    let place = Place::simulated(1);
+    let events: Vec<Event> = (0..500).map(|i| event(i, 1, vec![1; 1_000])).collect();
+    store_of(&place, &events).close().unwrap();
+    let name = place.names(".estore").remove(0);
+    let mut bytes = place.file(&name);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    place.put_file(&name, &bytes);
+    let store = Store::open(&place.path, options(&place).mode(Mode::ReadOnly)).unwrap();
+    let mut export = store.export(.., ReadOptions::new()).unwrap();
+    let mut whole = 0;
+    let error = loop {
+        match export.next_parcel(10_000) {
+            Ok(parcel) => whole += parcel.map_or(0, |parcel| parcel.len()),
+            Err(error) => break error,
+        }
+    };
+    assert!(whole > 100_000 && matches!(error, Error::Corrupt { .. }), "{whole}: {error}");
+    assert_error!(export.next_parcel(10_000), Error::Corrupt { .. });
+    let mut export = store.export(.., ReadOptions::new().salvage()).unwrap();
+    let elsewhere = Place::simulated(2);
+    let to = open(&elsewhere);
+    while let Some(parcel) = export.next_parcel(10_000).unwrap() {
+        to.import(&parcel).unwrap();
+    }
+    assert_eq!(export.gaps().len(), 1);
+    assert!((300..500).contains(&to.count(..).unwrap()));
+}

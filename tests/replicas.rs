@@ -1,0 +1,246 @@
+//! Replicas drift and come together: each is given some of the events, in any order, some of them twice; they are compacted, deleted from and
+//! repaired in pairs, and lose power on the way. Whatever happens, in the end each holds exactly the events that any of them was given, but
+//! for what it has deleted, and none of them twice that was not appended twice.
+//!
+//! `ESTORE_CASES` says how many cases are tried, `ESTORE_SEED` which is the first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use common::place::Place;
+use common::rng::Rng;
+use common::{assert_ordered, drain, event, identities};
+use estore::disk::{Call, Crash, Fault, FaultEffect};
+use estore::{Durability, Event, Finding, FindingKind, Options, ReadOptions, RepairOptions, Sizes, Store};
+
+type Identity = (u64, u32, Vec<u8>);
+
+struct Replica {
+    place: Place,
+    file_size: u64,
+    grace: u64,
+    store: Option<Store>,
+    /// How often each identity is there.
+    holds: BTreeMap<Identity, u64>,
+    /// What else may be there: a repair that failed may have copied it.
+    may_hold: BTreeSet<Identity>,
+    horizon: u64,
+}
+
+impl Replica {
+    fn new(rng: &mut Rng) -> Replica {
+        let place = Place::simulated(rng.next());
+        let (file_size, grace) = (20 + rng.below(200), rng.below(30));
+        let mut replica = Replica { place, file_size, grace, store: None, holds: BTreeMap::new(), may_hold: BTreeSet::new(), horizon: 0 };
+        replica.open();
+        replica
+    }
+
+    fn options(&self) -> Options {
+        let sizes = Sizes { pending_bytes: 300, run_frame_bytes: 100, index_entries: 4, ..Sizes::default() };
+        self.place.options().file_size(self.file_size).grace(self.grace).durability(Durability::Process).sizes(sizes)
+    }
+
+    fn open(&mut self) {
+        self.store = Some(Store::open(&self.place.path, self.options()).unwrap());
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    fn give(&mut self, events: &[Event]) {
+        self.store().append(events).unwrap();
+        for identity in identities(events).into_iter().filter(|(time, ..)| *time >= self.horizon) {
+            *self.holds.entry(identity).or_default() += 1;
+        }
+    }
+
+    /// Which identities there are, without how often.
+    fn set(&self) -> BTreeSet<Identity> {
+        self.holds.keys().cloned().collect()
+    }
+
+    /// What it would be given of a set.
+    fn lacks(&self, set: &BTreeSet<Identity>) -> BTreeSet<Identity> {
+        set.iter().filter(|identity| identity.0 >= self.horizon && !self.holds.contains_key(*identity)).cloned().collect()
+    }
+
+    fn take(&mut self, set: BTreeSet<Identity>) {
+        self.holds.extend(set.into_iter().map(|identity| (identity, 1)));
+    }
+
+    /// The power goes: what was copied since the last sync may be gone, what was synced may not.
+    fn lose_power(&mut self, rng: &mut Rng) {
+        let how = [Crash::LoseAll, Crash::KeepAll, Crash::Random][rng.index(3)];
+        self.place.crash(how);
+        self.store = None;
+        self.open();
+    }
+
+    /// Looks what there is, which may be some of what a repair has begun to copy.
+    fn settle(&mut self) {
+        let found = self.found();
+        let begun = std::mem::take(&mut self.may_hold);
+        for (identity, count) in found {
+            match self.holds.get(&identity) {
+                Some(known) => assert_eq!(*known, count, "{identity:?} is there {count} times"),
+                None => {
+                    assert!(begun.contains(&identity) && count == 1, "{identity:?} came from nowhere, {count} times");
+                    self.holds.insert(identity, count);
+                }
+            }
+        }
+        self.check();
+    }
+
+    fn found(&self) -> BTreeMap<Identity, u64> {
+        let events = drain(self.store().read(..).unwrap());
+        assert_ordered(&events);
+        let mut found = BTreeMap::new();
+        identities(&events).into_iter().for_each(|identity| *found.entry(identity).or_default() += 1);
+        found
+    }
+
+    fn check(&self) {
+        assert!(self.found() == self.holds, "it holds {:?}, not {:?}", self.found(), self.holds);
+    }
+}
+
+/// Two of a list, to be changed both.
+fn pair(replicas: &mut [Replica], one: usize, other: usize) -> (&mut Replica, &mut Replica) {
+    let (low, high) = replicas.split_at_mut(one.max(other));
+    let (low, high) = (&mut low[one.min(other)], &mut high[0]);
+    if one < other { (low, high) } else { (high, low) }
+}
+
+/// Brings what `to` lacks, by one call or by parcels.
+fn repair(to: &mut Replica, from: &mut Replica, both_ways: bool, by_parcels: bool) {
+    let (lacks_to, lacks_from) = (to.lacks(&from.set()), from.lacks(&to.set()));
+    let digest = |replica: &Replica| replica.store().digest(0..2_000, 90).unwrap();
+    let differ = !digest(to).differences(&digest(from)).unwrap().is_empty();
+    assert!(differ || lacks_to.is_empty() && lacks_from.is_empty(), "digests are equal, and {lacks_to:?} or {lacks_from:?} is lacking");
+    if by_parcels {
+        let mut stored = 0;
+        let mut export = from.store().export(.., ReadOptions::new()).unwrap();
+        while let Some(parcel) = export.next_parcel(100).unwrap() {
+            stored += to.store().import(&parcel).unwrap().stored;
+        }
+        assert_eq!(stored, lacks_to.len() as u64);
+        to.take(lacks_to);
+        return;
+    }
+    let options = if both_ways { RepairOptions::new().both_ways() } else { RepairOptions::new() };
+    let go_on = |_| ControlFlow::Continue(());
+    let repaired = to.store().repair(from.store(), .., options, go_on).unwrap();
+    assert_eq!(repaired.to.copied, lacks_to.len() as u64);
+    assert_eq!(repaired.to.compared, from.holds.values().sum::<u64>());
+    assert_eq!(repaired.to.compared, repaired.to.copied + repaired.to.skipped + repaired.to.expired);
+    assert_eq!(repaired.from.copied, if both_ways { lacks_from.len() as u64 } else { 0 });
+    to.take(lacks_to);
+    if both_ways {
+        from.take(lacks_from);
+    }
+    let again = to.store().repair(from.store(), .., options, go_on).unwrap();
+    assert_eq!((again.to.copied, again.from.copied), (0, 0), "a second repair copies something");
+}
+
+/// A repair in whose midst the disk fails, or the power goes.
+fn repair_that_fails(rng: &mut Rng, to: &mut Replica, from: &mut Replica) {
+    to.store().sync().unwrap();
+    to.may_hold = to.lacks(&from.set());
+    let (calls, effect) = if rng.one_in(2) { (None, libc::EIO) } else { (Some(Call::Write), libc::ENOSPC) };
+    let fault = Fault { at: rng.below(12), calls, name: None, effect: FaultEffect::Errno(effect), forever: rng.one_in(2) };
+    to.place.sim().inject(fault);
+    let _ = to.store().repair(from.store(), .., RepairOptions::new(), |_| ControlFlow::Continue(()));
+    to.place.sim().clear_faults();
+    to.lose_power(rng);
+    to.settle();
+}
+
+fn case(seed: u64) {
+    let mut rng = Rng::new(seed);
+    let rng = &mut rng;
+    let count = 2 + rng.index(3);
+    let mut replicas: Vec<Replica> = (0..count).map(|_| Replica::new(rng)).collect();
+    // Times are few, so that many events share theirs; two may differ in their id alone, or in their data alone.
+    let events: Vec<Event> = (0..10 + rng.index(60))
+        .map(|_| {
+            let len = rng.index(20);
+            event(rng.below(40) * 40, rng.below(3) as u32, vec![rng.below(2) as u8; len])
+        })
+        .collect();
+    for replica in &mut replicas {
+        let mut some: Vec<Event> = events.iter().filter(|_| !rng.one_in(3)).cloned().collect();
+        let repeats: Vec<Event> = some.iter().filter(|_| rng.one_in(5)).cloned().collect();
+        some.extend(repeats);
+        rng.shuffle(&mut some);
+        while !some.is_empty() {
+            let rest = some.split_off(some.len().min(1 + rng.index(20)));
+            replica.give(&some);
+            some = rest;
+        }
+    }
+    for _ in 0..2 + rng.index(8) {
+        let one = rng.index(count);
+        let other = (one + 1 + rng.index(count - 1)) % count;
+        match rng.below(10) {
+            0 => drop(replicas[one].store().compact(.., |_| ControlFlow::Continue(())).unwrap()),
+            1 if rng.one_in(2) => {
+                let horizon = rng.below(600);
+                let replica = &mut replicas[one];
+                replica.store().delete_before(horizon).unwrap();
+                replica.horizon = replica.horizon.max(horizon);
+                let horizon = replica.horizon;
+                replica.holds.retain(|identity, _| identity.0 >= horizon);
+            }
+            2 | 3 => {
+                let (to, from) = pair(&mut replicas, one, other);
+                repair_that_fails(rng, to, from);
+            }
+            4 => {
+                replicas[one].store().sync().unwrap();
+                replicas[one].lose_power(rng);
+                replicas[one].settle();
+            }
+            _ => {
+                let (to, from) = pair(&mut replicas, one, other);
+                repair(to, from, rng.one_in(2), rng.one_in(4));
+            }
+        }
+    }
+    let all: BTreeSet<Identity> = replicas.iter().flat_map(Replica::set).collect();
+    for round in 0..2 {
+        for one in 0..count {
+            for other in (0..count).filter(|other| *other != one) {
+                let (to, from) = pair(&mut replicas, one, other);
+                repair(to, from, round == 0, false);
+            }
+        }
+    }
+    for replica in &replicas {
+        replica.check();
+        let wanted: BTreeSet<Identity> = all.iter().filter(|identity| identity.0 >= replica.horizon).cloned().collect();
+        assert!(replica.set() == wanted, "a replica lacks {:?}", &wanted - &replica.set());
+        let aside = |finding: Finding| {
+            assert!(finding.kind == FindingKind::Aside, "{finding:?}");
+            ControlFlow::Continue(())
+        };
+        replica.store().verify(aside).unwrap();
+    }
+}
+
+#[test]
+fn replicas_end_up_equal_whatever_happens_on_the_way() {
+    let number = |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (cases, first) = (number("ESTORE_CASES", 4_000), number("ESTORE_SEED", 0));
+    for seed in first..first + cases {
+        let outcome = std::panic::catch_unwind(|| case(seed));
+        assert!(outcome.is_ok(), "to see it again: ESTORE_SEED={seed} ESTORE_CASES=1 cargo test --test replicas");
+    }
+    println!("{cases} cases");
+}
