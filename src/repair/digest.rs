@@ -14,6 +14,7 @@
 use std::ops::RangeInclusive;
 
 use crate::error::{Error, Result};
+use crate::event::EventRef;
 use crate::store::Reader;
 
 use super::identity::Hasher;
@@ -32,13 +33,6 @@ pub struct Bucket {
     pub count: u64,
     /// The sum of their 128-bit hashes, modulo 2^128.
     pub sum: u128,
-}
-
-impl Bucket {
-    fn add(&mut self, hash: u128) {
-        self.count += 1;
-        self.sum = self.sum.wrapping_add(hash);
-    }
 }
 
 /// What a time range holds, bucket by bucket. Equal for stores that hold the same events, whatever the order in which they were appended, how
@@ -101,90 +95,134 @@ pub(crate) fn check_width(start: u64, end: u64, width: u64) -> Result<()> {
 /// The digest of the events that a reader gives, which are those of `start..=end`.
 pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
     check_width(start, end, width)?;
-    let mut hasher = Hasher::new()?;
     let again = reader.again()?;
-    let mut buckets = vec![Bucket::default(); ((end - start) / width + 1) as usize];
-    let mut add = |time: u64, hashes: &mut dyn Iterator<Item = u128>| {
-        if let Some(bucket) = buckets.get_mut(((time - start) / width) as usize) {
-            hashes.for_each(|hash| bucket.add(hash));
-        }
+    let buckets = vec![Bucket::default(); ((end - start) / width + 1) as usize];
+    let mut adding = Adding {
+        start,
+        width,
+        buckets,
+        hasher: Hasher::new()?,
+        time: 0,
+        first: None,
+        others: Vec::new(),
+        too_many: 0,
+        again: &again,
+        failure: None,
     };
-    let mut hashes = Hashes::default();
     loop {
         let batch = reader.next_batch(BATCH)?;
         if batch.is_empty() {
             break;
         }
-        for event in batch.iter() {
-            if event.time != hashes.time {
-                hashes.end(&again, &mut hasher, &mut add)?;
-                hashes.time = event.time;
-            }
-            hashes.take(hasher.hash(&event));
+        batch.iter().for_each(|event| adding.take(&event));
+        if let Some(failure) = adding.failure {
+            return Err(failure);
         }
     }
-    hashes.end(&again, &mut hasher, &mut add)?;
-    Ok(Digest { start, end, width, horizon: again.horizon(), buckets })
+    adding.end_of_time();
+    match adding.failure {
+        Some(failure) => Err(failure),
+        None => Ok(Digest { start, end, width, horizon: again.horizon(), buckets: adding.buckets }),
+    }
 }
 
-/// The hashes of the events of one time.
-#[derive(Default)]
-struct Hashes {
+/// Adds events in order of time to the buckets.
+struct Adding<'a> {
+    start: u64,
+    width: u64,
+    buckets: Vec<Bucket>,
+    hasher: Hasher,
+    /// The time of the last event. Its hashes are not in a bucket yet: mostly there is but one.
     time: u64,
-    list: Vec<u128>,
-    /// How many there are if they are more than are held.
+    first: Option<u128>,
+    others: Vec<u128>,
+    /// How many they are if they are more than are held.
     too_many: usize,
+    again: &'a Reader,
+    failure: Option<Error>,
 }
 
-impl Hashes {
-    fn take(&mut self, hash: u128) {
+impl Adding<'_> {
+    #[inline]
+    fn take(&mut self, event: &EventRef<'_>) {
+        let hash = self.hasher.hash(event);
+        if self.first.is_some() && event.time == self.time {
+            self.take_another(hash);
+        } else {
+            self.end_of_time();
+            (self.time, self.first) = (event.time, Some(hash));
+        }
+    }
+
+    #[cold]
+    fn take_another(&mut self, hash: u128) {
         if self.too_many > 0 {
             self.too_many += 1;
             return;
         }
-        self.list.push(hash);
-        if self.list.len() >= HELD {
-            self.drop_repeats();
-            if self.list.len() > HELD / 2 {
-                self.too_many = self.list.len();
-                self.list.clear();
+        self.others.push(hash);
+        if self.others.len() >= HELD {
+            drop_repeats(&mut self.others);
+            if self.others.len() > HELD / 2 {
+                self.too_many = self.others.len();
+                self.others.clear();
             }
         }
     }
 
-    fn drop_repeats(&mut self) {
-        self.list.sort_unstable();
-        self.list.dedup();
+    /// Puts the hashes of a time into its bucket, each once.
+    #[inline]
+    fn end_of_time(&mut self) {
+        let Some(first) = self.first.take() else { return };
+        if self.others.is_empty() && self.too_many == 0 {
+            self.add(first);
+        } else if let Err(failure) = self.add_all(first) {
+            self.failure.get_or_insert(failure);
+        }
     }
 
-    /// Hands over those of the time, each once, and forgets them.
-    fn end(&mut self, again: &Reader, hasher: &mut Hasher, add: &mut dyn FnMut(u64, &mut dyn Iterator<Item = u128>)) -> Result<()> {
-        if self.too_many > 0 {
+    fn add(&mut self, hash: u128) {
+        let place = (self.time - self.start) / self.width;
+        if let Some(bucket) = self.buckets.get_mut(place as usize) {
+            bucket.count += 1;
+            bucket.sum = bucket.sum.wrapping_add(hash);
+        }
+    }
+
+    #[cold]
+    fn add_all(&mut self, first: u128) -> Result<()> {
+        let mut hashes = std::mem::take(&mut self.others);
+        if self.too_many == 0 {
+            hashes.push(first);
+            drop_repeats(&mut hashes);
+            hashes.iter().for_each(|hash| self.add(*hash));
+        } else {
             // Half as many as would fit, since no division is even.
             let parts = (std::mem::take(&mut self.too_many) / (HELD / 2) + 1) as u128;
             for part in 0..parts {
-                self.list.clear();
-                let mut reader = again.at(self.time)?;
+                hashes.clear();
+                let mut reader = self.again.at(self.time)?;
                 loop {
                     let batch = reader.next_batch(BATCH)?;
                     if batch.is_empty() {
                         break;
                     }
-                    self.list.extend(batch.iter().map(|event| hasher.hash(&event)).filter(|hash| hash % parts == part));
-                    if self.list.len() >= HELD {
-                        self.drop_repeats();
+                    hashes.extend(batch.iter().map(|event| self.hasher.hash(&event)).filter(|hash| hash % parts == part));
+                    if hashes.len() >= HELD {
+                        drop_repeats(&mut hashes);
                     }
                 }
-                self.drop_repeats();
-                add(self.time, &mut self.list.iter().copied());
+                drop_repeats(&mut hashes);
+                hashes.iter().for_each(|hash| self.add(*hash));
             }
-        } else if !self.list.is_empty() {
-            if self.list.len() > 1 {
-                self.drop_repeats();
-            }
-            add(self.time, &mut self.list.iter().copied());
         }
-        self.list.clear();
+        hashes.clear();
+        self.others = hashes;
         Ok(())
     }
+}
+
+fn drop_repeats(hashes: &mut Vec<u128>) {
+    hashes.sort_unstable();
+    hashes.dedup();
 }

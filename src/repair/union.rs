@@ -120,9 +120,10 @@ impl<'a> Copying<'a> {
     }
 }
 
-/// One store as it is read: its next event, and those behind it in the batch.
+/// One store as it is read: its next event, the one after it, and those behind them in the batch.
 struct Side<'a> {
     next: Option<EventRef<'a>>,
+    after: Option<EventRef<'a>>,
     rest: BatchIter<'a>,
 }
 
@@ -130,19 +131,18 @@ impl<'a> Side<'a> {
     /// At its next batch; without a next event at the end.
     fn at_batch(reader: &'a mut Reader) -> Result<Side<'a>> {
         let mut rest = reader.next_batch(BATCH)?.iter();
-        Ok(Side { next: rest.next(), rest })
+        Ok(Side { next: rest.next(), after: rest.next(), rest })
     }
 
+    #[inline]
     fn step(&mut self) {
-        self.next = self.rest.next();
+        self.next = std::mem::replace(&mut self.after, self.rest.next());
     }
 
     /// Whether its next event is known to be the only one of its time. What comes in another batch is not known.
+    #[inline]
     fn is_alone(&self) -> bool {
-        match (self.next, self.rest.clone().next()) {
-            (Some(next), Some(after)) => next.time != after.time,
-            _ => false,
-        }
+        self.next.zip(self.after).is_some_and(|(next, after)| next.time != after.time)
     }
 
     /// Its next event, if that comes before the other side's.
