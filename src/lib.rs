@@ -71,6 +71,7 @@ pub use options::{
     Compression, DEFAULT_FILE_SIZE_NS, DEFAULT_GRACE_NS, DEFAULT_MAX_EVENT_LEN, Durability, LARGEST_EVENT_LEN, Level, LogFn, Mode, Options,
 };
 pub use repair::digest::{Bucket, Digest};
+pub use repair::exchange::Exchange;
 pub use repair::parcel::Export;
 pub use repair::splits::Splits;
 pub use repair::union::{Copied, RepairOptions, Repaired};

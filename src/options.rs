@@ -134,6 +134,8 @@ pub struct Sizes {
     /// A log that has grown by so many bytes, or by a 128th of the greatest size of the store if that is more, may have made the store too
     /// large.
     pub retain_bytes: u64,
+    /// Replicas tell each other the identities of ranges with no more events than about so many.
+    pub leaf_events: u64,
 }
 
 impl Default for Sizes {
@@ -148,6 +150,7 @@ impl Default for Sizes {
             compact_newest_bytes: 64 << 20,
             window_bytes: 1 << 20,
             retain_bytes: 4 << 20,
+            leaf_events: 512,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use common::place::Place;
 use common::rng::Rng;
-use common::{drain, event, identities};
+use common::{drain, event, exchange, identities};
 use estore::{Compression, Digest, Durability, Error, Event, Mode, Options, ReadOptions, RepairOptions, Repaired, Store};
 
 type Identity = (u64, u32, Vec<u8>);
@@ -375,4 +375,161 @@ fn an_export_gives_what_comes_before_damage_or_leaves_it_out() {
     }
     assert_eq!(export.gaps().len(), 1);
     assert!((300..500).contains(&to.count(..).unwrap()));
+}
+
+/// Many events in order, one each ten nanoseconds.
+fn many(place: &Place, count: u64, without: &[u64]) -> Store {
+    let store = Store::open(&place.path, place.options().file_size(1 << 40).durability(Durability::Process)).unwrap();
+    let events: Vec<Event> = (0..count).filter(|i| !without.contains(i)).map(|i| event(i * 10, i as u32, [i as u8; 20])).collect();
+    events.chunks(5_000).for_each(|events| assert!(store.append(events).is_ok()));
+    store
+}
+
+#[test]
+fn one_event_that_lacks_is_found_with_a_few_messages() {
+    let (one, other, third) = (Place::simulated(1), Place::simulated(2), Place::simulated(3));
+    let (whole, lacks) = (many(&one, 300_000, &[]), many(&other, 300_000, &[123_456]));
+    let (repaired, messages, bytes) = exchange(&lacks, &whole, RepairOptions::new());
+    assert_eq!((repaired.to.copied, repaired.from.copied), (1, 0));
+    assert_eq!(lacks.count(..).unwrap(), 300_000);
+    assert!(messages <= 8 && bytes < 40_000, "{messages} messages with {bytes} bytes");
+    let (repaired, messages, bytes) = exchange(&lacks, &whole, RepairOptions::new().both_ways());
+    assert_eq!(repaired, Repaired::default());
+    assert!(messages == 2 && bytes < 300, "{messages} messages with {bytes} bytes");
+    // The other way round, where the one who repairs has it.
+    let lacks = many(&third, 300_000, &[0, 299_999]);
+    let (repaired, messages, bytes) = exchange(&whole, &lacks, RepairOptions::new().both_ways());
+    assert_eq!((repaired.to.copied, repaired.from.copied, lacks.count(..).unwrap()), (0, 2, 300_000));
+    assert!(messages <= 8 && bytes < 80_000, "{messages} messages with {bytes} bytes");
+}
+
+#[test]
+fn many_events_of_one_time_large_ones_and_an_empty_store_are_exchanged() {
+    for both in [false, true] {
+        let options = if both { RepairOptions::new().both_ways() } else { RepairOptions::new() };
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let events: Vec<Event> = (0..20_000).map(|i| event(7, i, [])).chain([event(8, 1, vec![1; 3 << 20])]).collect();
+        let (to, from) = (store_of(&one, &events[..5_000]), store_of(&other, &events[3_000..]));
+        let (repaired, ..) = exchange(&to, &from, options);
+        assert_eq!((repaired.to.copied, repaired.from.copied), (15_001, if both { 3_000 } else { 0 }));
+        assert_eq!(set(&to), set_of(&events));
+        let third = Place::simulated(3);
+        let empty = open(&third);
+        assert_eq!(exchange(&empty, &to, options).0.to.copied, 20_001);
+        assert_eq!(exchange(&to, &empty, options).0, Repaired::default());
+    }
+}
+
+#[test]
+fn whatever_a_peer_answers_is_taken_as_a_whole_or_refused() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let sizes = estore::Sizes { leaf_events: 2, ..estore::Sizes::default() };
+    let open = |place: &Place| Store::open(&place.path, options(place).sizes(sizes)).unwrap();
+    let (to, from) = (open(&one), open(&other));
+    to.append(&(0..40).map(|i| event(i * 3, 1, [1])).collect::<Vec<_>>()).unwrap();
+    from.append(&(0..40).map(|i| event(i * 2, 1, [1])).collect::<Vec<_>>()).unwrap();
+    let all = &set(&to) | &set(&from);
+    let mut repairing = to.exchange(.., RepairOptions::new().both_ways()).unwrap();
+    assert_error!(repairing.reply(b"hello"), Error::Corrupt { .. });
+    let mut replies: Vec<Vec<u8>> = Vec::new();
+    while let Some(request) = repairing.request().unwrap() {
+        assert_eq!(repairing.request().unwrap(), Some(request.clone()), "the same again until there was a reply");
+        let before = (to.count(..).unwrap(), from.count(..).unwrap());
+        for at in 0..request.len() {
+            let mut changed = request.clone();
+            changed[at] ^= 0x40;
+            assert_error!(from.answer(&changed), Error::Corrupt { .. });
+            assert_error!(from.answer(&request[..at]), Error::Corrupt { .. });
+        }
+        assert_error!(from.answer(&[request.as_slice(), b"x"].concat()), Error::Corrupt { .. });
+        let reply = from.answer(&request).unwrap();
+        assert_error!(from.answer(&reply), Error::Corrupt { .. });
+        let after = from.count(..).unwrap();
+        for at in 0..reply.len() {
+            let mut changed = reply.clone();
+            changed[at] ^= 0x40;
+            assert_error!(repairing.reply(&changed), Error::Corrupt { .. });
+            assert_error!(repairing.reply(&reply[..at]), Error::Corrupt { .. });
+        }
+        assert_error!(repairing.reply(&request), Error::Corrupt { .. });
+        assert_eq!(to.count(..).unwrap(), before.0, "nothing of it counts");
+        assert!(after >= before.1);
+        repairing.reply(&reply).unwrap();
+        assert_error!(repairing.reply(&reply), Error::Corrupt { .. });
+        replies.push(reply);
+    }
+    assert!(replies.len() > 4);
+    assert_eq!((set(&to), set(&from)), (all.clone(), all));
+    // Answers to other requests, in any order, are refused or do no harm.
+    for seed in 0..500 {
+        let mut rng = Rng::new(seed);
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let (to, from) = (open(&one), open(&other));
+        to.append(&(0..30).map(|i| event(i * 5, 1, [1])).collect::<Vec<_>>()).unwrap();
+        from.append(&(0..40).map(|i| event(i * 2, 1, [1])).collect::<Vec<_>>()).unwrap();
+        let could_be = &(&set(&to) | &set(&from)) | &(0..40).map(|i| (i * 3, 1, vec![1])).collect();
+        let mut repairing = to.exchange(.., RepairOptions::new().both_ways()).unwrap();
+        let mut left = 1_000;
+        while let Some(request) = repairing.request().unwrap().filter(|_| left > 0) {
+            left -= 1;
+            if rng.one_in(2) {
+                let _ = repairing.reply(&replies[rng.index(replies.len())]);
+            } else {
+                repairing.reply(&from.answer(&request).unwrap()).unwrap_or(());
+            }
+        }
+        assert!(left > 0, "seed {seed}: it comes to an end");
+        assert!(set(&to).is_subset(&could_be));
+        assert_eq!(exchange(&to, &from, RepairOptions::new().both_ways()).0.to.expired, 0);
+        assert_eq!(set(&to), set(&from), "seed {seed}");
+    }
+}
+
+#[test]
+fn an_exchange_needs_a_store_to_write_to_and_may_be_with_one_that_is_read_only() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let (to, from) = (store_of(&one, &[event(1, 1, "a")]), store_of(&other, &[event(2, 2, "b")]));
+    let beside = Store::open(&other.path, options(&other).mode(Mode::ReadOnly)).unwrap();
+    assert_error!(beside.exchange(.., RepairOptions::new()), Error::ReadOnly { .. });
+    assert_eq!(exchange(&to, &beside, RepairOptions::new()).0.to.copied, 1);
+    let mut giving = to.exchange(.., RepairOptions::new().both_ways()).unwrap();
+    let refused = loop {
+        let Some(request) = giving.request().unwrap() else { panic!("there is something to give") };
+        match beside.answer(&request) {
+            Ok(reply) => giving.reply(&reply).unwrap(),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(matches!(refused, Error::ReadOnly { .. }));
+    // The same can be given to somebody else who has that store.
+    let request = giving.request().unwrap().unwrap();
+    giving.reply(&from.answer(&request).unwrap()).unwrap();
+    assert_eq!((giving.request().unwrap(), giving.repaired().from.copied), (None, 1));
+    to.close().unwrap();
+    assert_error!(to.exchange(.., RepairOptions::new()), Error::Closed { .. });
+    assert_error!(to.answer(&request), Error::Closed { .. });
+    let reply = from.answer(&request).unwrap();
+    assert_error!(giving.reply(&reply), Error::Corrupt { .. });
+}
+
+#[test]
+fn what_was_deleted_on_either_side_is_not_brought_back_by_messages() {
+    for leaf_events in [1, 512] {
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let sizes = estore::Sizes { leaf_events, ..estore::Sizes::default() };
+        let open = |place: &Place| Store::open(&place.path, options(place).sizes(sizes)).unwrap();
+        let (to, from) = (open(&one), open(&other));
+        let events: Vec<Event> = (0..100).map(|i| event(i * 100, 1, [])).collect();
+        to.append(&events[..80]).unwrap();
+        from.append(&events).unwrap();
+        to.delete_before(3_050).unwrap();
+        from.delete_before(5_050).unwrap();
+        let (repaired, ..) = exchange(&to, &from, RepairOptions::new().both_ways());
+        assert_eq!((repaired.to.copied, repaired.from.copied), (20, 0));
+        assert_eq!(set(&to), set_of(&events[31..]));
+        assert_eq!(set(&from), set_of(&events[51..]));
+        let (repaired, messages, _) = exchange(&from, &to, RepairOptions::new().both_ways());
+        assert_eq!((repaired.to.copied, repaired.from.copied, repaired.to.expired), (0, 0, 0));
+        assert!(messages < 20);
+    }
 }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use common::place::Place;
 use common::rng::Rng;
-use common::{assert_ordered, drain, event, identities};
+use common::{assert_ordered, drain, event, exchange, identities};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
 use estore::{Durability, Event, Finding, FindingKind, Options, ReadOptions, RepairOptions, Sizes, Store};
 
@@ -23,6 +23,7 @@ struct Replica {
     place: Place,
     file_size: u64,
     grace: u64,
+    leaf_events: u64,
     store: Option<Store>,
     /// How often each identity is there.
     holds: BTreeMap<Identity, u64>,
@@ -35,13 +36,15 @@ impl Replica {
     fn new(rng: &mut Rng) -> Replica {
         let place = Place::simulated(rng.next());
         let (file_size, grace) = (20 + rng.below(200), rng.below(30));
-        let mut replica = Replica { place, file_size, grace, store: None, holds: BTreeMap::new(), may_hold: BTreeSet::new(), horizon: 0 };
+        let leaf_events = [1, 2, 5, 512][rng.index(4)];
+        let mut replica =
+            Replica { place, file_size, grace, leaf_events, store: None, holds: BTreeMap::new(), may_hold: BTreeSet::new(), horizon: 0 };
         replica.open();
         replica
     }
 
     fn options(&self) -> Options {
-        let sizes = Sizes { pending_bytes: 300, run_frame_bytes: 100, index_entries: 4, ..Sizes::default() };
+        let sizes = Sizes { pending_bytes: 300, run_frame_bytes: 100, index_entries: 4, leaf_events: self.leaf_events, ..Sizes::default() };
         self.place.options().file_size(self.file_size).grace(self.grace).durability(Durability::Process).sizes(sizes)
     }
 
@@ -118,13 +121,21 @@ fn pair(replicas: &mut [Replica], one: usize, other: usize) -> (&mut Replica, &m
     if one < other { (low, high) } else { (high, low) }
 }
 
-/// Brings what `to` lacks, by one call or by parcels.
-fn repair(to: &mut Replica, from: &mut Replica, both_ways: bool, by_parcels: bool) {
+/// How events get from one store to another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Call,
+    Messages,
+    Parcels,
+}
+
+/// Brings what `to` lacks.
+fn repair(to: &mut Replica, from: &mut Replica, both_ways: bool, way: Way) {
     let (lacks_to, lacks_from) = (to.lacks(&from.set()), from.lacks(&to.set()));
     let digest = |replica: &Replica| replica.store().digest(0..2_000, 90).unwrap();
     let differ = !digest(to).differences(&digest(from)).unwrap().is_empty();
     assert!(differ || lacks_to.is_empty() && lacks_from.is_empty(), "digests are equal, and {lacks_to:?} or {lacks_from:?} is lacking");
-    if by_parcels {
+    if way == Way::Parcels {
         let mut stored = 0;
         let mut export = from.store().export(.., ReadOptions::new()).unwrap();
         while let Some(parcel) = export.next_parcel(100).unwrap() {
@@ -136,9 +147,14 @@ fn repair(to: &mut Replica, from: &mut Replica, both_ways: bool, by_parcels: boo
     }
     let options = if both_ways { RepairOptions::new().both_ways() } else { RepairOptions::new() };
     let go_on = |_| ControlFlow::Continue(());
-    let repaired = to.store().repair(from.store(), .., options, go_on).unwrap();
+    let repaired = if way == Way::Call {
+        let repaired = to.store().repair(from.store(), .., options, go_on).unwrap();
+        assert_eq!(repaired.to.compared, from.holds.values().sum::<u64>());
+        repaired
+    } else {
+        exchange(to.store(), from.store(), options).0
+    };
     assert_eq!(repaired.to.copied, lacks_to.len() as u64);
-    assert_eq!(repaired.to.compared, from.holds.values().sum::<u64>());
     assert_eq!(repaired.to.compared, repaired.to.copied + repaired.to.skipped + repaired.to.expired);
     assert_eq!(repaired.from.copied, if both_ways { lacks_from.len() as u64 } else { 0 });
     to.take(lacks_to);
@@ -209,7 +225,8 @@ fn case(seed: u64) {
             }
             _ => {
                 let (to, from) = pair(&mut replicas, one, other);
-                repair(to, from, rng.one_in(2), rng.one_in(4));
+                let way = [Way::Call, Way::Call, Way::Messages, Way::Messages, Way::Parcels][rng.index(5)];
+                repair(to, from, rng.one_in(2), way);
             }
         }
     }
@@ -218,7 +235,7 @@ fn case(seed: u64) {
         for one in 0..count {
             for other in (0..count).filter(|other| *other != one) {
                 let (to, from) = pair(&mut replicas, one, other);
-                repair(to, from, round == 0, false);
+                repair(to, from, round == 0, if rng.one_in(2) { Way::Call } else { Way::Messages });
             }
         }
     }

@@ -11,13 +11,13 @@
 //! Repeats have the same time, so all that has to be remembered are the hashes of one time. Where those are too many the events of that time
 //! are read again, each time for some of the hashes.
 
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use crate::error::{Error, Result};
 use crate::event::EventRef;
 use crate::store::Reader;
 
-use super::identity::Hasher;
+use super::identity::{Hasher, Identity};
 
 /// A digest has no more buckets.
 const MAX_BUCKETS: u64 = 1 << 20;
@@ -33,6 +33,19 @@ pub struct Bucket {
     pub count: u64,
     /// The sum of their 128-bit hashes, modulo 2^128.
     pub sum: u128,
+}
+
+impl Bucket {
+    #[inline]
+    pub(crate) fn add(&mut self, hash: u128) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(hash);
+    }
+
+    pub(crate) fn add_all(&mut self, other: Bucket) {
+        self.count = self.count.wrapping_add(other.count);
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
 }
 
 /// What a time range holds, bucket by bucket. Equal for stores that hold the same events, whatever the order in which they were appended, how
@@ -93,56 +106,60 @@ pub(crate) fn check_width(start: u64, end: u64, width: u64) -> Result<()> {
 }
 
 /// The digest of the events that a reader gives, which are those of `start..=end`.
-pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
+pub(crate) fn digest(reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
     check_width(start, end, width)?;
+    let horizon = reader.horizon();
+    let mut buckets = vec![Bucket::default(); ((end - start) / width + 1) as usize];
+    each_identity(reader, |identity| {
+        if let Some(bucket) = buckets.get_mut(((identity.time - start) / width) as usize) {
+            bucket.add(identity.hash);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(Digest { start, end, width, horizon, buckets })
+}
+
+/// Gives each identity among the events of a reader once, in order of time, those of one time in any order. The receiver may end it.
+pub(crate) fn each_identity(mut reader: Reader, receiver: impl FnMut(Identity) -> ControlFlow<()>) -> Result<()> {
     let again = reader.again()?;
-    let buckets = vec![Bucket::default(); ((end - start) / width + 1) as usize];
-    let mut adding = Adding {
-        start,
-        width,
-        buckets,
+    let mut distinct = Distinct {
+        receiver,
         hasher: Hasher::new()?,
         time: 0,
         first: None,
         others: Vec::new(),
         too_many: 0,
         again: &again,
+        ended: false,
         failure: None,
     };
-    loop {
+    while !distinct.ended {
         let batch = reader.next_batch(BATCH)?;
         if batch.is_empty() {
             break;
         }
-        batch.iter().for_each(|event| adding.take(&event));
-        if let Some(failure) = adding.failure {
-            return Err(failure);
-        }
+        batch.iter().for_each(|event| distinct.take(&event));
     }
-    adding.end_of_time();
-    match adding.failure {
-        Some(failure) => Err(failure),
-        None => Ok(Digest { start, end, width, horizon: again.horizon(), buckets: adding.buckets }),
-    }
+    distinct.end_of_time();
+    distinct.failure.map_or(Ok(()), Err)
 }
 
-/// Adds events in order of time to the buckets.
-struct Adding<'a> {
-    start: u64,
-    width: u64,
-    buckets: Vec<Bucket>,
+/// What comes in order of time, each identity once.
+struct Distinct<'a, F> {
+    receiver: F,
     hasher: Hasher,
-    /// The time of the last event. Its hashes are not in a bucket yet: mostly there is but one.
+    /// The time of the last event. Its hashes were not handed over yet: mostly there is but one.
     time: u64,
     first: Option<u128>,
     others: Vec<u128>,
     /// How many they are if they are more than are held.
     too_many: usize,
     again: &'a Reader,
+    ended: bool,
     failure: Option<Error>,
 }
 
-impl Adding<'_> {
+impl<F: FnMut(Identity) -> ControlFlow<()>> Distinct<'_, F> {
     #[inline]
     fn take(&mut self, event: &EventRef<'_>) {
         let hash = self.hasher.hash(event);
@@ -170,32 +187,29 @@ impl Adding<'_> {
         }
     }
 
-    /// Puts the hashes of a time into its bucket, each once.
     #[inline]
     fn end_of_time(&mut self) {
         let Some(first) = self.first.take() else { return };
         if self.others.is_empty() && self.too_many == 0 {
-            self.add(first);
-        } else if let Err(failure) = self.add_all(first) {
+            self.give(first);
+        } else if let Err(failure) = self.give_all(first) {
+            self.ended = true;
             self.failure.get_or_insert(failure);
         }
     }
 
-    fn add(&mut self, hash: u128) {
-        let place = (self.time - self.start) / self.width;
-        if let Some(bucket) = self.buckets.get_mut(place as usize) {
-            bucket.count += 1;
-            bucket.sum = bucket.sum.wrapping_add(hash);
-        }
+    #[inline]
+    fn give(&mut self, hash: u128) {
+        self.ended = self.ended || (self.receiver)(Identity { time: self.time, hash }).is_break();
     }
 
     #[cold]
-    fn add_all(&mut self, first: u128) -> Result<()> {
+    fn give_all(&mut self, first: u128) -> Result<()> {
         let mut hashes = std::mem::take(&mut self.others);
         if self.too_many == 0 {
             hashes.push(first);
             drop_repeats(&mut hashes);
-            hashes.iter().for_each(|hash| self.add(*hash));
+            hashes.iter().for_each(|hash| self.give(*hash));
         } else {
             // Half as many as would fit, since no division is even.
             let parts = (std::mem::take(&mut self.too_many) / (HELD / 2) + 1) as u128;
@@ -213,7 +227,7 @@ impl Adding<'_> {
                     }
                 }
                 drop_repeats(&mut hashes);
-                hashes.iter().for_each(|hash| self.add(*hash));
+                hashes.iter().for_each(|hash| self.give(*hash));
             }
         }
         hashes.clear();

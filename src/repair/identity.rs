@@ -12,6 +12,13 @@ use crate::event::EventRef;
 /// The feature that hashing needs.
 const FEATURE: &str = "digest";
 
+/// An identity as far as it is told to others. They are in this order where order matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    pub(crate) time: u64,
+    pub(crate) hash: u128,
+}
+
 /// Hashes identities one after the other, in memory that is used again.
 #[derive(Default)]
 pub(crate) struct Hasher {
@@ -31,6 +38,10 @@ impl Hasher {
         self.bytes.extend_from_slice(&event.id.to_le_bytes());
         self.bytes.extend_from_slice(event.data);
         hash(&self.bytes)
+    }
+
+    pub(crate) fn identity(&mut self, event: &EventRef<'_>) -> Identity {
+        Identity { time: event.time, hash: self.hash(event) }
     }
 }
 

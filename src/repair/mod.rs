@@ -5,6 +5,7 @@
 //!   identity    what an event is: its time, its id, its data; and a hash of them
 //!   digest      a range cut into buckets of time, of each how many identities there are and the sum of their hashes
 //!   union       two stores that are open here, read side by side: each is given what only the other has
+//!   exchange    two stores of which one is elsewhere: messages that find out where they differ, and carry what lacks
 //!   parcel      events as bytes to be carried: checksummed, whole or refused
 //!   splits      a range cut at chunk borders
 //! ```
@@ -13,7 +14,9 @@
 //! often it is begun anew. Repeats of an identity within a store count once, and no repeats are made.
 
 pub(crate) mod digest;
+pub(crate) mod exchange;
 pub(crate) mod identity;
+pub(crate) mod message;
 pub(crate) mod parcel;
 pub(crate) mod splits;
 pub(crate) mod union;

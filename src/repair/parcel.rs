@@ -86,14 +86,14 @@ impl Export {
 }
 
 /// A parcel in the making.
-struct Packing {
+pub(crate) struct Packing {
     bytes: Vec<u8>,
     count: u32,
     max_bytes: usize,
 }
 
 impl Packing {
-    fn new(max_bytes: usize) -> Packing {
+    pub(crate) fn new(max_bytes: usize) -> Packing {
         let mut bytes = Vec::with_capacity(HEADER_LEN);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -102,7 +102,7 @@ impl Packing {
     }
 
     /// `false` if there is no room for the event.
-    fn add(&mut self, event: &EventRef<'_>) -> bool {
+    pub(crate) fn add(&mut self, event: &EventRef<'_>) -> bool {
         let len = self.bytes.len() + EVENT_LEN + event.data.len() + CRC_LEN;
         if self.count > 0 && (len > self.max_bytes || self.count >= MAX_EVENTS) {
             return false;
@@ -113,6 +113,27 @@ impl Packing {
         self.bytes.extend_from_slice(event.data);
         self.count += 1;
         true
+    }
+
+    /// Where it stands, to go [`back_to`](Packing::back_to).
+    pub(crate) fn mark(&self) -> (usize, u32) {
+        (self.bytes.len(), self.count)
+    }
+
+    /// Takes out what was added since.
+    pub(crate) fn back_to(&mut self, (len, count): (usize, u32)) {
+        self.bytes.truncate(len);
+        self.count = count;
+    }
+
+    /// Whether the next event will hardly fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() >= self.max_bytes || self.count >= MAX_EVENTS
+    }
+
+    /// The parcel; no bytes at all without events.
+    pub(crate) fn finish_if_any(self) -> Vec<u8> {
+        if self.count > 0 { self.finish() } else { Vec::new() }
     }
 
     fn finish(mut self) -> Vec<u8> {

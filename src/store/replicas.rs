@@ -4,13 +4,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Event, EventRef};
 use crate::repair::digest::{self, Digest};
+use crate::repair::exchange::{self, Exchange, Replica};
 use crate::repair::union::{RepairOptions, Repaired, Union};
+use crate::threads::lock;
 
 use super::Core;
 use super::compact::Progress;
 use super::read::{ReadOptions, Reader};
+use super::writer::Appended;
 
 impl Core {
     /// See [`Store::digest`](crate::Store::digest).
@@ -19,6 +22,43 @@ impl Core {
         let Some((start, end)) = range else { return Err(Error::invalid("a digest of a range without times")) };
         digest::check_width(start, end, width)?;
         digest::digest(Reader::new(self, range, ReadOptions::new())?, start, end, width)
+    }
+}
+
+/// A store that takes part in an exchange.
+pub(super) struct Taking(pub(super) Arc<Core>);
+
+impl Replica for Taking {
+    fn read(&self, first: u64, last: u64) -> Result<Reader> {
+        Reader::new(&self.0, Some((first, last)), ReadOptions::new())
+    }
+
+    fn count(&self, first: u64, last: u64) -> Result<u64> {
+        self.0.count(Some((first, last)))
+    }
+
+    fn append_absent(&self, events: &[EventRef<'_>]) -> Result<Appended> {
+        self.0.append(events, true)
+    }
+
+    fn leaf(&self) -> u64 {
+        self.0.options.sizes.leaf_events.max(1)
+    }
+}
+
+impl Core {
+    /// See [`Store::exchange`](crate::Store::exchange).
+    pub(super) fn exchange(self: &Arc<Core>, range: Option<(u64, u64)>, options: RepairOptions) -> Result<Exchange> {
+        self.check_writable()?;
+        Exchange::new(Box::new(Taking(Arc::clone(self))), range, options)
+    }
+
+    /// See [`Store::answer`](crate::Store::answer).
+    pub(super) fn answer(self: &Arc<Core>, request: &[u8]) -> Result<Vec<u8>> {
+        self.check_open()?;
+        self.catch_up()?;
+        let horizon = lock(&self.view).horizon;
+        exchange::answer(&Taking(Arc::clone(self)), horizon, request)
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod mounts;
 pub(crate) mod place;
 pub(crate) mod rng;
 
-use estore::{AsEvent, Error, Event, EventRef, Reader};
+use estore::{AsEvent, Error, Event, EventRef, Reader, RepairOptions, Repaired, Store};
 
 /// An event to append.
 pub(crate) fn event(time: u64, id: u32, data: impl Into<Vec<u8>>) -> Event {
@@ -83,6 +83,19 @@ pub(crate) fn assert_ordered(events: &[Event]) {
     seqs.sort_unstable();
     seqs.dedup();
     assert_eq!(seqs.len(), events.len(), "each seq is there once");
+}
+
+/// Repairs a store by messages to another; answers what was done, and how many messages with how many bytes it took.
+pub(crate) fn exchange(to: &Store, from: &Store, options: RepairOptions) -> (Repaired, usize, usize) {
+    let mut exchange = to.exchange(.., options).expect("it begins");
+    let (mut messages, mut bytes) = (0, 0);
+    while let Some(request) = exchange.request().expect("there is a request") {
+        let reply = from.answer(&request).expect("the other answers");
+        exchange.reply(&reply).expect("the answer is taken");
+        messages += 2;
+        bytes += request.len() + reply.len();
+    }
+    (exchange.repaired().clone(), messages, bytes)
 }
 
 /// The error, or a failed test that says what came instead.

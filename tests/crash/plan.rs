@@ -299,6 +299,7 @@ impl Opening {
                     compact_newest_bytes: scattered(rng, 12),
                     retain_bytes: scattered(rng, 10),
                     window_bytes: scattered(rng, 14) as usize,
+                    ..Sizes::default()
                 }
             },
             compression: pick(rng, &[None, Some(Compression::None), Some(Compression::Lz4)]),

@@ -1,0 +1,241 @@
+//! Messages between replicas, in a format of their own so that any program can carry them.
+//!
+//! | at | bytes | |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estmessg` |
+//! | 8 | 4 | version: 1 |
+//! | 12 | 4 | kind: see below |
+//! | 16 | 8 | length of the whole message |
+//! | 24 | | what the kind says |
+//! | at the end | 4 | checksum (CRC-32) of all before it |
+//!
+//! | kind | from | what is in it |
+//! | --- | --- | --- |
+//! | 1 ask | who repairs | horizon (8), ranges: first time (8), last time (8), 1 if identities are wanted (8), the identity they are to come after: time (8), hash (16); count (8), sum (16) |
+//! | 2 tell | the other | horizon (8), how many of the ranges are answered (8), and for each that differs: its place among those asked (4), 1 if identities are left out (4), parts (4), identities (4); the parts: first time, last time, count, sum; the identities: time, hash |
+//! | 3 want | who repairs | identities: time (8), hash (16) |
+//! | 4 have | the other | how many of the identities were looked for (8), a parcel of the events that were found, if any |
+//! | 5 give | who repairs | a parcel |
+//! | 6 taken | the other | events stored (8), there already (8), expired (8) |
+//!
+//! All numbers are little endian. Identities and hashes are those of [`super::identity`], counts and sums those of [`super::digest`].
+
+use std::path::Path;
+
+use crate::bytes::{crc32, put, u32_at, u64_at};
+use crate::error::{Error, Result};
+
+use super::digest::Bucket;
+use super::identity::Identity;
+
+const MAGIC: [u8; 8] = *b"estmessg";
+const VERSION: u32 = 1;
+const HEADER_LEN: usize = 24;
+const CRC_LEN: usize = 4;
+const ASKED_LEN: usize = 72;
+const PART_LEN: usize = 40;
+const IDENTITY_LEN: usize = 24;
+
+/// A range, and what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) bucket: Bucket,
+}
+
+/// A range that is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) part: Part,
+    /// Identities are wanted, those after this one.
+    pub(crate) after: Option<Identity>,
+}
+
+/// What is told about a range that differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) place: u32,
+    /// There are more identities than these.
+    pub(crate) more: bool,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) identities: Vec<Identity>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message<'a> {
+    Ask { horizon: u64, ranges: Vec<Asked> },
+    Tell { horizon: u64, answered: u64, told: Vec<Told> },
+    Want { identities: Vec<Identity> },
+    Have { looked_for: u64, parcel: &'a [u8] },
+    Give { parcel: &'a [u8] },
+    Taken { stored: u64, present: u64, expired: u64 },
+}
+
+/// Bytes that are no message, or not one that was to come.
+pub(crate) fn nonsense(offset: usize, what: &str) -> Error {
+    Error::corrupt(Path::new("message"), offset as u64, what)
+}
+
+impl Message<'_> {
+    fn kind(&self) -> u32 {
+        match self {
+            Message::Ask { .. } => 1,
+            Message::Tell { .. } => 2,
+            Message::Want { .. } => 3,
+            Message::Have { .. } => 4,
+            Message::Give { .. } => 5,
+            Message::Taken { .. } => 6,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.kind().to_le_bytes());
+        bytes.resize(HEADER_LEN, 0);
+        let numbers = |bytes: &mut Vec<u8>, list: &[u64]| list.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+        let identity = |bytes: &mut Vec<u8>, Identity { time, hash }: Identity| {
+            bytes.extend_from_slice(&time.to_le_bytes());
+            bytes.extend_from_slice(&hash.to_le_bytes());
+        };
+        let bucket = |bytes: &mut Vec<u8>, Bucket { count, sum }: Bucket| {
+            bytes.extend_from_slice(&count.to_le_bytes());
+            bytes.extend_from_slice(&sum.to_le_bytes());
+        };
+        match self {
+            Message::Ask { horizon, ranges } => {
+                numbers(&mut bytes, &[*horizon]);
+                for Asked { part, after } in ranges {
+                    numbers(&mut bytes, &[part.first, part.last, u64::from(after.is_some())]);
+                    identity(&mut bytes, after.unwrap_or_default());
+                    bucket(&mut bytes, part.bucket);
+                }
+            }
+            Message::Tell { horizon, answered, told } => {
+                numbers(&mut bytes, &[*horizon, *answered]);
+                for Told { place, more, parts, identities } in told {
+                    for number in [*place, u32::from(*more), parts.len() as u32, identities.len() as u32] {
+                        bytes.extend_from_slice(&number.to_le_bytes());
+                    }
+                    for part in parts {
+                        numbers(&mut bytes, &[part.first, part.last]);
+                        bucket(&mut bytes, part.bucket);
+                    }
+                    identities.iter().for_each(|one| identity(&mut bytes, *one));
+                }
+            }
+            Message::Want { identities } => identities.iter().for_each(|one| identity(&mut bytes, *one)),
+            Message::Have { looked_for, parcel } => {
+                numbers(&mut bytes, &[*looked_for]);
+                bytes.extend_from_slice(parcel);
+            }
+            Message::Give { parcel } => bytes.extend_from_slice(parcel),
+            Message::Taken { stored, present, expired } => numbers(&mut bytes, &[*stored, *present, *expired]),
+        }
+        let len = (bytes.len() + CRC_LEN) as u64;
+        put(&mut bytes, 16, &len.to_le_bytes());
+        let crc = crc32(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a message, which must be whole.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Message<'_>> {
+        let end = bytes.len().saturating_sub(CRC_LEN);
+        if end < HEADER_LEN || bytes.get(..8) != Some(&MAGIC) {
+            return Err(nonsense(0, "this is no message of a replica, or one that was cut"));
+        }
+        if u64_at(bytes, 16) != bytes.len() as u64 {
+            return Err(nonsense(16, "a message of another length: it was cut, or something was added"));
+        }
+        if u32_at(bytes, end) != crc32(bytes.get(..end).unwrap_or_default()) {
+            return Err(nonsense(end, "a message that was changed: its checksum is another"));
+        }
+        if u32_at(bytes, 8) != VERSION {
+            return Err(nonsense(8, "a message of a newer version"));
+        }
+        let mut rest = Rest { bytes: bytes.get(HEADER_LEN..end).unwrap_or_default() };
+        let message = match u32_at(bytes, 12) {
+            1 => {
+                let horizon = rest.number()?;
+                let mut ranges = Vec::with_capacity(rest.bytes.len() / ASKED_LEN);
+                while !rest.bytes.is_empty() {
+                    let (first, last, wanted) = (rest.number()?, rest.number()?, rest.number()?);
+                    let (after, bucket) = (rest.identity()?, rest.bucket()?);
+                    let after = (wanted == 1).then_some(after);
+                    ranges.push(Asked { part: Part { first, last, bucket }.checked()?, after });
+                }
+                Message::Ask { horizon, ranges }
+            }
+            2 => {
+                let (horizon, answered) = (rest.number()?, rest.number()?);
+                let mut told = Vec::new();
+                while !rest.bytes.is_empty() {
+                    let head = rest.take(16)?;
+                    let (parts, identities) = (u32_at(head, 8) as usize, u32_at(head, 12) as usize);
+                    let mut one = Told { place: u32_at(head, 0), more: u32_at(head, 4) == 1, ..Told::default() };
+                    if parts.saturating_mul(PART_LEN).saturating_add(identities.saturating_mul(IDENTITY_LEN)) > rest.bytes.len() {
+                        return Err(nonsense(HEADER_LEN, "a message that says more than it has"));
+                    }
+                    for _ in 0..parts {
+                        let (first, last) = (rest.number()?, rest.number()?);
+                        one.parts.push(Part { first, last, bucket: rest.bucket()? }.checked()?);
+                    }
+                    one.identities = (0..identities).map(|_| rest.identity()).collect::<Result<_>>()?;
+                    told.push(one);
+                }
+                Message::Tell { horizon, answered, told }
+            }
+            3 => {
+                let count = rest.bytes.len() / IDENTITY_LEN;
+                let identities = (0..count).map(|_| rest.identity()).collect::<Result<_>>()?;
+                Message::Want { identities }
+            }
+            4 => Message::Have { looked_for: rest.number()?, parcel: std::mem::take(&mut rest.bytes) },
+            5 => Message::Give { parcel: std::mem::take(&mut rest.bytes) },
+            6 => Message::Taken { stored: rest.number()?, present: rest.number()?, expired: rest.number()? },
+            _ => return Err(nonsense(12, "a message of a kind that there is not")),
+        };
+        if !rest.bytes.is_empty() {
+            return Err(nonsense(end, "a message with something behind its end"));
+        }
+        Ok(message)
+    }
+}
+
+impl Part {
+    fn checked(self) -> Result<Part> {
+        if self.first <= self.last { Ok(self) } else { Err(nonsense(HEADER_LEN, "a range that ends before it starts")) }
+    }
+}
+
+/// What is still to be read of a message.
+struct Rest<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or_else(|| nonsense(HEADER_LEN, "a message that ends too early"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn number(&mut self) -> Result<u64> {
+        self.take(8).map(|bytes| u64_at(bytes, 0))
+    }
+
+    fn long(&mut self) -> Result<u128> {
+        Ok(u128::from(self.number()?) | u128::from(self.number()?) << 64)
+    }
+
+    fn identity(&mut self) -> Result<Identity> {
+        Ok(Identity { time: self.number()?, hash: self.long()? })
+    }
+
+    fn bucket(&mut self) -> Result<Bucket> {
+        Ok(Bucket { count: self.number()?, sum: self.long()? })
+    }
+}
