@@ -47,6 +47,7 @@ const SMALL: Sizes = Sizes {
     compact_newest_bytes: 0,
     window_bytes: 1,
     retain_bytes: 0,
+    leaf_events: 4,
 };
 
 /// Makes events, each with an identity of its own.
