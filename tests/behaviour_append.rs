@@ -4,7 +4,8 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -214,6 +215,66 @@ fn append_if_absent_skips_and_counts_what_is_there() {
     let store = Store::open(&place.path, place.options()).unwrap();
     let again = store.append_absent(&batch).unwrap();
     assert_eq!((again.stored, again.present), (0, 7), "after opening again");
+}
+
+/// Events of which many are equal, and others in all but one thing.
+fn alike(rng: &mut Rng, n: usize) -> Vec<Event> {
+    let data: [Vec<u8>; 6] = [vec![], vec![0], vec![0, 0], vec![0, 1], vec![1; 3_000], [vec![1; 2_999], vec![2]].concat()];
+    (0..n)
+        .map(|_| {
+            // Mostly within the grace, at few times; some far behind, or in another chunk.
+            let time = 500 + if rng.one_in(5) { rng.below(1_000) } else { 490 + rng.below(8) };
+            event(time, rng.below(3) as u32, data[rng.index(data.len())].clone())
+        })
+        .collect()
+}
+
+#[test]
+fn append_if_absent_tells_events_apart_wherever_they_lie() {
+    for seed in 0..12 {
+        let place = Place::simulated(seed);
+        let options = || place.options().file_size(1000).grace(10).durability(Durability::Process);
+        let mut store = Store::open(&place.path, options()).unwrap();
+        let mut rng = Rng::new(seed);
+        let mut there: HashSet<(u64, u32, Vec<u8>)> = HashSet::new();
+        let mut count = 0;
+        for round in 0..30 {
+            let batch = alike(&mut rng, 200);
+            let batch = &batch[..1 + rng.index(batch.len())];
+            if rng.one_in(2) {
+                there.extend(identities(batch));
+                count += batch.len();
+                store.append(batch).unwrap();
+            } else {
+                let before = store.last_seq();
+                let new: Vec<_> = identities(batch).into_iter().filter(|identity| there.insert(identity.clone())).collect();
+                let answer = store.append_absent(batch).unwrap();
+                let counts = (answer.stored, answer.present, answer.expired);
+                assert_eq!(counts, (new.len() as u64, (batch.len() - new.len()) as u64, 0), "seed {seed}, round {round}");
+                // The first of those that are equal, each at its place.
+                let mut stored = drain(store.read(..).unwrap());
+                stored.retain(|event| event.seq > before);
+                stored.sort_by_key(|event| event.seq);
+                assert_eq!(identities(&stored), new, "seed {seed}, round {round}");
+                count += new.len();
+            }
+            match rng.below(8) {
+                0 => drop(store.compact(.., |_| ControlFlow::Continue(())).unwrap()),
+                1 => {
+                    store.close().unwrap();
+                    store = Store::open(&place.path, options()).unwrap();
+                }
+                _ => {}
+            }
+        }
+        let stored = all(&store);
+        assert_eq!(stored.len(), count);
+        let mut again = stored.clone();
+        rng.shuffle(&mut again);
+        let answer = store.append_absent(&again).unwrap();
+        assert_eq!((answer.stored, answer.present), (0, count as u64));
+        assert_eq!(all(&store), stored);
+    }
 }
 
 #[test]

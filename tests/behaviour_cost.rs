@@ -171,6 +171,32 @@ fn writing_costs_a_few_times_what_is_written() {
 }
 
 #[test]
+fn looking_for_what_is_there_already_reads_each_frame_once_and_none_for_what_was_found() {
+    for (disorder, late) in
+        [(Disorder::None, false), (Disorder::HalfLate, false), (Disorder::HalfLateInOrder, false), (Disorder::HalfLate, true)]
+    {
+        let place = Place::simulated(1);
+        let store = filled(&place, 60_000, disorder);
+        // The index is loaded with the first look.
+        assert_eq!(store.append_absent(&[event(START + SECOND, 1, vec![])]).unwrap().stored, 1);
+        let arrived = drain(store.read(..).unwrap());
+        let is_late = |event: &Event| matches!(disorder, Disorder::HalfLate | Disorder::HalfLateInOrder) && event.data[0] % 2 == 1;
+        let sent_again: Vec<Event> = arrived.into_iter().filter(|event| !event.data.is_empty() && is_late(event) == late).collect();
+        for first in [16_000, 28_000] {
+            let mut batch = sent_again[first..first + 1_000].to_vec();
+            // In any order, and some twice.
+            batch.extend_from_within(..500);
+            Rng::new(2).shuffle(&mut batch);
+            let (present, bytes) = cost(&place, || store.append_absent(&batch).unwrap().present);
+            assert_eq!(present, 1_500);
+            // A frame on either side, besides the thousand events; to find late ones, what a window may cost besides.
+            let limit = 1_000 * (LEN as u64 + 24) + 2 * (64 << 10) + if late { ROOM } else { 0 };
+            assert!(bytes <= limit, "{disorder:?}, late {late}: {bytes} bytes were read to find 1,000 events from the {first}-th on");
+        }
+    }
+}
+
+#[test]
 fn an_append_is_one_write_and_at_most_one_sync() {
     for (durability, syncs) in [(Durability::Process, 0), (Durability::Power, 1)] {
         for batch in [1, 100] {

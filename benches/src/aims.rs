@@ -105,6 +105,9 @@ fn append(table: &mut Table<'_>, engine: &str) {
     table.ratio(work, "the rate of raw", AtLeast(0.80), (bulk, rate), (bulk, RAW, rate));
     table.ratio(work, "the rate of RocksDB", AtLeast(10.0), (bulk, rate), (bulk, "rocksdb", rate));
     table.ratio(work, "the rate of LMDB", AtLeast(10.0), (bulk, rate), (bulk, "lmdb", rate));
+    let present = "append-absent/present";
+    let work = "append-if-absent, batches of 1,000 that are there, process";
+    table.ratio(work, "the rate of appending", AtLeast(0.30), (present, rate), (bulk, engine, rate));
     let (interval, process) = ("latency/interval/batch1000-paced", "latency/process/batch1000-paced");
     let p999 = table.median(interval, engine, latency(|latency| latency.p999));
     let stated = p999.map(|ns| format!(" (p99.9 {:.0} µs a batch)", ns / 1e3)).unwrap_or_default();

@@ -112,8 +112,9 @@ pub fn all(scale: f64) -> Vec<Workload> {
     for percent in [0, 1, 10, 50] {
         add(format!("append-late/{percent}%"), in_batches(1_000), late(percent));
     }
-    for (present, name) in [(false, "new"), (true, "present")] {
-        add(format!("append-absent/{name}"), Work::AppendAbsent { present }, DataSet::new(scaled(1_000_000)));
+    for (present, late_percent, name) in [(false, 0, "new"), (true, 0, "present"), (true, 10, "present-late10%")] {
+        let data = DataSet { late_percent, ..DataSet::new(scaled(1_000_000)) };
+        add(format!("append-absent/{name}"), Work::AppendAbsent { present }, data);
     }
     // Batches of 100 KB to 1 MB, half a gigabyte in all where the events are large enough.
     let sizes = [(16, 5_000, BULK_EVENTS), (100, 5_000, BULK_EVENTS), (1_000, 500, 500_000), (100_000, 10, 5_000)];

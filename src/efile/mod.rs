@@ -29,6 +29,7 @@ use crate::threads::{self, Mutex, MutexGuard};
 pub(crate) mod arrivals;
 pub(crate) mod compact;
 pub(crate) mod cut;
+mod find;
 pub(crate) mod frame;
 pub(crate) mod index;
 pub(crate) mod log;
@@ -45,7 +46,7 @@ use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, EntryList, LogIndex, Tail};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
 pub(crate) use messages::Messages;
-use read::{Block, Class, Gap, Merge, Scope};
+use read::{Class, Gap, Merge, Scope};
 use recon::{PENDING_ENTRIES, Pending, Recon};
 use recover::{Settled, Survey, Totals};
 pub(crate) use watermark::Watermark;
@@ -1416,48 +1417,6 @@ impl Chunk {
             }
             sum += n;
         }
-    }
-
-    /// Visits every stored event whose piece of the chunk has one of the sorted `times` within its bounds.
-    pub(crate) fn visit_near(&self, times: &[u64], mut visit: impl FnMut(EventRef<'_>)) -> Result<()> {
-        let mut pieces: Vec<(Handle, u64, Class, Entry)> = Vec::new();
-        {
-            let mut state = self.lock();
-            let newest = state.logs.iter().map(|log| log.summary.totals.newest).max().unwrap_or(0);
-            let oldest = state.logs.iter().map(|log| log.summary.totals.oldest).min().unwrap_or(u64::MAX);
-            let is_near = |first: Key, last: Key| {
-                let next = times.partition_point(|time| *time < first.time);
-                times.get(next).is_some_and(|time| *time <= last.time)
-            };
-            if !is_near(Key::new(oldest, 0), Key::new(newest, 0)) {
-                return Ok(());
-            }
-            self.load_all(&mut state)?;
-            for log in &state.logs {
-                let (Some(file), Some(index)) = (&log.file, &log.index) else { continue };
-                if let Some(damage) = index.damage.first() {
-                    return Err(Error::corrupt(file.path(), damage.offset, damage.what));
-                }
-                let runs = log
-                    .recon
-                    .iter()
-                    .flat_map(|recon| recon.runs.iter().map(move |run| (&recon.file, recon.instance, Class::Run, &run.list)));
-                let instance = log.summary.instance;
-                let lists = [(file, instance, Class::Main, &index.main), (file, instance, Class::Late, &index.late)];
-                for (file, instance, class, list) in lists.into_iter().chain(runs) {
-                    for segment in list.segments().iter().filter(|segment| is_near(segment.first(), segment.last())) {
-                        for entry in segment.entries.iter().filter(|entry| is_near(entry.first, entry.last)) {
-                            pieces.push((file.clone(), instance, class, *entry));
-                        }
-                    }
-                }
-            }
-        }
-        let mut block = Block::default();
-        for (file, instance, class, entry) in &pieces {
-            read::visit_entry(file, *instance, *class, entry, &mut block, &mut visit)?;
-        }
-        Ok(())
     }
 
     /// Whether files that are derived from logs that nobody appends to are missing, or not believed.

@@ -241,6 +241,16 @@ impl Spare {
         std::mem::take(&mut *lock(&self.blocks))
     }
 
+    /// Lends one block to work that needs no merge.
+    pub(super) fn lend<T>(&self, work: impl FnOnce(&mut Block) -> T) -> T {
+        let mut blocks = self.take();
+        let mut block = blocks.pop().unwrap_or_default();
+        let done = work(&mut block);
+        blocks.push(block);
+        self.give(blocks);
+        done
+    }
+
     fn give(&self, mut blocks: Vec<Block>) {
         let mut left = Spare::MAX_BYTES;
         blocks.retain(|block| {
@@ -541,6 +551,12 @@ impl Block {
         read_entry(source, entry, &mut self.bytes, &mut self.stored, &mut self.slots)
     }
 
+    /// Reads the events of an entry, in order, and the bytes that their data lie in. For work that needs no merge.
+    pub(super) fn read(&mut self, file: &Handle, instance: u64, class: Class, entry: &Entry) -> Result<(&[Slot], &[u8])> {
+        self.fill(&Source { file: file.clone(), instance, class }, entry).map_err(|unreadable| unreadable.error)?;
+        Ok((&self.slots, &self.bytes))
+    }
+
     /// Leaves out what the scope does not want.
     fn narrow(&mut self, scope: &Scope, entry: &Entry) {
         if entry.seq_high > scope.seq && !planted::has(Bug::LeakIntoSnapshot) {
@@ -575,7 +591,7 @@ impl Block {
 
 /// How many of the first `most` numbers satisfy `holds`, which turns false once: searched in doubling steps, since the answer is mostly
 /// small.
-fn gallop(most: usize, holds: impl Fn(usize) -> bool) -> usize {
+pub(super) fn gallop(most: usize, holds: impl Fn(usize) -> bool) -> usize {
     let mut low = 0;
     let mut step = 1;
     while low + step <= most && holds(low + step - 1) {
@@ -729,9 +745,9 @@ pub(crate) fn visit_entry(
     block: &mut Block,
     mut visit: impl FnMut(EventRef<'_>),
 ) -> Result<()> {
-    block.fill(&Source { file: file.clone(), instance, class }, entry).map_err(|unreadable| unreadable.error)?;
-    for slot in &block.slots {
-        visit(event(slot, &block.bytes));
+    let (slots, bytes) = block.read(file, instance, class, entry)?;
+    for slot in slots {
+        visit(event(slot, bytes));
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Append-if-absent: finding out which events of a batch are there already.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -8,50 +7,45 @@ use crate::event::EventRef;
 use crate::threads::lock;
 
 use super::Core;
+use super::order::{Order, Times};
 
-/// Two events with the same identity are the same event.
-fn identity_cmp(a: &EventRef<'_>, b: &EventRef<'_>) -> Ordering {
-    (a.time, a.id, a.data).cmp(&(b.time, b.id, b.data))
-}
-
-/// Leaves in the batch, in its order, the events that the store doesn't have, each once; answers how many it left out.
+/// Leaves in the batch, in its order, the events that the store doesn't have, each once; answers how many it left out. `times` are those of
+/// the batch and perhaps of others.
 ///
 /// Reads only pieces of the logs that have a time of the batch within their bounds.
-pub(super) fn retain_absent(core: &Core, batch: &mut Vec<EventRef<'_>>) -> Result<u64> {
-    // Positions sorted by identity, the first arrival of equals first.
-    let mut order: Vec<usize> = (0..batch.len()).collect();
-    let at = |position: usize| batch.get(position).copied().unwrap_or(EventRef::new(0, 0, &[]));
-    order.sort_by(|&a, &b| identity_cmp(&at(a), &at(b)));
-    let sorted: Vec<EventRef<'_>> = order.iter().map(|&position| at(position)).collect();
-    let mut present: Vec<bool> = vec![false; sorted.len()];
-    for (place, pair) in sorted.windows(2).enumerate() {
-        if let (Some(flag), [a, b]) = (present.get_mut(place + 1), pair) {
-            *flag = identity_cmp(a, b) == Ordering::Equal;
-        }
-    }
-
-    let times: Vec<u64> = sorted.iter().map(|event| event.time).collect();
-    let chunks = Arc::clone(&lock(&core.view).chunks);
-    for times in times.chunk_by(|a, b| core.settings.chunk_of(*a) == core.settings.chunk_of(*b)) {
-        let Some(chunk) = times.first().and_then(|&time| chunks.get(&core.settings.chunk_of(time))) else { continue };
-        let mut mark = |event: EventRef<'_>| {
-            let place = sorted.partition_point(|other| identity_cmp(other, &event) == Ordering::Less);
-            if let (Some(other), Some(flag)) = (sorted.get(place), present.get_mut(place)) {
-                *flag |= identity_cmp(other, &event) == Ordering::Equal;
+pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<EventRef<'_>>, times: Times) -> Result<u64> {
+    // Sorted by identity, the first arrival of equals first; the seq of each is its place in the batch.
+    let mut sorted = order.sort(batch, times, |place, event| EventRef { seq: place as u64, ..*event });
+    // By place: those that are not to be stored.
+    let mut present = vec![false; sorted.len()];
+    for same in sorted.chunk_by_mut(|a, b| a.time == b.time).filter(|same| same.len() > 1) {
+        same.sort_unstable_by_key(|event| (event.id, event.data, event.seq));
+        for (a, b) in same.iter().zip(same.iter().skip(1)) {
+            if let Some(flag) = present.get_mut(b.seq as usize) {
+                *flag = (a.id, a.data) == (b.id, b.data);
             }
-        };
-        core.read_chunk(chunk, || chunk.visit_near(times, &mut mark))?;
-        core.touch(chunk);
-    }
-
-    let mut keep = vec![true; sorted.len()];
-    for (&position, &present) in order.iter().zip(&present) {
-        if let Some(keep) = keep.get_mut(position) {
-            *keep = !present;
         }
     }
+    // In stretches of equal events only the first is looked for.
+    if present.contains(&true) {
+        sorted.retain(|event| !present.get(event.seq as usize).copied().unwrap_or(false));
+    }
+
+    let chunks = Arc::clone(&lock(&core.view).chunks);
+    let mut rest = sorted.as_slice();
+    while let Some(event) = rest.first() {
+        let number = core.settings.chunk_of(event.time);
+        let end = core.settings.chunk_end(number);
+        let (wanted, others) = rest.split_at(rest.partition_point(|event| event.time <= end));
+        rest = others;
+        if let Some(chunk) = chunks.get(&number) {
+            core.read_chunk(chunk, || chunk.find(wanted, &mut present, &core.spare))?;
+            core.touch(chunk);
+        }
+    }
+
     let before = batch.len();
-    let mut keep = keep.into_iter();
-    batch.retain(|_| keep.next().unwrap_or(true));
+    let mut present = present.into_iter();
+    batch.retain(|_| !present.next().unwrap_or(false));
     Ok((before - batch.len()) as u64)
 }

@@ -168,7 +168,7 @@ impl Core {
             let mut guard = lock(&self.writer);
             let writer = self.writer_of(&mut guard)?;
             if absent_only || times.low < writer.horizon {
-                self.append_some(writer, events, absent_only)?
+                self.append_some(writer, events, times, absent_only)?
             } else {
                 self.store(writer, events, times, self.options.durability == Durability::Buffered)?;
                 Appended { last_seq: self.last_seq(), stored: events.len() as u64, ..Appended::default() }
@@ -194,17 +194,19 @@ impl Core {
     }
 
     /// Stores those events of a batch that are wanted: not deleted, and absent if only such are.
-    fn append_some<E: AsEvent>(&self, writer: &mut Writer, events: &[E], absent_only: bool) -> Result<Appended> {
+    fn append_some<E: AsEvent>(&self, writer: &mut Writer, events: &[E], mut times: Times, absent_only: bool) -> Result<Appended> {
         let horizon = writer.horizon;
         let mut batch: Vec<EventRef<'_>> = events.iter().map(AsEvent::as_event).filter(|event| event.time >= horizon).collect();
         let expired = (events.len() - batch.len()) as u64;
         let mut present = 0;
         if absent_only {
             self.flush(writer)?;
-            present = absent::retain_absent(self, &mut batch)?;
+            present = absent::retain_absent(self, &mut writer.scratch.order, &mut batch, times)?;
         }
-        let mut times = Times::NONE;
-        batch.iter().for_each(|event| times.see(event.time));
+        if batch.len() < events.len() {
+            times = Times::NONE;
+            batch.iter().for_each(|event| times.see(event.time));
+        }
         self.store(writer, &batch, times, self.options.durability == Durability::Buffered && !absent_only)?;
         self.counters.present.fetch_add(present, Ordering::Relaxed);
         self.counters.expired.fetch_add(expired, Ordering::Relaxed);

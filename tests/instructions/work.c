@@ -20,10 +20,12 @@ static void ok(estore_status status)
     }
 }
 
+#define SEED UINT64_C(88172645463325252)
+static uint64_t state = SEED;
+
 /* xorshift64: the same numbers each time. */
 static uint64_t random_number(void)
 {
-    static uint64_t state = UINT64_C(88172645463325252);
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
@@ -56,6 +58,21 @@ static void append_all(estore *store, size_t events, size_t batch, unsigned late
         make(array, first, batch, late_percent);
         ok(estore_append(store, array, batch, NULL, &err));
     }
+}
+
+/* Appends what append_all appended, as far as it is not there; answers how much was there. */
+static uint64_t append_all_again(estore *store, size_t events)
+{
+    static estore_event array[BATCH];
+    uint64_t present = 0, sum = 0;
+    size_t first;
+    state = SEED;
+    for (first = 0; first + BATCH <= events; first += BATCH) {
+        make(array, first, BATCH, 0);
+        ok(estore_append_absent(store, array, BATCH, NULL, NULL, &present, NULL, &err));
+        sum += present;
+    }
+    return sum;
 }
 
 static uint64_t read_all(estore *store, uint64_t start, uint64_t end, uint32_t flags)
@@ -101,6 +118,10 @@ int main(int argc, char **argv)
         for (i = 0; i < 100; i++) {
             uint64_t start = START + random_number() % events * (SECOND / 10000);
             read_all(store, start, start + SECOND / 10 - 1, ESTORE_READ_FORWARD);
+        }
+    } else if (strcmp(work, "append-absent") == 0) {
+        if (append_all_again(store, events) != events) {
+            return 1;
         }
     } else if (strncmp(work, "append", 6) != 0) {
         fprintf(stderr, "no such work\n");
