@@ -224,6 +224,27 @@ fn a_repair_that_is_stopped_goes_on_another_time() {
 }
 
 #[test]
+fn what_others_append_during_a_repair_is_not_doubled() {
+    for seed in 0..6 {
+        let (one, other) = (Place::simulated(seed), Place::simulated(seed + 100));
+        let events: Vec<Event> = (0..40_000).map(|i| event(i, i as u32, [])).collect();
+        let (to, from) = (open(&one), store_of(&other, &events));
+        std::thread::scope(|scope| {
+            let appending = scope.spawn(|| {
+                let batches = events.chunks(700).map(|batch| to.append_absent(batch).unwrap().stored);
+                batches.sum::<u64>()
+            });
+            let copied = match seed % 2 {
+                0 => repair(&to, &from).to.copied,
+                _ => exchange(&to, &from, RepairOptions::new()).0.to.copied,
+            };
+            assert_eq!(copied + appending.join().unwrap(), 40_000, "seed {seed}");
+        });
+        assert_eq!(common::times(&drain(to.read(..).unwrap())), (0..40_000).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+#[test]
 fn events_of_one_time_that_are_too_large_to_be_held_are_compared_in_parts() {
     let (one, other) = (Place::real(), Place::real());
     let store = |place: &Place, ids: std::ops::Range<u32>| {

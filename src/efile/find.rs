@@ -37,10 +37,10 @@ impl Piece<'_> {
 }
 
 impl Chunk {
-    /// Marks those of the events `wanted` that the chunk has. They are sorted by time, id and data, and no two are the same; the seq of each is
-    /// its place in `found`.
-    pub(crate) fn find(&self, wanted: &[EventRef<'_>], found: &mut [bool], spare: &Spare) -> Result<()> {
-        let mut pieces = self.pieces_near(wanted)?;
+    /// Marks those of the events `wanted` that the chunk has, but for pieces without events behind the seq `since`. They are sorted by time,
+    /// id and data, and no two are the same; the seq of each is its place in `found`.
+    pub(crate) fn find(&self, wanted: &[EventRef<'_>], since: u64, found: &mut [bool], spare: &Spare) -> Result<()> {
+        let mut pieces = self.pieces_near(wanted, since)?;
         pieces.sort_by_key(Piece::turn);
         spare.lend(|block| {
             for Piece { file, instance, class, entry, near } in &pieces {
@@ -54,13 +54,14 @@ impl Chunk {
     }
 
     /// The pieces that have the time of one of the sorted events within their bounds: runs first, and the main frames of each log last.
-    fn pieces_near<'a>(&self, wanted: &'a [EventRef<'a>]) -> Result<Vec<Piece<'a>>> {
+    fn pieces_near<'a>(&self, wanted: &'a [EventRef<'a>], since: u64) -> Result<Vec<Piece<'a>>> {
         let mut pieces = Vec::new();
         let mut state = self.lock();
         let newest = state.logs.iter().map(|log| log.summary.totals.newest).max().unwrap_or(0);
         let oldest = state.logs.iter().map(|log| log.summary.totals.oldest).min().unwrap_or(u64::MAX);
         let wanted = within(wanted, oldest, newest);
-        if wanted.is_empty() {
+        let last_seq = state.logs.iter().map(|log| log.summary.totals.last_seq).max().unwrap_or(0);
+        if wanted.is_empty() || last_seq <= since {
             return Ok(pieces);
         }
         self.load_all(&mut state)?;
@@ -76,12 +77,12 @@ impl Chunk {
             for (file, instance, class, list) in runs.chain(lists) {
                 for segment in list.segments() {
                     let wanted = within(wanted, segment.first().time, segment.last().time);
-                    if wanted.is_empty() {
+                    if wanted.is_empty() || segment.seq_high() <= since {
                         continue;
                     }
                     for entry in &segment.entries {
                         let near = within(wanted, entry.first.time, entry.last.time);
-                        if !near.is_empty() {
+                        if !near.is_empty() && entry.seq_high > since {
                             pieces.push(Piece { file: file.clone(), instance, class, entry: *entry, near });
                         }
                     }

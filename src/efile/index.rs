@@ -182,6 +182,11 @@ impl Segment {
         self.last.unwrap_or(Key::MIN)
     }
 
+    /// The largest seq in it.
+    pub(crate) fn seq_high(&self) -> u64 {
+        self.seq_high
+    }
+
     fn widen(&mut self, first: Key, last: Key, count: u32, seq_high: u64) {
         self.first = Some(self.first().min(first));
         self.last = Some(self.last().max(last));

@@ -12,8 +12,8 @@ use super::order::{Order, Times};
 /// Leaves in the batch, in its order, the events that the store doesn't have, each once; answers how many it left out. `times` are those of
 /// the batch and perhaps of others.
 ///
-/// Reads only pieces of the logs that have a time of the batch within their bounds.
-pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<EventRef<'_>>, times: Times) -> Result<u64> {
+/// Reads only pieces of the logs that have a time of the batch within their bounds, and events with larger seqs than `since`.
+pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<EventRef<'_>>, times: Times, since: u64) -> Result<u64> {
     // Sorted by identity, the first arrival of equals first; the seq of each is its place in the batch.
     let mut sorted = order.sort(batch, times, |place, event| EventRef { seq: place as u64, ..*event });
     // By place: those that are not to be stored.
@@ -39,7 +39,7 @@ pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<Even
         let (wanted, others) = rest.split_at(rest.partition_point(|event| event.time <= end));
         rest = others;
         if let Some(chunk) = chunks.get(&number) {
-            core.read_chunk(chunk, || chunk.find(wanted, &mut present, &core.spare))?;
+            core.read_chunk(chunk, || chunk.find(wanted, since, &mut present, &core.spare))?;
             core.touch(chunk);
         }
     }

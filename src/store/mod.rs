@@ -60,7 +60,7 @@ pub(crate) use settings::Settings;
 use background::Background;
 use chunks::{Loaded, View};
 use settings::StoreKind;
-use writer::Writer;
+use writer::{Absent, Writer};
 
 pub use compact::{Compacted, Progress};
 pub use read::{ReadOptions, Reader};
@@ -261,12 +261,12 @@ macro_rules! handle {
             /// Errors: [`Error::TooLarge`], [`Error::TooManyChunks`], [`Error::NoSpace`]: nothing was stored, and appending may go on.
             /// [`Error::OutcomeUnknown`]: a write failed half-way; the handle refuses appends from then on ([`Error::Poisoned`]).
             pub fn append<E: AsEvent>(&self, events: &[E]) -> Result<u64> {
-                self.core.append(events, false).map(|appended| appended.last_seq)
+                self.core.append(events, None).map(|appended| appended.last_seq)
             }
 
             /// As [`append`](Self::append), but leaves out events that are there already, or twice in the batch, by time, id and data.
             pub fn append_absent<E: AsEvent>(&self, events: &[E]) -> Result<Appended> {
-                self.core.append(events, true)
+                self.core.append(events, Some(Absent { since: 0 }))
             }
 
             /// Reads the events of a time range in order of time, equal times in order of arrival.

@@ -13,7 +13,7 @@ use crate::threads::lock;
 use super::Core;
 use super::compact::Progress;
 use super::read::{ReadOptions, Reader};
-use super::writer::Appended;
+use super::writer::{Absent, Appended};
 
 impl Core {
     /// See [`Store::digest`](crate::Store::digest).
@@ -38,7 +38,7 @@ impl Replica for Taking {
     }
 
     fn append_absent(&self, events: &[EventRef<'_>]) -> Result<Appended> {
-        self.0.append(events, true)
+        self.0.append(events, Some(Absent { since: 0 }))
     }
 
     fn leaf(&self) -> u64 {
@@ -75,15 +75,14 @@ pub(super) fn repair(
     if options.is_both_ways() {
         from.check_writable()?;
     }
-    let append_to = |events: &[Event]| to.append(events, true);
-    let append_from = |events: &[Event]| from.append(events, true);
-    let union = Union {
-        total: to.count(range)?.saturating_add(from.count(range)?),
-        to: Reader::new(to, range, ReadOptions::new())?,
-        from: Reader::new(from, range, ReadOptions::new().salvage())?,
-        append_to: &append_to,
-        append_from: options.is_both_ways().then_some(&append_from),
-    };
+    let total = to.count(range)?.saturating_add(from.count(range)?);
+    let (read_to, read_from) = (Reader::new(to, range, ReadOptions::new())?, Reader::new(from, range, ReadOptions::new().salvage())?);
+    // What each reader gives is compared, so only what came since may be there without being seen.
+    let (since_to, since_from) = (Absent { since: read_to.snapshot_seq() }, Absent { since: read_from.snapshot_seq() });
+    let append_to = |events: &[Event]| to.append(events, Some(since_to));
+    let append_from = |events: &[Event]| from.append(events, Some(since_from));
+    let union =
+        Union { total, to: read_to, from: read_from, append_to: &append_to, append_from: options.is_both_ways().then_some(&append_from) };
     union.run(|progress| {
         let go_on = || receiver(progress);
         to.chunk_shared.messages.while_telling(|| from.chunk_shared.messages.while_telling(go_on))

@@ -147,10 +147,17 @@ impl Buffer {
     }
 }
 
+/// Only events that are not there yet are to be appended.
+#[derive(Clone, Copy)]
+pub(super) struct Absent {
+    /// It is known that none of them is there with a seq up to this one.
+    pub(super) since: u64,
+}
+
 impl Core {
     /// See [`Store::append`](crate::Store::append) and [`Store::append_absent`](crate::Store::append_absent).
     #[inline(always)]
-    pub(super) fn append<E: AsEvent>(&self, events: &[E], absent_only: bool) -> Result<Appended> {
+    pub(super) fn append<E: AsEvent>(&self, events: &[E], absent: Option<Absent>) -> Result<Appended> {
         self.check_callable()?;
         let limit = self.options.max_event_len;
         let mut times = Times::NONE;
@@ -167,8 +174,8 @@ impl Core {
         let appended = {
             let mut guard = lock(&self.writer);
             let writer = self.writer_of(&mut guard)?;
-            if absent_only || times.low < writer.horizon {
-                self.append_some(writer, events, times, absent_only)?
+            if absent.is_some() || times.low < writer.horizon {
+                self.append_some(writer, events, times, absent)?
             } else {
                 self.store(writer, events, times, self.options.durability == Durability::Buffered)?;
                 Appended { last_seq: self.last_seq(), stored: events.len() as u64, ..Appended::default() }
@@ -194,20 +201,20 @@ impl Core {
     }
 
     /// Stores those events of a batch that are wanted: not deleted, and absent if only such are.
-    fn append_some<E: AsEvent>(&self, writer: &mut Writer, events: &[E], mut times: Times, absent_only: bool) -> Result<Appended> {
+    fn append_some<E: AsEvent>(&self, writer: &mut Writer, events: &[E], mut times: Times, absent: Option<Absent>) -> Result<Appended> {
         let horizon = writer.horizon;
         let mut batch: Vec<EventRef<'_>> = events.iter().map(AsEvent::as_event).filter(|event| event.time >= horizon).collect();
         let expired = (events.len() - batch.len()) as u64;
         let mut present = 0;
-        if absent_only {
+        if let Some(Absent { since }) = absent {
             self.flush(writer)?;
-            present = absent::retain_absent(self, &mut writer.scratch.order, &mut batch, times)?;
+            present = absent::retain_absent(self, &mut writer.scratch.order, &mut batch, times, since)?;
         }
         if batch.len() < events.len() {
             times = Times::NONE;
             batch.iter().for_each(|event| times.see(event.time));
         }
-        self.store(writer, &batch, times, self.options.durability == Durability::Buffered && !absent_only)?;
+        self.store(writer, &batch, times, self.options.durability == Durability::Buffered && absent.is_none())?;
         self.counters.present.fetch_add(present, Ordering::Relaxed);
         self.counters.expired.fetch_add(expired, Ordering::Relaxed);
         Ok(Appended { last_seq: self.last_seq(), stored: batch.len() as u64, present, expired })
