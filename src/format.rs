@@ -221,3 +221,46 @@
 //!
 //! Each time that recovery cuts something off a log it appends: `eCut`, a checksum of the 24 bytes that follow, the offset in the log (8), the length
 //! (8), 8 reserved bytes, and the bytes themselves.
+//!
+//! # Identities and digests
+//!
+//! What replicas compare. The identity of an event is told by its time and a hash: XXH3 with 128 bits over the time (8), the id (4) and the
+//! data. A digest has of each stretch of time the count of identities, each once, and the sum of their hashes modulo 2^128.
+//!
+//! # Parcels
+//!
+//! Events to be carried ([`Store::export`](crate::Store::export)).
+//!
+//! | at | bytes | |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estparcl` |
+//! | 8 | 4 | version: 1 |
+//! | 12 | 4 | how many events |
+//! | 16 | 8 | length of the whole parcel |
+//! | 24 | | the events, one after the other: time (8), id (4), length of the data (4), data |
+//! | at the end | 4 | checksum (CRC-32) of all before it |
+//!
+//! # Messages between replicas
+//!
+//! See [`Exchange`](crate::Exchange).
+//!
+//! | at | bytes | |
+//! | --- | --- | --- |
+//! | 0 | 8 | `estmessg` |
+//! | 8 | 4 | version: 1 |
+//! | 12 | 4 | kind: see below |
+//! | 16 | 8 | length of the whole message |
+//! | 24 | | what the kind says |
+//! | at the end | 4 | checksum (CRC-32) of all before it |
+//!
+//! | kind | from | what is in it |
+//! | --- | --- | --- |
+//! | 1 ask | who repairs | horizon (8), ranges: first time (8), last time (8), 1 if identities are wanted (8), the identity they are to come after: time (8), hash (16); count (8), sum (16) |
+//! | 2 tell | the other | horizon (8), how many of the ranges are answered (8), and for each that differs: its place among those asked (4), 1 if identities are left out (4), parts (4), identities (4); the parts: first time, last time, count, sum; the identities: time, hash |
+//! | 3 want | who repairs | identities: time (8), hash (16) |
+//! | 4 have | the other | how many of the identities were looked for (8), a parcel of the events that were found, if any |
+//! | 5 give | who repairs | a parcel |
+//! | 6 taken | the other | events stored (8), there already (8), expired (8) |
+//!
+//! A place is that of a range among those asked about, from 0 on. Ranges have both their ends. Parts follow on each other within their range.
+//! Identities are in order of time and hash. What is asked for and not answered is asked for again.

@@ -338,6 +338,44 @@ fn parcels_carry_events_from_store_to_store() {
     }
 }
 
+/// Bytes of the format: the head, what is in it, its length and its checksum.
+fn framed(magic: &[u8; 8], kind: u32, what: &[&[u8]]) -> Vec<u8> {
+    let body = what.concat();
+    let len = 24 + body.len() as u64 + 4;
+    let mut bytes = [&magic[..], &1_u32.to_le_bytes(), &kind.to_le_bytes(), &len.to_le_bytes(), &body].concat();
+    let crc = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn parcels_and_messages_have_the_bytes_that_the_format_says() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let (to, from) = (open(&one), store_of(&other, &[event(7, 3, "abc")]));
+    let [time, zero, end] = [7_u64, 0, u64::MAX].map(u64::to_le_bytes);
+    let [one_more, id, len] = [1_u64.to_le_bytes().to_vec(), 3_u32.to_le_bytes().to_vec(), 3_u32.to_le_bytes().to_vec()];
+    let hash = xxhash_rust::xxh3::xxh3_128(&[&time[..], &id, b"abc"].concat()).to_le_bytes();
+    let parcel = framed(b"estparcl", 1, &[&time, &id, &len, b"abc"]);
+    assert_eq!(parcels(&from, 1_000), [parcel.clone()]);
+
+    let mut exchange = to.exchange(.., RepairOptions::new()).unwrap();
+    let ask = framed(b"estmessg", 1, &[&zero, &zero, &end, &zero, &zero, &[0; 16], &zero, &[0; 16]]);
+    assert_eq!(exchange.request().unwrap(), Some(ask.clone()));
+    // One range is answered; it is the first of those asked about, with all its identities, which are one, and no parts.
+    let told = [0_u32, 0, 0, 1].map(u32::to_le_bytes).concat();
+    let tell = framed(b"estmessg", 2, &[&zero, &one_more, &told, &time, &hash]);
+    assert_eq!(from.answer(&ask).unwrap(), tell);
+    exchange.reply(&tell).unwrap();
+    let want = framed(b"estmessg", 3, &[&time, &hash]);
+    assert_eq!(exchange.request().unwrap(), Some(want.clone()));
+    let have = framed(b"estmessg", 4, &[&one_more, &parcel]);
+    assert_eq!(from.answer(&want).unwrap(), have);
+    exchange.reply(&have).unwrap();
+    assert_eq!((exchange.request().unwrap(), exchange.repaired().to.copied), (None, 1));
+    let taken = framed(b"estmessg", 6, &[&zero, &one_more, &zero]);
+    assert_eq!(to.answer(&framed(b"estmessg", 5, &[&parcel])).unwrap(), taken);
+}
+
 #[test]
 fn a_parcel_that_was_cut_or_changed_is_refused_whole() {
     let (one, other) = (Place::simulated(1), Place::simulated(2));

@@ -1,24 +1,7 @@
 //! Messages between replicas, in a format of their own so that any program can carry them.
+//! [`crate::format`] has their layout.
 //!
-//! | at | bytes | |
-//! | --- | --- | --- |
-//! | 0 | 8 | `estmessg` |
-//! | 8 | 4 | version: 1 |
-//! | 12 | 4 | kind: see below |
-//! | 16 | 8 | length of the whole message |
-//! | 24 | | what the kind says |
-//! | at the end | 4 | checksum (CRC-32) of all before it |
-//!
-//! | kind | from | what is in it |
-//! | --- | --- | --- |
-//! | 1 ask | who repairs | horizon (8), ranges: first time (8), last time (8), 1 if identities are wanted (8), the identity they are to come after: time (8), hash (16); count (8), sum (16) |
-//! | 2 tell | the other | horizon (8), how many of the ranges are answered (8), and for each that differs: its place among those asked (4), 1 if identities are left out (4), parts (4), identities (4); the parts: first time, last time, count, sum; the identities: time, hash |
-//! | 3 want | who repairs | identities: time (8), hash (16) |
-//! | 4 have | the other | how many of the identities were looked for (8), a parcel of the events that were found, if any |
-//! | 5 give | who repairs | a parcel |
-//! | 6 taken | the other | events stored (8), there already (8), expired (8) |
-//!
-//! All numbers are little endian. Identities and hashes are those of [`super::identity`], counts and sums those of [`super::digest`].
+//! A message is read as a whole before any of it counts.
 
 use std::path::Path;
 

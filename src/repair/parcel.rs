@@ -1,15 +1,6 @@
-//! Parcels: events as bytes that can be carried anywhere, each parcel whole in itself.
+//! Parcels: events as bytes that can be carried anywhere, each parcel whole in itself. [`crate::format`] has their layout.
 //!
-//! | at | bytes | |
-//! | --- | --- | --- |
-//! | 0 | 8 | `estparcl` |
-//! | 8 | 4 | version: 1 |
-//! | 12 | 4 | how many events |
-//! | 16 | 8 | length of the whole parcel |
-//! | 24 | | the events, one after the other: time (8), id (4), length of the data (4), data |
-//! | at the end | 4 | checksum (CRC-32) of all before it |
-//!
-//! All numbers are little endian. A parcel is read as a whole before any of it counts: one that was cut or changed on its way is refused.
+//! A parcel is read as a whole before any of it counts: one that was cut or changed on its way is refused.
 
 use std::collections::VecDeque;
 use std::path::Path;
