@@ -356,7 +356,7 @@ fn parcels_and_messages_have_the_bytes_that_the_format_says() {
     let [one_more, id, len] = [1_u64.to_le_bytes().to_vec(), 3_u32.to_le_bytes().to_vec(), 3_u32.to_le_bytes().to_vec()];
     let hash = xxhash_rust::xxh3::xxh3_128(&[&time[..], &id, b"abc"].concat()).to_le_bytes();
     let parcel = framed(b"estparcl", 1, &[&time, &id, &len, b"abc"]);
-    assert_eq!(parcels(&from, 1_000), [parcel.clone()]);
+    assert_eq!(parcels(&from, 1_000), std::slice::from_ref(&parcel));
 
     let mut exchange = to.exchange(.., RepairOptions::new()).unwrap();
     let ask = framed(b"estmessg", 1, &[&zero, &zero, &end, &zero, &zero, &[0; 16], &zero, &[0; 16]]);
