@@ -33,6 +33,9 @@ use super::union::{RepairOptions, Repaired};
 /// A range is cut into so many parts at most, and not into parts with fewer events than about a *leaf*, whose identities are told instead.
 const FAN: u64 = 64;
 
+/// After so many events were looked at for one message, the ranges that are left are to be asked for again.
+const MOST_EVENTS_LOOKED_AT: u64 = 1 << 24;
+
 /// A store, as this needs it.
 pub(crate) trait Replica {
     fn read(&self, first: u64, last: u64) -> Result<Reader>;
@@ -195,13 +198,15 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
     let reply = match Message::decode(request)? {
         Message::Ask { horizon: theirs, ranges } => {
             let mut told = Vec::new();
-            let (mut answered, mut len) = (0, 0);
+            let (mut answered, mut len, mut looked_at) = (0, 0, 0u64);
             for (place, Asked { part, after }) in (0..).zip(ranges) {
                 let one = tell(replica, horizon.max(theirs), place, part, after)?;
                 len += one.as_ref().map_or(0, |one| 16 + 40 * one.parts.len() + 24 * one.identities.len());
                 told.extend(one);
                 answered += 1;
-                if len >= replica.message_len() {
+                // The same events may be asked for again and again.
+                looked_at = looked_at.saturating_add(replica.count(part.first, part.last)?);
+                if len >= replica.message_len() || looked_at >= MOST_EVENTS_LOOKED_AT {
                     break;
                 }
             }
