@@ -66,9 +66,9 @@ pub(crate) trait Replica {
     }
 }
 
-/// The parts of a range, about `most` of them, with what they hold. They follow on each other and cover the range.
-fn parts_of(replica: &dyn Replica, first: u64, last: u64, most: u64) -> Result<Vec<Part>> {
-    let enough = replica.count(first, last)?.div_ceil(most.max(1)).max(1);
+/// The parts of a range that has about `count` events, with what they hold. They follow on each other and cover the range.
+fn parts_of(replica: &dyn Replica, first: u64, last: u64, count: u64) -> Result<Vec<Part>> {
+    let enough = count.div_ceil(replica.fan(count)).max(1);
     let mut parts = Vec::new();
     let mut part = Part { first, last, bucket: Bucket::default() };
     let mut time = first;
@@ -200,12 +200,13 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
             let mut told = Vec::new();
             let (mut answered, mut len, mut looked_at) = (0, 0, 0u64);
             for (place, Asked { part, after }) in (0..).zip(ranges) {
-                let one = tell(replica, horizon.max(theirs), place, part, after)?;
+                let count = replica.count(part.first, part.last)?;
+                let one = tell(replica, horizon.max(theirs), place, part, count, after)?;
                 len += one.as_ref().map_or(0, |one| 16 + 40 * one.parts.len() + 24 * one.identities.len());
                 told.extend(one);
                 answered += 1;
                 // The same events may be asked for again and again.
-                looked_at = looked_at.saturating_add(replica.count(part.first, part.last)?);
+                looked_at = looked_at.saturating_add(count);
                 if len >= replica.message_len() || looked_at >= MOST_EVENTS_LOOKED_AT {
                     break;
                 }
@@ -228,8 +229,8 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
     Ok(reply)
 }
 
-/// What is to be told of a range; nothing if it holds the same here.
-fn tell(replica: &dyn Replica, horizon: u64, place: u32, part: Part, after: Option<Identity>) -> Result<Option<Told>> {
+/// What is to be told of a range, in which there are `count` events here; nothing if it holds the same.
+fn tell(replica: &dyn Replica, horizon: u64, place: u32, part: Part, count: u64, after: Option<Identity>) -> Result<Option<Told>> {
     let first = part.first.max(horizon);
     if first > part.last {
         return Ok(None);
@@ -238,8 +239,7 @@ fn tell(replica: &dyn Replica, horizon: u64, place: u32, part: Part, after: Opti
         let (identities, more) = identities_of(replica, first, part.last, after)?;
         return Ok(Some(Told { place, more, parts: Vec::new(), identities }));
     }
-    let most = replica.fan(replica.count(first, part.last)?);
-    let parts = parts_of(replica, first, part.last, most)?;
+    let parts = parts_of(replica, first, part.last, count)?;
     let mut all = Bucket::default();
     parts.iter().for_each(|part| all.add_all(part.bucket));
     if all == part.bucket {
@@ -268,8 +268,6 @@ pub struct Exchange {
     replica: Box<dyn Replica + Send>,
     both_ways: bool,
     horizon: u64,
-    /// That of the other, as it last told.
-    horizon_there: u64,
     to_ask: VecDeque<Asked>,
     wanted: VecDeque<Identity>,
     to_give: VecDeque<Identity>,
@@ -283,7 +281,6 @@ impl Exchange {
         let mut exchange = Exchange {
             both_ways: options.is_both_ways(),
             horizon: 0,
-            horizon_there: 0,
             to_ask: VecDeque::new(),
             wanted: VecDeque::new(),
             to_give: VecDeque::new(),
@@ -390,7 +387,6 @@ impl Exchange {
                 news.narrow(&*self.replica, *part, &one.parts)?;
             }
         }
-        self.horizon_there = self.horizon_there.max(horizon);
         unanswered.iter().rev().for_each(|asked| self.to_ask.push_front(*asked));
         news.to_ask.iter().rev().for_each(|asked| self.to_ask.push_front(*asked));
         self.done.to.compared += news.compared;
@@ -457,8 +453,7 @@ impl News {
                 let part = Part { first, last, bucket: Bucket::default() };
                 self.to_ask.push(Asked { part, after: Some(Identity::default()) });
             } else {
-                let most = replica.fan(here.count);
-                self.to_ask.extend(parts_of(replica, first, last, most)?.into_iter().map(|part| Asked { part, after: None }));
+                self.to_ask.extend(parts_of(replica, first, last, here.count)?.into_iter().map(|part| Asked { part, after: None }));
             }
         }
         Ok(())

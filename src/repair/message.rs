@@ -1,20 +1,15 @@
-//! Messages between replicas, in a format of their own so that any program can carry them.
-//! [`crate::format`] has their layout.
+//! Messages between replicas, in a format of their own so that any program can carry them. [`crate::format`] has their layout.
 //!
 //! A message is read as a whole before any of it counts.
 
-use std::path::Path;
-
-use crate::bytes::{crc32, put, u32_at, u64_at};
+use crate::bytes::{u32_at, u64_at};
 use crate::error::{Error, Result};
 
 use super::digest::Bucket;
+use super::envelope::{Envelope, HEADER_LEN};
 use super::identity::Identity;
 
-const MAGIC: [u8; 8] = *b"estmessg";
-const VERSION: u32 = 1;
-const HEADER_LEN: usize = 24;
-const CRC_LEN: usize = 4;
+const ENVELOPE: Envelope = Envelope { magic: *b"estmessg", name: "message", full_name: "message of a replica" };
 const ASKED_LEN: usize = 72;
 const PART_LEN: usize = 40;
 const IDENTITY_LEN: usize = 24;
@@ -57,7 +52,7 @@ pub(crate) enum Message<'a> {
 
 /// Bytes that are no message, or not one that was to come.
 pub(crate) fn nonsense(offset: usize, what: &str) -> Error {
-    Error::corrupt(Path::new("message"), offset as u64, what)
+    ENVELOPE.refused(offset, what)
 }
 
 impl Message<'_> {
@@ -73,11 +68,7 @@ impl Message<'_> {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&self.kind().to_le_bytes());
-        bytes.resize(HEADER_LEN, 0);
+        let mut bytes = ENVELOPE.begin();
         let numbers = |bytes: &mut Vec<u8>, list: &[u64]| list.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
         let identity = |bytes: &mut Vec<u8>, Identity { time, hash }: Identity| {
             bytes.extend_from_slice(&time.to_le_bytes());
@@ -117,30 +108,14 @@ impl Message<'_> {
             Message::Give { parcel } => bytes.extend_from_slice(parcel),
             Message::Taken { stored, present, expired } => numbers(&mut bytes, &[*stored, *present, *expired]),
         }
-        let len = (bytes.len() + CRC_LEN) as u64;
-        put(&mut bytes, 16, &len.to_le_bytes());
-        let crc = crc32(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes
+        Envelope::finish(bytes, self.kind())
     }
 
     /// Reads a message, which must be whole.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Message<'_>> {
-        let end = bytes.len().saturating_sub(CRC_LEN);
-        if end < HEADER_LEN || bytes.get(..8) != Some(&MAGIC) {
-            return Err(nonsense(0, "this is no message of a replica, or one that was cut"));
-        }
-        if u64_at(bytes, 16) != bytes.len() as u64 {
-            return Err(nonsense(16, "a message of another length: it was cut, or something was added"));
-        }
-        if u32_at(bytes, end) != crc32(bytes.get(..end).unwrap_or_default()) {
-            return Err(nonsense(end, "a message that was changed: its checksum is another"));
-        }
-        if u32_at(bytes, 8) != VERSION {
-            return Err(nonsense(8, "a message of a newer version"));
-        }
-        let mut rest = Rest { bytes: bytes.get(HEADER_LEN..end).unwrap_or_default() };
-        let message = match u32_at(bytes, 12) {
+        let (kind, contents) = ENVELOPE.open(bytes)?;
+        let mut rest = Rest { bytes: contents };
+        let message = match kind {
             1 => {
                 let horizon = rest.number()?;
                 let mut ranges = Vec::with_capacity(rest.bytes.len() / ASKED_LEN);
@@ -182,7 +157,7 @@ impl Message<'_> {
             _ => return Err(nonsense(12, "a message of a kind that there is not")),
         };
         if !rest.bytes.is_empty() {
-            return Err(nonsense(end, "a message with something behind its end"));
+            return Err(nonsense(HEADER_LEN + contents.len(), "a message with something behind its end"));
         }
         Ok(message)
     }

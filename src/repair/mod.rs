@@ -14,6 +14,7 @@
 //! often it is begun anew. Repeats of an identity within a store count once, and no repeats are made.
 
 pub(crate) mod digest;
+mod envelope;
 pub(crate) mod exchange;
 pub(crate) mod identity;
 pub(crate) mod message;

@@ -3,19 +3,17 @@
 //! A parcel is read as a whole before any of it counts: one that was cut or changed on its way is refused.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
-use crate::bytes::{crc32, put, u32_at, u64_at};
+use crate::bytes::{u32_at, u64_at};
 use crate::efile::read::Gap;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, EventRef};
 use crate::store::Reader;
 
-const MAGIC: [u8; 8] = *b"estparcl";
-const VERSION: u32 = 1;
-const HEADER_LEN: usize = 24;
+use super::envelope::{CRC_LEN, Envelope, HEADER_LEN};
+
+const ENVELOPE: Envelope = Envelope { magic: *b"estparcl", name: "parcel", full_name: "parcel of events" };
 const EVENT_LEN: usize = 16;
-const CRC_LEN: usize = 4;
 /// More events than this are not in a parcel.
 const MAX_EVENTS: u32 = 1 << 16;
 /// Events that are taken from a reader at a time.
@@ -85,11 +83,7 @@ pub(crate) struct Packing {
 
 impl Packing {
     pub(crate) fn new(max_bytes: usize) -> Packing {
-        let mut bytes = Vec::with_capacity(HEADER_LEN);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.resize(HEADER_LEN, 0);
-        Packing { bytes, count: 0, max_bytes }
+        Packing { bytes: ENVELOPE.begin(), count: 0, max_bytes }
     }
 
     /// `false` if there is no room for the event.
@@ -127,45 +121,27 @@ impl Packing {
         if self.count > 0 { self.finish() } else { Vec::new() }
     }
 
-    fn finish(mut self) -> Vec<u8> {
-        let len = (self.bytes.len() + CRC_LEN) as u64;
-        put(&mut self.bytes, 12, &self.count.to_le_bytes());
-        put(&mut self.bytes, 16, &len.to_le_bytes());
-        let crc = crc32(&self.bytes);
-        self.bytes.extend_from_slice(&crc.to_le_bytes());
-        self.bytes
+    fn finish(self) -> Vec<u8> {
+        Envelope::finish(self.bytes, self.count)
     }
 }
 
 /// The events of a parcel, which must be whole.
 pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<EventRef<'_>>> {
-    let refused = |offset: usize, what: &str| Err(Error::corrupt(Path::new("parcel"), offset as u64, what));
-    let body_end = bytes.len().saturating_sub(CRC_LEN);
-    if body_end < HEADER_LEN || bytes.get(..8) != Some(&MAGIC) {
-        return refused(0, "this is no parcel of events, or one that was cut");
-    }
-    if u64_at(bytes, 16) != bytes.len() as u64 {
-        return refused(16, "a parcel of another length: it was cut, or something was added");
-    }
-    if u32_at(bytes, body_end) != crc32(bytes.get(..body_end).unwrap_or_default()) {
-        return refused(body_end, "a parcel that was changed: its checksum is another");
-    }
-    if u32_at(bytes, 8) != VERSION {
-        return refused(8, "a parcel of a newer version");
-    }
-    let (count, mut at) = (u32_at(bytes, 12) as usize, HEADER_LEN);
-    let mut events = Vec::with_capacity(count.min(body_end / EVENT_LEN));
-    while at < body_end {
+    let (count, contents) = ENVELOPE.open(bytes)?;
+    let (count, mut at) = (count as usize, 0);
+    let mut events = Vec::with_capacity(count.min(contents.len() / EVENT_LEN));
+    while at < contents.len() {
         let start = at + EVENT_LEN;
-        let end = start.saturating_add(u32_at(bytes, at + 12) as usize);
-        let Some(data) = bytes.get(start..end).filter(|_| end <= body_end) else {
-            return refused(at, "an event that reaches beyond the end of its parcel");
+        let end = start.saturating_add(u32_at(contents, at + 12) as usize);
+        let Some(data) = contents.get(start..end) else {
+            return Err(ENVELOPE.refused(HEADER_LEN + at, "an event that reaches beyond the end of its parcel"));
         };
-        events.push(EventRef::new(u64_at(bytes, at), u32_at(bytes, at + 8), data));
+        events.push(EventRef::new(u64_at(contents, at), u32_at(contents, at + 8), data));
         at = end;
     }
     if events.len() != count {
-        return refused(12, "a parcel with another number of events than it says");
+        return Err(ENVELOPE.refused(12, "a parcel with another number of events than it says"));
     }
     Ok(events)
 }

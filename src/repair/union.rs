@@ -179,6 +179,12 @@ impl Held {
         }
     }
 
+    /// Sorts them, and leaves each once.
+    fn drop_repeats(&mut self) {
+        self.contents.sort_unstable();
+        self.contents.dedup();
+    }
+
     /// Whether all of them are held.
     fn fits(&self) -> bool {
         self.bytes <= HELD_BYTES
@@ -254,9 +260,9 @@ impl Union<'_> {
                     }
                 }
                 if here.fits() && there.fits() {
-                    exchange(time, here, there, &mut for_to, &mut for_from)?;
+                    compare(time, here, there, &mut for_to, &mut for_from)?;
                 } else {
-                    exchange_in_parts(time, (&again_from, here), (&again_to, there), &mut for_to, &mut for_from)?;
+                    compare_in_parts(time, (&again_from, here), (&again_to, there), &mut for_to, &mut for_from)?;
                 }
             }
         }
@@ -266,10 +272,9 @@ impl Union<'_> {
 }
 
 /// Compares the events of one time as sets.
-fn exchange(time: u64, from: Held, to: Held, for_to: &mut Copying<'_>, for_from: &mut Copying<'_>) -> Result<()> {
+fn compare(time: u64, from: Held, to: Held, for_to: &mut Copying<'_>, for_from: &mut Copying<'_>) -> Result<()> {
     let set = |mut held: Held| {
-        held.contents.sort_unstable();
-        held.contents.dedup();
+        held.drop_repeats();
         held.contents
     };
     let (from, to) = (set(from), set(to));
@@ -300,7 +305,7 @@ fn exchange(time: u64, from: Held, to: Held, for_to: &mut Copying<'_>, for_from:
 }
 
 /// The same for more events of one time than are to be held at once: they are read again as often as needed, each time for some of them.
-fn exchange_in_parts(
+fn compare_in_parts(
     time: u64,
     (from, here): (&Reader, Held),
     (to, there): (&Reader, Held),
@@ -323,13 +328,12 @@ fn exchange_in_parts(
                 batch.iter().filter(is_of_part).for_each(|event| held.contents.push((event.id, event.data.to_vec())));
                 // However many repeats there are.
                 if held.contents.len() > 2 * (kinds + BATCH) {
-                    held.contents.sort_unstable();
-                    held.contents.dedup();
+                    held.drop_repeats();
                     kinds = held.contents.len();
                 }
             }
         };
-        exchange(time, read(from)?, read(to)?, for_to, for_from)?;
+        compare(time, read(from)?, read(to)?, for_to, for_from)?;
     }
     Ok(())
 }

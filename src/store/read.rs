@@ -98,6 +98,22 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
+    /// All of a snapshot from one key to another, forwards.
+    fn over(core: &Arc<Core>, view: View, first: Key, last: Key) -> Source {
+        Source {
+            core: Arc::clone(core),
+            view,
+            first,
+            last,
+            reverse: false,
+            chunk: None,
+            given: None,
+            resumed_behind: None,
+            distrustful: false,
+            empty: false,
+        }
+    }
+
     fn scope(&self) -> Scope {
         let (mut first, mut last) = (self.first, self.last);
         match (self.resumed_behind, self.reverse) {
@@ -181,18 +197,9 @@ impl Reader {
         let view = lock(&core.view).clone();
         let (start, end) = range.unwrap_or((0, 0));
         let start = start.max(view.horizon);
-        let source = Source {
-            core: Arc::clone(core),
-            first: Key::new(start, 0),
-            last: Key::new(end, u64::MAX),
-            reverse: options.reverse,
-            chunk: None,
-            given: None,
-            resumed_behind: None,
-            distrustful: false,
-            empty: range.is_none() || start > end,
-            view,
-        };
+        let (first, last) = (Key::new(start, 0), Key::new(end, u64::MAX));
+        let empty = range.is_none() || start > end;
+        let source = Source { reverse: options.reverse, empty, ..Source::over(core, view, first, last) };
         let mut merge = Merge::with_spare(source.scope(), &core.spare);
         if options.salvage {
             merge.salvage();
@@ -223,18 +230,7 @@ impl Reader {
     fn over(&self, first: Key, last: Key) -> Result<Reader> {
         let Source { core, view, empty, .. } = &self.source;
         core.check_callable()?;
-        let source = Source {
-            core: Arc::clone(core),
-            view: view.clone(),
-            first,
-            last,
-            reverse: false,
-            chunk: None,
-            given: None,
-            resumed_behind: None,
-            distrustful: false,
-            empty: *empty,
-        };
+        let source = Source { empty: *empty, ..Source::over(core, view.clone(), first, last) };
         let mut merge = Merge::new(source.scope());
         if self.merge.salvages() {
             merge.salvage();
