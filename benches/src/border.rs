@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::figures::{conditions, median};
 use crate::machine;
 use estore_benches::abi::{self, Api, Event};
 use estore_benches::data::{GRACE_NS, HOUR_NS, mixed};
@@ -394,25 +395,14 @@ pub fn measure(plan: &Plan, package: &Path) -> Result<String> {
     report(plan, &shop, &api, &contenders)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
-}
-
 fn report(plan: &Plan, shop: &Workshop, api: &Api, contenders: &[Contender]) -> Result<String> {
     let mut text = String::from("# The cost of the language border\n\n");
-    let date = machine::output_of("date", &[OsStr::new("-u"), OsStr::new("+%F %R UTC")]).unwrap_or_default();
     let versions: Vec<&str> =
         shop.languages.iter().map(|language| language.version.as_str()).filter(|version| !version.is_empty()).collect();
     writeln!(
         text,
-        "Measured {date} on {} ({} cores), {}, Linux {}; estore {}; {}. {} rounds, in each of which every program has one turn.\n",
-        machine::cpu(),
-        std::thread::available_parallelism()?,
-        machine::filesystem(&plan.dir),
-        machine::kernel(),
+        "{}; estore {}; {}. {} rounds, in each of which every program has one turn.\n",
+        conditions(&plan.dir)?,
         api.version(),
         versions.join("; "),
         plan.rounds

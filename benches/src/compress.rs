@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use estore::{Compression, Durability, EventRef, Options, Store};
 
+use crate::figures::conditions;
 use crate::machine;
 use estore_benches::data::mixed;
 
@@ -213,14 +214,10 @@ pub fn measure(plan: &Plan) -> Result<String> {
     fs::create_dir_all(&plan.dir).with_context(|| format!("cannot create {}", plan.dir.display()))?;
     let all = all_data(&plan.data)?;
     let mut text = String::from("# What compression saves and costs\n\n");
-    let date = machine::output_of("date", &["-u".as_ref(), "+%F %R UTC".as_ref()]).unwrap_or_default();
     writeln!(
         text,
-        "Measured {date} on {} ({} cores), {}, Linux {}. Medians of {} rounds. What is done is said in [benches/README.md](../README.md#compression).\n",
-        machine::cpu(),
-        std::thread::available_parallelism()?,
-        machine::filesystem(&plan.dir),
-        machine::kernel(),
+        "{}. Medians of {} rounds. What is done is said in [benches/README.md](../README.md#compression).\n",
+        conditions(&plan.dir)?,
         plan.rounds
     )?;
     if plan.scale != 1.0 {

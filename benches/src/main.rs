@@ -8,6 +8,7 @@ mod compress;
 mod driver;
 mod engine;
 mod estore;
+mod figures;
 mod late;
 mod machine;
 mod measure;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::{conditions, median};
 use crate::machine::{self, cpu_ns};
 use estore_benches::abi::{self, Api, Event, Options, Store};
 use estore_benches::data::{DataSet, Feed, GRACE_NS, HOUR_NS, mixed};
@@ -284,11 +285,6 @@ fn catch_up(plan: &Plan, dir: &Path, late_percent: u32, events: u64) -> Result<(
     Ok((tail, scan))
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Of all rounds: the median, what 99 in 100 stay below, and the longest, in microseconds.
 fn spread(mut ns: Vec<u64>) -> [f64; 3] {
     ns.sort_unstable();
@@ -357,15 +353,11 @@ pub fn measure(plan: &Plan) -> Result<String> {
 
     let api = Api::load(&plan.library, false)?;
     let mut text = String::from("# Following\n\n");
-    let date = machine::output_of("date", &["-u".as_ref(), "+%F %R UTC".as_ref()]).unwrap_or_default();
     writeln!(
         text,
-        "Measured {date} on {} ({} cores), {}, Linux {}; estore {}. {} rounds; medians. Made by `cargo run --release -- tail`{} in \
+        "{}; estore {}. {} rounds; medians. Made by `cargo run --release -- tail`{} in \
          `benches`, which says [what is measured](../README.md#following).\n",
-        machine::cpu(),
-        thread::available_parallelism()?,
-        machine::filesystem(&plan.dir),
-        machine::kernel(),
+        conditions(&plan.dir)?,
         api.version(),
         plan.rounds,
         if plan.scale == 1.0 { String::new() } else { format!(" with `--scale {}`, a quick look,", plan.scale) },
@@ -382,28 +374,27 @@ pub fn measure(plan: &Plan) -> Result<String> {
     text.push_str(
         "\n## Waiting\n\nProcessor time of the follower's process while nothing comes, in µs for each second.\n\n| | |\n| --- | --- |\n",
     );
-    for (name, mut idle) in ["in the process that writes", "in another process"].into_iter().zip(idle) {
-        writeln!(text, "| {name} | {:.0} |", median(&mut idle))?;
+    for (name, idle) in ["in the process that writes", "in another process"].into_iter().zip(idle) {
+        writeln!(text, "| {name} | {:.0} |", median(idle.into_iter()))?;
     }
     text.push_str(
         "\n## Catching up\n\nA tail over all of a store that was just written, and its speed as a share of that of a scan in order of \
          time.\n\n| | million events/s | share |\n| --- | --- | --- |\n",
     );
-    for (name, (mut ns, mut share)) in ["nothing late", "10% late"].into_iter().zip(speeds.into_iter().zip(caught_up)) {
-        writeln!(text, "| {name} | {:.1} | {:.2} |", 1e3 / median(&mut ns), median(&mut share))?;
+    for (name, (ns, share)) in ["nothing late", "10% late"].into_iter().zip(speeds.into_iter().zip(caught_up)) {
+        writeln!(text, "| {name} | {:.1} | {:.2} |", 1e3 / median(ns.into_iter()), median(share.into_iter()))?;
     }
     text.push_str(
         "\n## Being followed\n\nAppending events of 100 bytes at `PROCESS`, as shares of the speed at which nobody follows.\n\n\
          | followed by | batches of 1,000, ns an event | share | single events, ns | share |\n| --- | --- | --- | --- | --- |\n",
     );
     let base = appends[0].clone();
-    for (follower, mut kinds) in Follower::ALL.into_iter().zip(appends) {
+    for (follower, kinds) in Follower::ALL.into_iter().zip(appends) {
         let mut shares = [0.0; 2];
         for (kind, share) in shares.iter_mut().enumerate() {
-            let mut ratios: Vec<f64> = base[kind].iter().zip(&kinds[kind]).map(|(base, ns)| base / ns).collect();
-            *share = median(&mut ratios);
+            *share = median(base[kind].iter().zip(&kinds[kind]).map(|(base, ns)| base / ns));
         }
-        let [batches, singles] = [0, 1].map(|kind| median(&mut kinds[kind]));
+        let [batches, singles] = [0, 1].map(|kind| median(kinds[kind].iter().copied()));
         writeln!(text, "| {} | {batches:.0} | {:.2} | {singles:.0} | {:.2} |", follower.name(), shares[0], shares[1])?;
     }
     Ok(text)

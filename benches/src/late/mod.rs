@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::figures::median;
 use crate::machine;
 use estore_benches::abi::Api;
 use events::{Broken, CHUNK_NS, CHUNKS, Load, SPACING_NS};
@@ -146,13 +147,6 @@ pub fn measure(plan: &Plan, out: &Path) -> Result<String> {
     }
     plot::draw(&measured, &out.join("late.svg"))?;
     report::write(plan, &api, &measured, events as u64)
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 /// The median over the rounds of how a figure relates to the same of another load in the same round.

@@ -1,12 +1,11 @@
 //! LATE.md: conditions, tables, and which aims are reached.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::{AFTER_AIM, APPEND_AIM, BEFORE_AIM, BESIDE_AIM, Measured, Plan, Turn, median};
-use crate::machine;
+use super::{AFTER_AIM, APPEND_AIM, BEFORE_AIM, BESIDE_AIM, Measured, Plan, Turn};
+use crate::figures::{conditions, median};
 use estore_benches::abi::Api;
 
 const MIB: f64 = (1 << 20) as f64;
@@ -25,16 +24,12 @@ fn most(turns: &[Turn], figure: impl Fn(&Turn) -> f64) -> f64 {
 
 pub fn write(plan: &Plan, api: &Api, measured: &Measured, events: u64) -> Result<String> {
     let mut text = String::from("# Late-heavy loads, and compaction\n\n");
-    let date = machine::output_of("date", &[OsStr::new("-u"), OsStr::new("+%F %R UTC")]).unwrap_or_default();
     writeln!(
         text,
-        "Measured {date} on {} ({} cores), {}, Linux {}; estore {}. {events} events a store, {} rounds; medians. Made by \
+        "{}; estore {}. {events} events a store, {} rounds; medians. Made by \
          `cargo run --release -- late`{} in `benches`, which says [what is measured](../README.md#late-heavy-loads). Figures in bold miss \
          their aim.\n",
-        machine::cpu(),
-        std::thread::available_parallelism()?,
-        machine::filesystem(&plan.dir),
-        machine::kernel(),
+        conditions(&plan.dir)?,
         api.version(),
         plan.rounds,
         if plan.scale == 1.0 { String::new() } else { format!(" with `--scale {}`, a quick look,", plan.scale) },
