@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::{Mutex, TryLockError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::error::{Failure, estore_error};
@@ -11,7 +11,7 @@ use super::event::estore_event;
 use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_END, ESTORE_GAP, ESTORE_OK, ESTORE_TIMEOUT, estore_status};
 use super::verify::{estore_gap_fn, tell_gap};
-use super::{check_array, close, put, require, with};
+use super::{check_array, close, exclusively, is_locked, put, require};
 use crate::{EventRef, Reader, Tail, Tailed};
 
 /// Events in order: those of a snapshot by time, made by estore_read_iter or efile_read_iter, or those that arrive by seq, made by
@@ -28,7 +28,7 @@ impl Opaque for estore_iter {
     const OF_ONE_PROCESS: bool = true;
 
     fn is_in_use(inner: &Self::Inner) -> bool {
-        matches!(inner.try_lock(), Err(TryLockError::WouldBlock))
+        is_locked(inner)
     }
 }
 
@@ -351,26 +351,6 @@ impl Lent {
 pub(super) fn make(source: Source) -> *mut estore_iter {
     let lent = Lent::default();
     Handle::make(Mutex::new(Iter { source, ahead: Vec::new(), served: 0, gap: false, lent }))
-}
-
-/// Runs a call on an iterator, which one thread uses at a time.
-///
-/// # Safety
-///
-/// `iter` is NULL or points to a handle that isn't closed; `err` is NULL or valid for writes.
-unsafe fn exclusively(
-    iter: *const estore_iter,
-    err: *mut estore_error,
-    body: impl FnOnce(&mut Iter) -> Result<estore_status, Failure>,
-) -> estore_status {
-    let body = |iter: &Mutex<Iter>| match iter.try_lock() {
-        Ok(mut iter) => body(&mut iter),
-        Err(TryLockError::WouldBlock) => Err(Failure::invalid("another thread uses this iterator in this moment")),
-        // The guard has refused the handle before it comes to this.
-        Err(TryLockError::Poisoned(_)) => Err(Failure::invalid("an earlier call on this iterator ended in an internal error")),
-    };
-    // SAFETY: the caller's promise.
-    unsafe { with(iter, err, body) }
 }
 
 /// Gives the next event. Next to estore_iter_next_batch it costs one call for each event, but no more than that; both may be mixed

@@ -53,6 +53,7 @@ use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice;
+use std::sync::{Mutex, TryLockError};
 
 use error::{Failure, estore_error};
 use handle::{Handle, Opaque};
@@ -106,6 +107,31 @@ unsafe fn with<H: Opaque>(
         // SAFETY: the caller's promise about `err`.
         Err(failure) => unsafe { failure.report(err) },
     }
+}
+
+/// Runs a call on a handle that one thread uses at a time: an iterator, an exchange, an export. As [`with`].
+///
+/// # Safety
+///
+/// As for [`with`].
+unsafe fn exclusively<T, H: Opaque<Inner = Mutex<T>>>(
+    handle: *const H,
+    err: *mut estore_error,
+    body: impl FnOnce(&mut T) -> Result<estore_status, Failure>,
+) -> estore_status {
+    let body = |inner: &Mutex<T>| match inner.try_lock() {
+        Ok(mut inner) => body(&mut inner),
+        Err(TryLockError::WouldBlock) => Err(Failure::invalid(format!("another thread uses this {} in this moment", H::NAME))),
+        // The guard has refused the handle before it comes to this.
+        Err(TryLockError::Poisoned(_)) => Err(Failure::invalid(format!("an earlier call on this {} ended in an internal error", H::NAME))),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { with(handle, err, body) }
+}
+
+/// Whether a call of [`exclusively`] is under way.
+fn is_locked<T>(inner: &Mutex<T>) -> bool {
+    matches!(inner.try_lock(), Err(TryLockError::WouldBlock))
 }
 
 /// Closes the handle in a variable of the caller and sets the variable to NULL, whatever `finish` reports. A NULL inside is fine.
