@@ -49,7 +49,7 @@ mod header {
 
     /// The files of the C layer in the order in which their functions stand in the header; where a chapter begins there, its first
     /// function and its title.
-    const FILES: [(&str, &str, &str); 11] = [
+    const FILES: [(&str, &str, &str); 15] = [
         ("status.rs", "estore_strerror", "Statuses and versions"),
         ("error.rs", "", ""),
         ("event.rs", "estore_now", "Events"),
@@ -60,6 +60,10 @@ mod header {
         ("progress.rs", "", ""),
         ("iter.rs", "estore_iter_next", "Iterators, of stores and efiles"),
         ("efile.rs", "efile_open", "Efiles"),
+        ("digest.rs", "estore_digest_differences", "Replicas, of stores and efiles"),
+        ("exchange.rs", "", ""),
+        ("export.rs", "", ""),
+        ("bytes.rs", "", ""),
         ("calls.rs", "", ""),
     ];
 

@@ -66,10 +66,18 @@
  * Damage is an error that names the file and the place (ESTORE_ERR_CORRUPT), never another event. estore_verify finds it, and reading with
  * ESTORE_READ_SALVAGE gives all that lies outside of it. Index and recon files are made anew by themselves.
  *
+ * REPLICAS
+ *
+ * Stores that should hold the same events drift apart: a machine was down, a message was lost or came twice. They need not have the same
+ * settings, and each gives seqs of its own; what counts is which events (time, id, data) they have. estore_digest and
+ * estore_digest_differences say where two differ, and estore_repair brings one, or each of the two, what it lacks. Where they are on
+ * different machines estore_exchange_begin does the same by messages that the caller carries, and estore_export_begin makes parcels of
+ * events for estore_import. An event that is there already is never stored again, so all of these may be stopped at any point and repeated.
+ *
  * OWNERSHIP
  *
  * The caller owns the handles it was given and ends each with its close (or free) function, which takes the address of the variable and
- * sets it to NULL. Stores, options and iterators may be closed in any order. Nothing that the library returns is for free(). Data and
+ * sets it to NULL. Handles of any kind may be closed in any order. Nothing that the library returns is for free(). Data and
  * texts are passed as pointer and length; length 0 ignores the pointer. What is passed in is borrowed during the call.
  *
  * Events that an iterator gives are views of its memory: they end when the next ones are asked of it, and with its close. Copy what is
@@ -77,8 +85,8 @@
  *
  * THREADS
  *
- * A store may be used by any number of threads at once, in any combination of calls. Options and iterators are used by one thread at a
- * time, which need not be the one that made them; several iterators of one store are independent. Opening only reads the options, so one
+ * A store may be used by any number of threads at once, in any combination of calls. Options, iterators, exchanges and exports are used by
+ * one thread at a time, which need not be the one that made them; several of one store are independent. Opening only reads the options, so one
  * set may open several stores at once. While a handle is being closed nobody else may use it. Each function says the same for itself.
  *
  * FORK AND SIGNALS
@@ -350,6 +358,72 @@
 #define ESTORE_WAIT_FOREVER UINT64_MAX
 
 /**
+ * Bring one store what it lacks; the default.
+ */
+#define ESTORE_REPAIR_ONE_WAY 0
+
+/**
+ * Bring each of the two stores what it lacks.
+ */
+#define ESTORE_REPAIR_BOTH_WAYS 1
+
+/**
+ * Number of a repair, for the store that was repaired: events that the other store has and that were looked at, repeats too. Each is
+ * one of the three below.
+ */
+#define ESTORE_REPAIRED_TO_COMPARED 0
+
+/**
+ * Of these, events that it lacked, and has now.
+ */
+#define ESTORE_REPAIRED_TO_COPIED 1
+
+/**
+ * Of these, events that it has already, and repeats.
+ */
+#define ESTORE_REPAIRED_TO_SKIPPED 2
+
+/**
+ * Of these, events that it has deleted, or would have.
+ */
+#define ESTORE_REPAIRED_TO_EXPIRED 3
+
+/**
+ * The same for the other store: what it was to be given, of the events of the one that was repaired.
+ */
+#define ESTORE_REPAIRED_FROM_COMPARED 4
+
+/**
+ * Events that the other store lacked, and has now; 0 unless ESTORE_REPAIR_BOTH_WAYS was asked for.
+ */
+#define ESTORE_REPAIRED_FROM_COPIED 5
+
+/**
+ * Events that the other store has already, or that it lacks and was not to be given.
+ */
+#define ESTORE_REPAIRED_FROM_SKIPPED 6
+
+/**
+ * Events that the other store has deleted, or would have.
+ */
+#define ESTORE_REPAIRED_FROM_EXPIRED 7
+
+/**
+ * Places in the other store that are damaged: what is in there was not copied.
+ */
+#define ESTORE_REPAIRED_GAPS 8
+
+/**
+ * 1 if on_progress stopped it before all was done, else 0.
+ */
+#define ESTORE_REPAIRED_STOPPED 9
+
+/**
+ * How many numbers of a repair this header knows; a library may know more.
+ */
+#define ESTORE_REPAIRED_COUNT 10
+
+/**
  * Read oldest first; the default.
  */
 #define ESTORE_READ_FORWARD 0
@@ -381,6 +455,24 @@ typedef struct efile efile;
  * A store of events, made by estore_open. Any number of threads may use it at once.
  */
 typedef struct estore estore;
+
+/**
+ * Bytes that the library made for the caller to carry elsewhere, such as a parcel of events or a message to a replica. They never change, and
+ * depend on nothing they came from.
+ */
+typedef struct estore_bytes estore_bytes;
+
+/**
+ * A store that repairs itself by exchanging messages with another one, which may be anywhere. Made by estore_exchange_begin or
+ * efile_exchange_begin. Used by one thread at a time.
+ */
+typedef struct estore_exchange estore_exchange;
+
+/**
+ * The events of a range as parcels: bytes that can be kept or carried anywhere, each parcel whole in itself. Made by estore_export_begin or
+ * efile_export_begin. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any order.
+ */
+typedef struct estore_export estore_export;
 
 /**
  * Events in order: those of a snapshot by time, made by estore_read_iter or efile_read_iter, or those that arrive by seq, made by
@@ -483,10 +575,10 @@ typedef int32_t (*estore_finding_fn)(void *userdata,
 typedef int32_t (*estore_progress_fn)(void *userdata, uint64_t done, uint64_t events);
 
 /**
- * Receives the gaps that a salvaging iterator left. path is the damaged file, offset and len are its bytes that were left out. No event that
+ * Receives what is missing because it is damaged, for a salvaging iterator or export and for a repair. path is the damaged file, offset and len are its bytes that were left out. No event that
  * is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
  * during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
- * It must not use the same iterator, throw, or leave by longjmp.
+ * It must not use the same iterator, export, exchange or store, throw, or leave by longjmp.
  */
 typedef void (*estore_gap_fn)(void *userdata,
                               const char *path,
@@ -1262,6 +1354,151 @@ estore_status estore_snapshot(const estore *store,
                               estore_error *err);
 
 /**
+ * Tells what a time range holds, in a few numbers that are equal for equal sets of events, however they were appended, how often, and
+ * whatever has become of their files: for each bucket of time how many events there are (repeats count once) and an order-free 128-bit sum
+ * of their hashes. Two stores that should hold the same are compared by it. Takes about two scans of the range.
+ *
+ * Arguments: store. start, end: times, both inclusive. width_ns: how long each bucket is; the last one may be shorter. Range and width
+ * are to be the same for both. buckets, capacity_buckets: an array of the caller with room for three numbers for each bucket. n_buckets:
+ * where the number of buckets goes, which is (end - start) / width_ns + 1, or NULL. horizon: where the time goes before which the store
+ * has deleted everything, or NULL.
+ * Returns: ESTORE_OK, of each bucket in turn the count and the low and the high 64 bits of the sum in buckets, and the outputs set; on
+ * failure all is as it was.
+ * Ownership: the array is the caller's; borrows store.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_digest(const estore *store,
+                            uint64_t start,
+                            uint64_t end,
+                            uint64_t width_ns,
+                            uint64_t *buckets,
+                            size_t capacity_buckets,
+                            size_t *n_buckets,
+                            uint64_t *horizon,
+                            estore_error *err);
+
+/**
+ * Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
+ * is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
+ * read once; appends may go on meanwhile. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a
+ * second time nothing is.
+ *
+ * Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
+ * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place in the other one, or NULL.
+ * on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity: an array of the caller and its length,
+ * ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it goes how many numbers this library
+ * knows, or NULL.
+ * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
+ * it; elements from *n on, and all on failure, are as they were.
+ * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CORRUPT (what is repaired is damaged
+ * itself); and those of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_repair(estore *to,
+                            estore *from,
+                            uint64_t start,
+                            uint64_t end,
+                            uint32_t flags,
+                            estore_gap_fn on_gap,
+                            estore_progress_fn on_progress,
+                            void *userdata,
+                            uint64_t *values,
+                            size_t capacity,
+                            size_t *n,
+                            estore_error *err);
+
+/**
+ * Begins to bring a store what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
+ * is the caller who carries them. estore_exchange_request gives a message; estore_answer of the other one answers it; the answer goes to
+ * estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
+ * kilobytes.
+ *
+ * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
+ * ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
+ * Returns: ESTORE_OK and *exchange set; on failure it is as it was.
+ * Ownership: the exchange is the caller's, to be ended by estore_exchange_close. Once the store is closed it fails with
+ * ESTORE_ERR_CLOSED.
+ * Threads: any, also at the same time; the exchange itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_exchange_begin(estore *store,
+                                    uint64_t start,
+                                    uint64_t end,
+                                    uint32_t flags,
+                                    estore_exchange **exchange,
+                                    estore_error *err);
+
+/**
+ * Answers a message of an exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.
+ *
+ * Arguments: store: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply: where
+ * the answer goes.
+ * Returns: ESTORE_OK and *reply set; on failure it is as it was.
+ * Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
+ * Threads: any, also at the same time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no message of an exchange, or one that was cut or changed: nothing was
+ * stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; and those of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_answer(estore *store,
+                            const uint8_t *message,
+                            size_t len,
+                            estore_bytes **reply,
+                            estore_error *err);
+
+/**
+ * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export shows one
+ * moment, as an iterator does.
+ *
+ * Arguments: store. start, end, flags, limit: as for estore_read_iter. export: where the export goes.
+ * Returns: ESTORE_OK and *export set; on failure it is as it was.
+ * Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the store may be closed before it.
+ * Threads: any, also at the same time; the export itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_export_begin(const estore *store,
+                                  uint64_t start,
+                                  uint64_t end,
+                                  uint32_t flags,
+                                  uint64_t limit,
+                                  estore_export **export_,
+                                  estore_error *err);
+
+/**
+ * Appends the events of a parcel that are not there yet, as one batch. One that was cut or changed on its way is refused as a whole.
+ *
+ * Arguments: store. parcel, len: the parcel, as estore_export_next gave it elsewhere. last_seq, stored, present, expired: as for
+ * estore_append_absent; each may be NULL.
+ * Returns: ESTORE_OK and the outputs set; on failure they are as they were and nothing is stored, except that ESTORE_ERR_OUTCOME_UNKNOWN
+ * leaves that open.
+ * Ownership: borrows parcel during the call.
+ * Threads: any, also at the same time; each parcel stays together.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no parcel, or one that was cut or changed); ESTORE_ERR_TOO_LARGE;
+ * ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_import(estore *store,
+                            const uint8_t *parcel,
+                            size_t len,
+                            uint64_t *last_seq,
+                            uint64_t *stored,
+                            uint64_t *present,
+                            uint64_t *expired,
+                            estore_error *err);
+
+/**
  * Cuts a range at chunk borders: pieces that can be read or counted by different threads, processes or machines and together give
  * exactly the range. Tells how many there are in any case, so a first call with capacity_pieces 0 can ask.
  *
@@ -1796,6 +2033,151 @@ estore_status efile_snapshot(const efile *file,
                              estore_error *err);
 
 /**
+ * Tells what a time range holds, in a few numbers that are equal for equal sets of events, however they were appended, how often, and
+ * whatever has become of their files: for each bucket of time how many events there are (repeats count once) and an order-free 128-bit sum
+ * of their hashes. Two efiles that should hold the same are compared by it. Takes about two scans of the range.
+ *
+ * Arguments: file. start, end: times, both inclusive. width_ns: how long each bucket is; the last one may be shorter. Range and width
+ * are to be the same for both. buckets, capacity_buckets: an array of the caller with room for three numbers for each bucket. n_buckets:
+ * where the number of buckets goes, which is (end - start) / width_ns + 1, or NULL. horizon: where the time goes before which the efile
+ * has deleted everything, or NULL.
+ * Returns: ESTORE_OK, of each bucket in turn the count and the low and the high 64 bits of the sum in buckets, and the outputs set; on
+ * failure all is as it was.
+ * Ownership: the array is the caller's; borrows file.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_digest(const efile *file,
+                           uint64_t start,
+                           uint64_t end,
+                           uint64_t width_ns,
+                           uint64_t *buckets,
+                           size_t capacity_buckets,
+                           size_t *n_buckets,
+                           uint64_t *horizon,
+                           estore_error *err);
+
+/**
+ * Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
+ * is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
+ * read once; appends may go on meanwhile. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a
+ * second time nothing is.
+ *
+ * Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
+ * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place in the other one, or NULL.
+ * on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity: an array of the caller and its length,
+ * ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it goes how many numbers this library
+ * knows, or NULL.
+ * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
+ * it; elements from *n on, and all on failure, are as they were.
+ * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
+ * Threads: any, also beside all other calls.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CORRUPT (what is repaired is damaged
+ * itself); and those of efile_read_iter and efile_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_repair(efile *to,
+                           efile *from,
+                           uint64_t start,
+                           uint64_t end,
+                           uint32_t flags,
+                           estore_gap_fn on_gap,
+                           estore_progress_fn on_progress,
+                           void *userdata,
+                           uint64_t *values,
+                           size_t capacity,
+                           size_t *n,
+                           estore_error *err);
+
+/**
+ * Begins to bring an efile what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
+ * is the caller who carries them. estore_exchange_request gives a message; efile_answer of the other one answers it; the answer goes to
+ * estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
+ * kilobytes.
+ *
+ * Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
+ * ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
+ * Returns: ESTORE_OK and *exchange set; on failure it is as it was.
+ * Ownership: the exchange is the caller's, to be ended by estore_exchange_close. Once the efile is closed it fails with
+ * ESTORE_ERR_CLOSED.
+ * Threads: any, also at the same time; the exchange itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_exchange_begin(efile *file,
+                                   uint64_t start,
+                                   uint64_t end,
+                                   uint32_t flags,
+                                   estore_exchange **exchange,
+                                   estore_error *err);
+
+/**
+ * Answers a message of an exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.
+ *
+ * Arguments: file: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply: where
+ * the answer goes.
+ * Returns: ESTORE_OK and *reply set; on failure it is as it was.
+ * Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
+ * Threads: any, also at the same time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no message of an exchange, or one that was cut or changed: nothing was
+ * stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; and those of efile_read_iter and efile_append_absent; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_answer(efile *file,
+                           const uint8_t *message,
+                           size_t len,
+                           estore_bytes **reply,
+                           estore_error *err);
+
+/**
+ * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows one
+ * moment, as an iterator does.
+ *
+ * Arguments: file. start, end, flags, limit: as for efile_read_iter. export: where the export goes.
+ * Returns: ESTORE_OK and *export set; on failure it is as it was.
+ * Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the efile may be closed before it.
+ * Threads: any, also at the same time; the export itself is used by one thread at a time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_export_begin(const efile *file,
+                                 uint64_t start,
+                                 uint64_t end,
+                                 uint32_t flags,
+                                 uint64_t limit,
+                                 estore_export **export_,
+                                 estore_error *err);
+
+/**
+ * Appends the events of a parcel that are not there yet, as one batch. One that was cut or changed on its way is refused as a whole.
+ *
+ * Arguments: file. parcel, len: the parcel, as estore_export_next gave it elsewhere. last_seq, stored, present, expired: as for
+ * efile_append_absent; each may be NULL.
+ * Returns: ESTORE_OK and the outputs set; on failure they are as they were and nothing is stored, except that ESTORE_ERR_OUTCOME_UNKNOWN
+ * leaves that open.
+ * Ownership: borrows parcel during the call.
+ * Threads: any, also at the same time; each parcel stays together.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no parcel, or one that was cut or changed); ESTORE_ERR_TOO_LARGE;
+ * ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status efile_import(efile *file,
+                           const uint8_t *parcel,
+                           size_t len,
+                           uint64_t *last_seq,
+                           uint64_t *stored,
+                           uint64_t *present,
+                           uint64_t *expired,
+                           estore_error *err);
+
+/**
  * Closes an efile: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are
  * open go on.
  *
@@ -1825,6 +2207,190 @@ estore_status efile_destroy(const char *path,
                             size_t path_len,
                             const estore_options *options,
                             estore_error *err);
+
+/* Replicas, of stores and efiles */
+
+/**
+ * Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks. Times
+ * before the horizon of either are not compared.
+ *
+ * Arguments: start, end, width_ns: as both were asked for. one, other: the buckets of each, three numbers for each bucket, as
+ * estore_digest and efile_digest give them. n_buckets: how many buckets each has. one_horizon, other_horizon: the horizons that came with
+ * them. bounds, capacity_ranges: an array of the caller with room for two numbers for each range; capacity_ranges 0 ignores the pointer.
+ * ranges: where the number of ranges goes.
+ * Returns: ESTORE_OK, the first ranges as pairs of first and last time (both inclusive) in bounds, in order and not touching, and *ranges
+ * set; 0 if the digests are equal. On failure all is as it was.
+ * Ownership: borrows the buckets; the array is the caller's.
+ * Threads: any, at any time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also if n_buckets is not how many there are of this width in the range); ESTORE_ERR_RANGE;
+ * ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_digest_differences(uint64_t start,
+                                        uint64_t end,
+                                        uint64_t width_ns,
+                                        const uint64_t *one,
+                                        uint64_t one_horizon,
+                                        const uint64_t *other,
+                                        uint64_t other_horizon,
+                                        size_t n_buckets,
+                                        uint64_t *bounds,
+                                        size_t capacity_ranges,
+                                        size_t *ranges,
+                                        estore_error *err);
+
+/**
+ * Gives the next message for the other store, to be answered there by estore_answer or efile_answer. Until estore_exchange_reply has taken
+ * the answer it is the same message again.
+ *
+ * Arguments: exchange. message: where the message goes.
+ * Returns: ESTORE_OK and *message set; ESTORE_END once all is done. *message is as it was unless ESTORE_OK is returned.
+ * Ownership: the message is the caller's, to be freed by estore_bytes_free.
+ * Threads: any, one at a time on one exchange.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_CLOSED; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_exchange_request(estore_exchange *exchange,
+                                      estore_bytes **message,
+                                      estore_error *err);
+
+/**
+ * Takes the other store's answer to the last message. What it brings is appended before this returns.
+ *
+ * Arguments: exchange. reply, len: the answer, as it came.
+ * Returns: ESTORE_OK, and it is time for the next estore_exchange_request. On failure the answer counts for nothing, and the same message
+ * waits to be sent again.
+ * Ownership: borrows reply during the call.
+ * Threads: any, one at a time on one exchange.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed); and those
+ * of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_exchange_reply(estore_exchange *exchange,
+                                    const uint8_t *reply,
+                                    size_t len,
+                                    estore_error *err);
+
+/**
+ * Tells what was done so far. Ranges of which both hold the same are not looked into, so their events are not among those compared.
+ *
+ * Arguments: exchange. on_gap: called for each damaged place in the other store that is known, or NULL. userdata: given to it as it is.
+ * values, capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the
+ * pointer. n: where it goes how many numbers this library knows, or NULL.
+ * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set; elements from *n on, and all
+ * on failure, are as they were.
+ * Ownership: the array is the caller's. See estore_gap_fn for what it receives.
+ * Threads: any, one at a time on one exchange.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_exchange_repaired(const estore_exchange *exchange,
+                                       estore_gap_fn on_gap,
+                                       void *userdata,
+                                       uint64_t *values,
+                                       size_t capacity,
+                                       size_t *n,
+                                       estore_error *err);
+
+/**
+ * Ends an exchange, at any point, and sets the variable to NULL. What was copied stays; another exchange brings the rest.
+ *
+ * Arguments: exchange: the address of the variable; a NULL in it is fine.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's. The store may be closed before or after.
+ * Threads: any, while no other thread uses the exchange. Allowed in a forked child, where it touches no file and no lock.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_exchange_close(estore_exchange **exchange,
+                                    estore_error *err);
+
+/**
+ * Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes 16
+ * to 23 of each say how long it is, as a little-endian number.
+ *
+ * Arguments: export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size. parcel: where
+ * the parcel goes.
+ * Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned.
+ * Ownership: the parcel is the caller's, to be freed by estore_bytes_free.
+ * Threads: any, one at a time on one export.
+ * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_export_next(estore_export *export_,
+                                 size_t max_bytes,
+                                 estore_bytes **parcel,
+                                 estore_error *err);
+
+/**
+ * Tells up to which seq the export shows the store: every event of its range with at most this seq, and none with a larger one.
+ *
+ * Arguments: export. seq: where the number goes.
+ * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
+ * Ownership: borrows export.
+ * Threads: any, one at a time on one export.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_export_snapshot_seq(const estore_export *export_,
+                                         uint64_t *seq,
+                                         estore_error *err);
+
+/**
+ * Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports leave
+ * nothing out.
+ *
+ * Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
+ * gaps goes, or NULL.
+ * Returns: ESTORE_OK and *n set; on failure *n is as it was.
+ * Ownership: borrows export. See estore_gap_fn for what it receives.
+ * Threads: any, one at a time on one export.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_export_gaps(const estore_export *export_,
+                                 estore_gap_fn on_gap,
+                                 void *userdata,
+                                 size_t *n,
+                                 estore_error *err);
+
+/**
+ * Closes an export and sets the variable to NULL. Parcels that it gave stay.
+ *
+ * Arguments: export: the address of the variable; a NULL in it is fine.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's. The store may be closed before or after.
+ * Threads: any, while no other thread uses the export. Allowed in a forked child, where it touches no file and no lock.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_export_close(estore_export **export_, estore_error *err);
+
+/**
+ * Gives a view of the bytes.
+ *
+ * Arguments: bytes. data, len: where the address of the first one goes, and how many there are.
+ * Returns: ESTORE_OK, *data and *len set; on failure they are as they were.
+ * Ownership: the view is valid until estore_bytes_free. Nobody may write to it.
+ * Threads: any, also at the same time.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_bytes_view(const estore_bytes *bytes, const uint8_t **data, size_t *len, estore_error *err);
+
+/**
+ * Frees bytes and sets the variable to NULL.
+ *
+ * Arguments: bytes: the address of the variable; a NULL in it is fine.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Ownership: ends the caller's, and views of the bytes.
+ * Threads: any, while no other thread uses them.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
+ * Since: 0.1.
+ */
+estore_status estore_bytes_free(estore_bytes **bytes);
 
 #ifdef __cplusplus
 }  // extern "C"

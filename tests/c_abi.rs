@@ -63,6 +63,7 @@ programs! {
     numbers_of_a_store
     options_out_of_range
     options_serve_many_stores
+    replicas
     retain
     reverse_and_last
     round_trip_in_order

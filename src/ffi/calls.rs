@@ -3,21 +3,28 @@
 //! The entry points in `store.rs` and `efile.rs` have the C names and the comments; they do nothing but call these.
 
 use std::ffi::{c_char, c_void};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
 
+use super::bytes::{self, estore_bytes};
+use super::digest;
 use super::error::{Failure, estore_error};
 use super::event::{Checked, batch, estore_event};
+use super::exchange::{self, RepairedOutputs, estore_exchange};
+use super::export::{self, estore_export};
 use super::handle::{Handle, Opaque};
 use super::iter::{self, Source, estore_iter};
 use super::options::{self, estore_options};
 use super::progress::{estore_progress_fn, tell_progress};
 use super::status::{ESTORE_OK, estore_status};
-use super::verify::{estore_finding_fn, tell_finding};
-use super::{check_array, close, guarded, path, put, require, with};
+use super::verify::{estore_finding_fn, estore_gap_fn, tell_finding, tell_gaps};
+use super::{array, check_array, close, guarded, path, put, require, with, with_both};
 use crate::error::Result;
 use crate::options::Options;
-use crate::{Appended, Compacted, Efile, Finding, Progress, ReadOptions, Reader, Snapshot, Stats, Store, Tail, Verified};
+use crate::{
+    Appended, Compacted, Digest, Efile, Exchange, Export, Finding, Progress, ReadOptions, Reader, RepairOptions, Repaired, Snapshot, Stats,
+    Store, Tail, Verified,
+};
 
 /// Read oldest first; the default.
 pub const ESTORE_READ_FORWARD: u32 = 0;
@@ -46,6 +53,18 @@ pub(super) trait Engine: Sized {
     fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified>;
     fn compact(&self, start: u64, end: u64, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted>;
     fn snapshot(&self, dir: &Path, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot>;
+    fn digest(&self, start: u64, end: u64, width: u64) -> Result<Digest>;
+    fn repair(
+        &self,
+        from: &Self,
+        range: RangeInclusive<u64>,
+        options: RepairOptions,
+        receiver: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Repaired>;
+    fn exchange(&self, start: u64, end: u64, options: RepairOptions) -> Result<Exchange>;
+    fn answer(&self, request: &[u8]) -> Result<Vec<u8>>;
+    fn export(&self, start: u64, end: u64, options: ReadOptions) -> Result<Export>;
+    fn import(&self, parcel: &[u8]) -> Result<Appended>;
 }
 
 macro_rules! engine {
@@ -89,6 +108,30 @@ macro_rules! engine {
             }
             fn snapshot(&self, dir: &Path, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
                 self.snapshot(dir, receiver)
+            }
+            fn digest(&self, start: u64, end: u64, width: u64) -> Result<Digest> {
+                self.digest(start..=end, width)
+            }
+            fn repair(
+                &self,
+                from: &Self,
+                range: RangeInclusive<u64>,
+                options: RepairOptions,
+                receiver: impl FnMut(Progress) -> ControlFlow<()>,
+            ) -> Result<Repaired> {
+                self.repair(from, range, options, receiver)
+            }
+            fn exchange(&self, start: u64, end: u64, options: RepairOptions) -> Result<Exchange> {
+                self.exchange(start..=end, options)
+            }
+            fn answer(&self, request: &[u8]) -> Result<Vec<u8>> {
+                self.answer(request)
+            }
+            fn export(&self, start: u64, end: u64, options: ReadOptions) -> Result<Export> {
+                self.export(start..=end, options)
+            }
+            fn import(&self, parcel: &[u8]) -> Result<Appended> {
+                self.import(parcel)
             }
         }
     };
@@ -187,12 +230,27 @@ where
     unsafe { with(handle, err, body) }
 }
 
-/// Where `append_absent` puts its answers; each may be NULL.
+/// Where `append_absent` and `import` put their answers; each may be NULL.
 pub(super) struct AbsentOutputs {
     pub(super) last_seq: *mut u64,
     pub(super) stored: *mut u64,
     pub(super) present: *mut u64,
     pub(super) expired: *mut u64,
+}
+
+impl AbsentOutputs {
+    /// # Safety
+    ///
+    /// Each is NULL or valid for writes.
+    unsafe fn put(&self, appended: Appended) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            put(self.last_seq, appended.last_seq);
+            put(self.stored, appended.stored);
+            put(self.present, appended.present);
+            put(self.expired, appended.expired);
+        }
+    }
 }
 
 /// # Safety
@@ -213,12 +271,7 @@ where
         // SAFETY: the contract.
         let appended = engine.append_absent(unsafe { batch(events, len) }?)?;
         // SAFETY: the contract.
-        unsafe {
-            put(outputs.last_seq, appended.last_seq);
-            put(outputs.stored, appended.stored);
-            put(outputs.present, appended.present);
-            put(outputs.expired, appended.expired);
-        }
+        unsafe { outputs.put(appended) };
         Ok(ESTORE_OK)
     };
     // SAFETY: the contract.
@@ -488,6 +541,188 @@ where
             put(outputs.bytes_before, compacted.bytes_before);
             put(outputs.bytes_after, compacted.bytes_after);
         }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// Where a digest goes.
+pub(super) struct DigestOutputs {
+    pub(super) buckets: *mut u64,
+    pub(super) capacity: usize,
+    pub(super) n: *mut usize,
+    pub(super) horizon: *mut u64,
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn digest<H>(
+    handle: *const H,
+    (start, end): (u64, u64),
+    width: u64,
+    outputs: DigestOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        let (buckets, capacity) = (outputs.buckets.cast::<digest::Numbers>(), outputs.capacity);
+        check_array(buckets, capacity, "buckets")?;
+        let digest = engine.digest(start, end, width)?;
+        let needed = digest.buckets.len();
+        if needed > capacity {
+            return Err(Failure::invalid(format!("there are {needed} buckets, and room for {capacity}")));
+        }
+        for (index, bucket) in digest.buckets.iter().enumerate() {
+            // SAFETY: below capacity; the contract. Three numbers are aligned like one.
+            unsafe { buckets.add(index).write(digest::numbers(bucket)) };
+        }
+        // SAFETY: the contract.
+        unsafe {
+            put(outputs.n, needed);
+            put(outputs.horizon, digest.horizon);
+        }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// What a repair tells, and to whom.
+pub(super) struct RepairCallbacks {
+    pub(super) on_gap: estore_gap_fn,
+    pub(super) on_progress: estore_progress_fn,
+    pub(super) userdata: *mut c_void,
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn repair<H>(
+    (to, from): (*const H, *const H),
+    (start, end): (u64, u64),
+    flags: u32,
+    callbacks: RepairCallbacks,
+    outputs: RepairedOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let RepairCallbacks { on_gap, on_progress, userdata } = callbacks;
+    let body = |to: &H::Inner, from: &H::Inner| {
+        let options = exchange::options(flags)?;
+        outputs.check()?;
+        // SAFETY: the contract.
+        let repaired = to.repair(from, start..=end, options, |progress| unsafe { tell_progress(on_progress, userdata, progress) })?;
+        // SAFETY: the contract.
+        unsafe {
+            tell_gaps(on_gap, userdata, &repaired.gaps);
+            outputs.put(&repaired);
+        }
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with_both(to, from, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn begin_exchange<H>(
+    handle: *const H,
+    (start, end): (u64, u64),
+    flags: u32,
+    out: *mut *mut estore_exchange,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        require(out, "exchange")?;
+        let made = engine.exchange(start, end, exchange::options(flags)?)?;
+        // SAFETY: not NULL; the contract.
+        unsafe { out.write(exchange::make(made)) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn answer<H>(
+    handle: *const H,
+    (message, len): (*const u8, usize),
+    reply: *mut *mut estore_bytes,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        require(reply, "reply")?;
+        // SAFETY: the contract.
+        let answer = engine.answer(unsafe { array(message, len, "message") }?)?;
+        // SAFETY: not NULL; the contract.
+        unsafe { reply.write(bytes::make(answer)) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn begin_export<H>(
+    handle: *const H,
+    window: Window,
+    out: *mut *mut estore_export,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        require(out, "export")?;
+        let made = engine.export(window.start, window.end, window.options()?)?;
+        // SAFETY: not NULL; the contract.
+        unsafe { out.write(export::make(made)) };
+        Ok(ESTORE_OK)
+    };
+    // SAFETY: the contract.
+    unsafe { with(handle, err, body) }
+}
+
+/// # Safety
+///
+/// See above.
+pub(super) unsafe fn import<H>(
+    handle: *const H,
+    (parcel, len): (*const u8, usize),
+    outputs: AbsentOutputs,
+    err: *mut estore_error,
+) -> estore_status
+where
+    H: Opaque,
+    H::Inner: Engine,
+{
+    let body = |engine: &H::Inner| {
+        // SAFETY: the contract.
+        let appended = engine.import(unsafe { array(parcel, len, "parcel") }?)?;
+        // SAFETY: the contract.
+        unsafe { outputs.put(appended) };
         Ok(ESTORE_OK)
     };
     // SAFETY: the contract.

@@ -2,15 +2,18 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::calls::{self, AbsentOutputs, CompactOutputs, SnapshotOutputs, VerifyOutputs, Window};
+use super::bytes::estore_bytes;
+use super::calls::{self, AbsentOutputs, CompactOutputs, DigestOutputs, RepairCallbacks, SnapshotOutputs, VerifyOutputs, Window};
 use super::error::estore_error;
 use super::event::estore_event;
+use super::exchange::{RepairedOutputs, estore_exchange};
+use super::export::estore_export;
 use super::handle::Opaque;
 use super::iter::estore_iter;
 use super::options::estore_options;
 use super::progress::estore_progress_fn;
 use super::status::estore_status;
-use super::verify::estore_finding_fn;
+use super::verify::{estore_finding_fn, estore_gap_fn};
 use crate::Efile;
 
 /// The simple store: one log of any time range, in a folder of its own. Made by efile_open; any number of threads may use it at once.
@@ -344,6 +347,178 @@ pub unsafe extern "C" fn efile_snapshot(
     let outputs = SnapshotOutputs { seq, bytes_copied, bytes_linked, damaged, stopped };
     // SAFETY: as the header asks.
     unsafe { calls::snapshot(file, (dir, dir_len), on_progress, userdata, outputs, err) }
+}
+
+/// Tells what a time range holds, in a few numbers that are equal for equal sets of events, however they were appended, how often, and
+/// whatever has become of their files: for each bucket of time how many events there are (repeats count once) and an order-free 128-bit sum
+/// of their hashes. Two efiles that should hold the same are compared by it. Takes about two scans of the range.
+///
+/// Arguments: file. start, end: times, both inclusive. width_ns: how long each bucket is; the last one may be shorter. Range and width
+/// are to be the same for both. buckets, capacity_buckets: an array of the caller with room for three numbers for each bucket. n_buckets:
+/// where the number of buckets goes, which is (end - start) / width_ns + 1, or NULL. horizon: where the time goes before which the efile
+/// has deleted everything, or NULL.
+/// Returns: ESTORE_OK, of each bucket in turn the count and the low and the high 64 bits of the sum in buckets, and the outputs set; on
+/// failure all is as it was.
+/// Ownership: the array is the caller's; borrows file.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_digest(
+    file: *const efile,
+    start: u64,
+    end: u64,
+    width_ns: u64,
+    buckets: *mut u64,
+    capacity_buckets: usize,
+    n_buckets: *mut usize,
+    horizon: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    let outputs = DigestOutputs { buckets, capacity: capacity_buckets, n: n_buckets, horizon };
+    // SAFETY: as the header asks.
+    unsafe { calls::digest(file, (start, end), width_ns, outputs, err) }
+}
+
+/// Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
+/// is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
+/// read once; appends may go on meanwhile. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a
+/// second time nothing is.
+///
+/// Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
+/// ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place in the other one, or NULL.
+/// on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity: an array of the caller and its length,
+/// ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it goes how many numbers this library
+/// knows, or NULL.
+/// Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
+/// it; elements from *n on, and all on failure, are as they were.
+/// Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
+/// Threads: any, also beside all other calls.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CORRUPT (what is repaired is damaged
+/// itself); and those of efile_read_iter and efile_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_repair(
+    to: *mut efile,
+    from: *mut efile,
+    start: u64,
+    end: u64,
+    flags: u32,
+    on_gap: estore_gap_fn,
+    on_progress: estore_progress_fn,
+    userdata: *mut c_void,
+    values: *mut u64,
+    capacity: usize,
+    n: *mut usize,
+    err: *mut estore_error,
+) -> estore_status {
+    let callbacks = RepairCallbacks { on_gap, on_progress, userdata };
+    let outputs = RepairedOutputs { values, capacity, n };
+    // SAFETY: as the header asks.
+    unsafe { calls::repair((to, from), (start, end), flags, callbacks, outputs, err) }
+}
+
+/// Begins to bring an efile what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
+/// is the caller who carries them. estore_exchange_request gives a message; efile_answer of the other one answers it; the answer goes to
+/// estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
+/// kilobytes.
+///
+/// Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
+/// ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
+/// Returns: ESTORE_OK and *exchange set; on failure it is as it was.
+/// Ownership: the exchange is the caller's, to be ended by estore_exchange_close. Once the efile is closed it fails with
+/// ESTORE_ERR_CLOSED.
+/// Threads: any, also at the same time; the exchange itself is used by one thread at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_exchange_begin(
+    file: *mut efile,
+    start: u64,
+    end: u64,
+    flags: u32,
+    exchange: *mut *mut estore_exchange,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::begin_exchange(file, (start, end), flags, exchange, err) }
+}
+
+/// Answers a message of an exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.
+///
+/// Arguments: file: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply: where
+/// the answer goes.
+/// Returns: ESTORE_OK and *reply set; on failure it is as it was.
+/// Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
+/// Threads: any, also at the same time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no message of an exchange, or one that was cut or changed: nothing was
+/// stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; and those of efile_read_iter and efile_append_absent; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_answer(
+    file: *mut efile,
+    message: *const u8,
+    len: usize,
+    reply: *mut *mut estore_bytes,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::answer(file, (message, len), reply, err) }
+}
+
+/// Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows one
+/// moment, as an iterator does.
+///
+/// Arguments: file. start, end, flags, limit: as for efile_read_iter. export: where the export goes.
+/// Returns: ESTORE_OK and *export set; on failure it is as it was.
+/// Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the efile may be closed before it.
+/// Threads: any, also at the same time; the export itself is used by one thread at a time.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_export_begin(
+    file: *const efile,
+    start: u64,
+    end: u64,
+    flags: u32,
+    limit: u64,
+    export: *mut *mut estore_export,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::begin_export(file, Window { start, end, flags, limit }, export, err) }
+}
+
+/// Appends the events of a parcel that are not there yet, as one batch. One that was cut or changed on its way is refused as a whole.
+///
+/// Arguments: file. parcel, len: the parcel, as estore_export_next gave it elsewhere. last_seq, stored, present, expired: as for
+/// efile_append_absent; each may be NULL.
+/// Returns: ESTORE_OK and the outputs set; on failure they are as they were and nothing is stored, except that ESTORE_ERR_OUTCOME_UNKNOWN
+/// leaves that open.
+/// Ownership: borrows parcel during the call.
+/// Threads: any, also at the same time; each parcel stays together.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no parcel, or one that was cut or changed); ESTORE_ERR_TOO_LARGE;
+/// ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn efile_import(
+    file: *mut efile,
+    parcel: *const u8,
+    len: usize,
+    last_seq: *mut u64,
+    stored: *mut u64,
+    present: *mut u64,
+    expired: *mut u64,
+    err: *mut estore_error,
+) -> estore_status {
+    // SAFETY: as the header asks.
+    unsafe { calls::import(file, (parcel, len), AbsentOutputs { last_seq, stored, present, expired }, err) }
 }
 
 /// Closes an efile: flushes, syncs, gives up the lock, and sets the variable to NULL, also if it reports a failure. Iterators that are

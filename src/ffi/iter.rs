@@ -10,7 +10,7 @@ use super::error::{Failure, estore_error};
 use super::event::estore_event;
 use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_END, ESTORE_GAP, ESTORE_OK, ESTORE_TIMEOUT, estore_status};
-use super::verify::{estore_gap_fn, tell_gap};
+use super::verify::{estore_gap_fn, tell_gaps};
 use super::{check_array, close, exclusively, is_locked, put, require};
 use crate::{EventRef, Reader, Tail, Tailed};
 
@@ -572,12 +572,11 @@ pub unsafe extern "C" fn estore_iter_gaps(
             Source::Reader(reader) => reader.gaps(),
             Source::Tail(_) => &[],
         };
-        for gap in gaps {
-            // SAFETY: a function as the header asks for.
-            unsafe { tell_gap(on_gap, userdata, gap) };
+        // SAFETY: a function as the header asks for; n is NULL or valid for writes.
+        unsafe {
+            tell_gaps(on_gap, userdata, gaps);
+            put(n, gaps.len());
         }
-        // SAFETY: NULL or valid for writes, as the header asks.
-        unsafe { put(n, gaps.len()) };
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.

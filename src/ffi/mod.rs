@@ -6,9 +6,12 @@
 //!   estore *          --->   store.rs  \
 //!   efile *           --->   efile.rs   > calls.rs  ---------->   Store, Efile
 //!   estore_options *  --->   options.rs                           Options
-//!   estore_iter *     --->   iter.rs    -------------------->     Reader
+//!   estore_iter *     --->   iter.rs    -------------------->     Reader, Tail
+//!   estore_exchange * --->   exchange.rs  ------------------>     Exchange
+//!   estore_export *   --->   export.rs  -------------------->     Export
+//!   estore_bytes *    <---   bytes.rs   <--------------------     messages, parcels
 //!   estore_event      <-->   event.rs                             EventRef
-//!   numbers           <---   stats.rs   <--------------------     Stats
+//!   numbers           <---   stats.rs, digest.rs  <----------     Stats, Digest
 //!   findings, gaps    <---   verify.rs  <--------------------     Finding, Gap
 //!   estore_status     <---   status.rs \
 //!   estore_error      <---   error.rs  /  <-- guard <-----------  Error, panics
@@ -33,10 +36,14 @@
 #![allow(unreachable_pub)] // see above
 #![allow(non_camel_case_types)] // the names are those of the header
 
+mod bytes;
 mod calls;
+mod digest;
 mod efile;
 mod error;
 mod event;
+mod exchange;
+mod export;
 mod handle;
 mod iter;
 mod options;
@@ -107,6 +114,32 @@ unsafe fn with<H: Opaque>(
         // SAFETY: the caller's promise about `err`.
         Err(failure) => unsafe { failure.report(err) },
     }
+}
+
+/// Runs the body of an entry point on two handles of one kind: as [`with`].
+///
+/// # Safety
+///
+/// As for [`with`], for both.
+unsafe fn with_both<H: Opaque>(
+    one: *const H,
+    other: *const H,
+    err: *mut estore_error,
+    body: impl FnOnce(&H::Inner, &H::Inner) -> Result<estore_status, Failure>,
+) -> estore_status {
+    let body = |inner: &H::Inner| {
+        // SAFETY: the caller's promise.
+        let other = unsafe { Handle::live(other) }?;
+        other.usable::<H>()?;
+        panics::catch(|| body(inner, other.inner())).unwrap_or_else(|what| {
+            other.give_up();
+            // SAFETY: the caller's promise.
+            unsafe { Handle::live(one) }?.give_up();
+            Err(Failure::new(ESTORE_ERR_PANIC, what))
+        })
+    };
+    // SAFETY: the caller's promise.
+    unsafe { with(one, err, body) }
 }
 
 /// Runs a call on a handle that one thread uses at a time: an iterator, an exchange, an export. As [`with`].

@@ -5,9 +5,13 @@ use std::ffi::{CStr, c_char, c_int};
 use std::path::Path;
 use std::{fs, ptr};
 
+use super::bytes::*;
+use super::digest::*;
 use super::efile::*;
 use super::error::{ESTORE_ERROR_MESSAGE_LEN, ESTORE_NO_OFFSET, estore_error};
 use super::event::*;
+use super::exchange::*;
+use super::export::*;
 use super::iter::*;
 use super::options::*;
 use super::panics::{PANIC_NEXT, is_quiet};
@@ -64,12 +68,15 @@ fn each_function_is_described_in_one_order() {
 }
 
 /// Names of types, which are no functions.
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 12] = [
     "estore_status",
     "estore_error",
     "estore_event",
     "estore_iter",
     "estore_options",
+    "estore_exchange",
+    "estore_export",
+    "estore_bytes",
     "estore_log_fn",
     "estore_finding_fn",
     "estore_gap_fn",
@@ -139,10 +146,15 @@ struct Fixture {
     descriptor: c_int,
     store_iter: *mut estore_iter,
     file_iter: *mut estore_iter,
+    exchange: *mut estore_exchange,
+    export: *mut estore_export,
+    bytes: *mut estore_bytes,
     options: *mut estore_options,
     event: estore_event,
     number: u64,
+    numbers: [u64; 3],
     size: usize,
+    data: *const u8,
     err: estore_error,
     _folder: Option<tempfile::TempDir>,
 }
@@ -166,6 +178,9 @@ impl Fixture {
             assert_eq!(efile_append(f.file, &f.event, 1, ptr::null_mut(), &mut f.err), ESTORE_OK);
             assert_eq!(estore_read_iter(f.store, 0, u64::MAX, 0, 0, &mut f.store_iter, &mut f.err), ESTORE_OK);
             assert_eq!(efile_read_iter(f.file, 0, u64::MAX, 0, 0, &mut f.file_iter, &mut f.err), ESTORE_OK);
+            assert_eq!(estore_exchange_begin(f.store, 0, u64::MAX, 0, &mut f.exchange, &mut f.err), ESTORE_OK);
+            assert_eq!(estore_export_begin(f.store, 0, u64::MAX, 0, 0, &mut f.export, &mut f.err), ESTORE_OK);
+            assert_eq!(estore_export_next(f.export, 1, &mut f.bytes, &mut f.err), ESTORE_OK);
         }
         fixture
     }
@@ -178,10 +193,15 @@ impl Fixture {
             descriptor: -1,
             store_iter: ptr::null_mut(),
             file_iter: ptr::null_mut(),
+            exchange: ptr::null_mut(),
+            export: ptr::null_mut(),
+            bytes: ptr::null_mut(),
             options: ptr::null_mut(),
             event: estore_event { time: 0, seq: 0, data: ptr::null(), len: 0, id: 0 },
             number: 0,
+            numbers: [0; 3],
             size: 0,
+            data: ptr::null(),
             err: estore_error { status: 0, os_errno: 0, offset: 0, message: [0; ESTORE_ERROR_MESSAGE_LEN] },
             _folder: None,
         }
@@ -199,6 +219,9 @@ impl Drop for Fixture {
         unsafe {
             estore_iter_close(&mut self.store_iter, ptr::null_mut());
             estore_iter_close(&mut self.file_iter, ptr::null_mut());
+            estore_exchange_close(&mut self.exchange, ptr::null_mut());
+            estore_export_close(&mut self.export, ptr::null_mut());
+            estore_bytes_free(&mut self.bytes);
             estore_close(&mut self.store, ptr::null_mut());
             efile_close(&mut self.file, ptr::null_mut());
             estore_options_free(&mut self.options);
@@ -262,6 +285,12 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         estore_compact true |f| (f.store, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         estore_snapshot true |f| (f.store, text(&f.path), f.path.len(), None, ptr::null_mut(), &mut f.number, ptr::null_mut(),
             ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
+        estore_digest true |f| (f.store, 0, 1, 2, f.numbers.as_mut_ptr(), 1, &mut f.size, &mut f.number, &mut f.err);
+        estore_repair true |f| (f.store, f.store, 0, 1, 0, None, None, ptr::null_mut(), &mut f.number, 1, &mut f.size, &mut f.err);
+        estore_exchange_begin true |f| (f.store, 0, 1, 0, &mut f.exchange, &mut f.err);
+        estore_answer true |f| (f.store, f.data, 0, &mut f.bytes, &mut f.err);
+        estore_export_begin true |f| (f.store, 0, 1, 0, 0, &mut f.export, &mut f.err);
+        estore_import true |f| (f.store, f.data, 0, &mut f.number, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
         estore_splits true |f| (f.store, 0, 1, ptr::null_mut(), 0, &mut f.number, &mut f.err);
         estore_delete_before true |f| (f.store, 1, &mut f.err);
         estore_retain true |f| (f.store, 1, 1, 0, &mut f.number, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
@@ -290,6 +319,23 @@ fn fallible() -> Vec<(&'static str, bool, Call)> {
         efile_compact true |f| (f.file, 0, 1, None, ptr::null_mut(), &mut f.number, ptr::null_mut(), &mut f.err);
         efile_snapshot true |f| (f.file, text(&f.path), f.path.len(), None, ptr::null_mut(), &mut f.number, ptr::null_mut(),
             ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
+        efile_digest true |f| (f.file, 0, 1, 2, f.numbers.as_mut_ptr(), 1, &mut f.size, &mut f.number, &mut f.err);
+        efile_repair true |f| (f.file, f.file, 0, 1, 0, None, None, ptr::null_mut(), &mut f.number, 1, &mut f.size, &mut f.err);
+        efile_exchange_begin true |f| (f.file, 0, 1, 0, &mut f.exchange, &mut f.err);
+        efile_answer true |f| (f.file, f.data, 0, &mut f.bytes, &mut f.err);
+        efile_export_begin true |f| (f.file, 0, 1, 0, 0, &mut f.export, &mut f.err);
+        efile_import true |f| (f.file, f.data, 0, &mut f.number, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &mut f.err);
+        estore_digest_differences true |f| (0, 1, 2, f.numbers.as_ptr(), 0, f.numbers.as_ptr(), 0, 1, ptr::null_mut(), 0, &mut f.size, &mut f.err);
+        estore_exchange_request true |f| (f.exchange, &mut f.bytes, &mut f.err);
+        estore_exchange_reply true |f| (f.exchange, f.data, 0, &mut f.err);
+        estore_exchange_repaired true |f| (f.exchange, None, ptr::null_mut(), &mut f.number, 1, &mut f.size, &mut f.err);
+        estore_exchange_close true |f| (&mut f.exchange, &mut f.err);
+        estore_export_next true |f| (f.export, 1, &mut f.bytes, &mut f.err);
+        estore_export_snapshot_seq true |f| (f.export, &mut f.number, &mut f.err);
+        estore_export_gaps true |f| (f.export, None, ptr::null_mut(), &mut f.size, &mut f.err);
+        estore_export_close true |f| (&mut f.export, &mut f.err);
+        estore_bytes_view true |f| (f.bytes, &mut f.data, &mut f.size, &mut f.err);
+        estore_bytes_free false |f| (&mut f.bytes);
         efile_close true |f| (&mut f.file, &mut f.err);
         efile_destroy true |f| (text(&f.path), f.path.len(), f.options, &mut f.err);
     }
@@ -338,8 +384,10 @@ fn a_panic_becomes_a_status_and_ends_the_handle() {
         // SAFETY: see `fallible`.
         let again = unsafe { call(&mut f) };
         let expected = match name {
-            "estore_event_init" | "estore_duration_parse" | "estore_options_free" => ESTORE_OK,
+            "estore_event_init" | "estore_duration_parse" | "estore_options_free" | "estore_bytes_free" => ESTORE_OK,
+            "estore_digest_differences" => ESTORE_OK,
             "estore_open" | "efile_open" | "estore_close" | "efile_close" | "estore_iter_close" => ESTORE_OK,
+            "estore_exchange_close" | "estore_export_close" => ESTORE_OK,
             "estore_destroy" | "efile_destroy" => ESTORE_ERR_NOT_FOUND,
             _ => ESTORE_ERR_PANIC,
         };

@@ -32,10 +32,10 @@ pub type estore_finding_fn = Option<
     ) -> i32,
 >;
 
-/// Receives the gaps that a salvaging iterator left. path is the damaged file, offset and len are its bytes that were left out. No event that
+/// Receives what is missing because it is damaged, for a salvaging iterator or export and for a repair. path is the damaged file, offset and len are its bytes that were left out. No event that
 /// is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
 /// during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
-/// It must not use the same iterator, throw, or leave by longjmp.
+/// It must not use the same iterator, export, exchange or store, throw, or leave by longjmp.
 pub type estore_gap_fn = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,
@@ -79,17 +79,18 @@ pub(super) unsafe fn tell_finding(receiver: estore_finding_fn, userdata: *mut c_
     if answer == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
-/// Hands a gap to the caller's function.
+/// Hands gaps to the caller's function.
 ///
 /// # Safety
 ///
 /// `receiver` is a function as the header asks for.
-pub(super) unsafe fn tell_gap(receiver: estore_gap_fn, userdata: *mut c_void, gap: &Gap) {
+pub(super) unsafe fn tell_gaps(receiver: estore_gap_fn, userdata: *mut c_void, gaps: &[Gap]) {
     let Some(receiver) = receiver else { return };
-    let (path, what) = (path_text(&gap.path), text(gap.what.as_bytes()));
-    let Gap { offset, len, first_time, last_time, .. } = *gap;
-    // SAFETY: the caller's promise; the texts live until the call returns.
-    unsafe {
-        receiver(userdata, path.as_ptr().cast(), path.len() - 1, offset, len, first_time, last_time, what.as_ptr().cast(), what.len() - 1)
-    };
+    for gap in gaps {
+        let (path, what) = (path_text(&gap.path), text(gap.what.as_bytes()));
+        let Gap { offset, len, first_time, last_time, .. } = *gap;
+        let (path_len, what_len) = (path.len() - 1, what.len() - 1);
+        // SAFETY: the caller's promise; the texts live until the call returns.
+        unsafe { receiver(userdata, path.as_ptr().cast(), path_len, offset, len, first_time, last_time, what.as_ptr().cast(), what_len) };
+    }
 }

@@ -66,6 +66,21 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// A digest from its numbers, as one was that came from elsewhere.
+    ///
+    /// Errors: [`Error::EndBeforeStart`]; [`Error::Invalid`] for a width that is none, and if there are more or fewer buckets than of this
+    /// width are in the range.
+    pub fn new(start: u64, end: u64, width: u64, horizon: u64, buckets: Vec<Bucket>) -> Result<Digest> {
+        if end < start {
+            return Err(Error::EndBeforeStart { start, end });
+        }
+        let (count, needed) = (buckets.len(), bucket_count(start, end, width)?);
+        if count != needed {
+            return Err(Error::invalid(format!("a digest of {start}..={end} by {width} has {needed} buckets, and not {count}")));
+        }
+        Ok(Digest { start, end, width, horizon, buckets })
+    }
+
     /// The times in which two stores differ, as a list of ranges that don't touch. Where one of them has deleted everything they are not
     /// compared.
     ///
@@ -93,8 +108,8 @@ impl Digest {
     }
 }
 
-/// Refuses widths for which there would be no buckets, or too many.
-pub(crate) fn check_width(start: u64, end: u64, width: u64) -> Result<()> {
+/// How many buckets a range has. Refuses widths for which there would be none, or too many.
+pub(crate) fn bucket_count(start: u64, end: u64, width: u64) -> Result<usize> {
     if width == 0 {
         return Err(Error::invalid("the buckets of a digest can't be 0 wide"));
     }
@@ -102,14 +117,13 @@ pub(crate) fn check_width(start: u64, end: u64, width: u64) -> Result<()> {
     if last >= MAX_BUCKETS {
         return Err(Error::invalid(format!("a digest of more than {MAX_BUCKETS} buckets: {start}..={end} by {width}")));
     }
-    Ok(())
+    Ok(last as usize + 1)
 }
 
 /// The digest of the events that a reader gives, which are those of `start..=end`.
 pub(crate) fn digest(reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
-    check_width(start, end, width)?;
+    let mut buckets = vec![Bucket::default(); bucket_count(start, end, width)?];
     let horizon = reader.horizon();
-    let mut buckets = vec![Bucket::default(); ((end - start) / width + 1) as usize];
     each_identity(reader, |identity| {
         if let Some(bucket) = buckets.get_mut(((identity.time - start) / width) as usize) {
             bucket.add(identity.hash);

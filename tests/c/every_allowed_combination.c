@@ -14,6 +14,9 @@ static unsigned rounds = 5;
 struct target {
     estore *store;
     efile *file;
+    /* Another one of the same kind. */
+    estore *replica_store;
+    efile *replica_file;
     /* So that each call has times of its own. */
     unsigned thread;
 };
@@ -200,11 +203,85 @@ static void retain(const struct target *target, unsigned round)
     CHECK((chunks == 0) == (bytes == 0));
 }
 
+/* The same for the other one. */
+#define CALL_REPLICA(name, ...)                                                                                 \
+    (target->store ? estore_##name(target->replica_store, __VA_ARGS__) : efile_##name(target->replica_file, __VA_ARGS__))
+
+static void digest(const struct target *target, unsigned round)
+{
+    uint64_t here[9], there[9], here_horizon, there_horizon, bounds[6];
+    size_t ranges;
+    FINE(CALL(digest, 0, 9 * DAY, 4 * DAY, here, 3, NULL, &here_horizon, to));
+    FINE(CALL_REPLICA(digest, 0, 9 * DAY, 4 * DAY, there, 3, NULL, &there_horizon, to));
+    FINE(estore_digest_differences(0, 9 * DAY, 4 * DAY, here, here_horizon, there, there_horizon, 3, bounds, 3, &ranges, to));
+    CHECK(ranges <= 2);
+    (void)round;
+}
+
+/* From both sides, each by one of the threads. */
+static void repair(const struct target *target, unsigned round)
+{
+    uint64_t values[ESTORE_REPAIRED_COUNT];
+    estore *one = target->store, *other = target->replica_store;
+    efile *file = target->file, *other_file = target->replica_file;
+    uint32_t flags = round % 2 ? ESTORE_REPAIR_BOTH_WAYS : ESTORE_REPAIR_ONE_WAY;
+    if (target->thread == 1)
+        one = target->replica_store, other = target->store, file = target->replica_file, other_file = target->file;
+    if (one)
+        FINE(estore_repair(one, other, 0, UINT64_MAX, flags, NULL, NULL, NULL, values, IN(values), NULL, to));
+    else
+        FINE(efile_repair(file, other_file, 0, UINT64_MAX, flags, NULL, NULL, NULL, values, IN(values), NULL, to));
+    CHECK(values[ESTORE_REPAIRED_GAPS] == 0 && values[ESTORE_REPAIRED_STOPPED] == 0);
+}
+
+static void exchange(const struct target *target, unsigned round)
+{
+    estore_exchange *exchange = NULL;
+    estore_bytes *message, *reply;
+    const uint8_t *data;
+    size_t len, n;
+    uint64_t values[ESTORE_REPAIRED_COUNT];
+    estore_status status;
+    FINE(CALL(exchange_begin, 0, UINT64_MAX, round % 2 ? ESTORE_REPAIR_BOTH_WAYS : ESTORE_REPAIR_ONE_WAY, &exchange, to));
+    while ((status = estore_exchange_request(exchange, &message, NULL)) == ESTORE_OK) {
+        FINE(estore_bytes_view(message, &data, &len, to));
+        FINE(CALL_REPLICA(answer, data, len, &reply, to));
+        OK(estore_bytes_free(&message));
+        FINE(estore_bytes_view(reply, &data, &len, to));
+        FINE(estore_exchange_reply(exchange, data, len, to));
+        OK(estore_bytes_free(&reply));
+    }
+    CHECK(status == ESTORE_END);
+    FINE(estore_exchange_repaired(exchange, NULL, NULL, values, IN(values), &n, to));
+    CHECK(n == ESTORE_REPAIRED_COUNT && values[ESTORE_REPAIRED_GAPS] == 0);
+    FINE(estore_exchange_close(&exchange, to));
+}
+
+static void export_and_import(const struct target *target, unsigned round)
+{
+    estore_export *export = NULL;
+    estore_bytes *parcel;
+    const uint8_t *data;
+    size_t len;
+    uint64_t seq, stored, present, expired;
+    FINE(CALL(export_begin, 0, UINT64_MAX, round % 2 ? ESTORE_READ_REVERSE : ESTORE_READ_FORWARD, 100, &export, to));
+    FINE(estore_export_snapshot_seq(export, &seq, to));
+    while (estore_export_next(export, 300, &parcel, NULL) == ESTORE_OK) {
+        FINE(estore_bytes_view(parcel, &data, &len, to));
+        FINE(CALL_REPLICA(import, data, len, NULL, &stored, &present, &expired, to));
+        CHECK(stored + present + expired > 0);
+        OK(estore_bytes_free(&parcel));
+    }
+    FINE(estore_export_gaps(export, NULL, NULL, &len, to));
+    CHECK(len == 0);
+    FINE(estore_export_close(&export, to));
+}
+
 typedef void (*operation)(const struct target *, unsigned);
 
 static const operation operations[] = {append,  append_absent, sync_it, tick,   last_seq, durable_seq,
                                        read_it, tail,          count,   stats,  verify,   compact,     snapshot, splits,
-                                       delete_before, retain};
+                                       delete_before, retain,  digest,  repair, exchange, export_and_import};
 
 struct work {
     const struct target *target;
@@ -347,7 +424,7 @@ static void *follow_to_the_end(void *argument)
 /* Two that follow the writer's handle and two that follow one for reading only, beside appends, compaction and the end of their handles. */
 static void tails_wait_until_their_handles_are_closed(void)
 {
-    struct target target = {NULL, NULL, 1};
+    struct target target = {NULL, NULL, NULL, NULL, 1};
     estore *beside = NULL;
     estore_options *read_only = estore_options_new();
     struct follower followers[4] = {{NULL, 0, 0}, {NULL, 0, 0}, {NULL, 0, 1}, {NULL, 0, 1}};
@@ -383,7 +460,7 @@ int main(void)
 {
     static char paths[][8] = {"one", "two", "three"};
     pthread_t threads[IN(paths)];
-    struct target store = {NULL, NULL, 0}, file = {NULL, NULL, 0};
+    struct target store = {NULL, NULL, NULL, NULL, 0}, file = {NULL, NULL, NULL, NULL, 0};
     const char *often = getenv("ROUNDS");
     size_t i;
 
@@ -400,11 +477,15 @@ int main(void)
     OK(estore_options_set_max_open_logs(options, 2));
 
     OK(estore_open("store", 5, options, &store.store, &err));
+    OK(estore_open("replica", 7, NULL, &store.replica_store, &err));
     hammer(store);
+    OK(estore_close(&store.replica_store, &err));
     iterators_go_their_own_ways(&store);
 
     OK(efile_open("efile", 5, NULL, &file.file, &err));
+    OK(efile_open("replica of an efile", 19, NULL, &file.replica_file, &err));
     hammer(file);
+    OK(efile_close(&file.replica_file, &err));
     iterators_go_their_own_ways(&file);
 
     for (i = 0; i < IN(paths); i++)

@@ -172,10 +172,110 @@ static void stores(void)
     OK(estore_destroy("store", 5, NULL, NULL));
 }
 
+static void replicas(void)
+{
+    estore *store = NULL;
+    estore_exchange *exchange = NULL;
+    estore_export *export = NULL;
+    estore_bytes *bytes = NULL;
+    estore_event event = event_at(1, 1, "a");
+    const uint8_t *data = NULL;
+    uint64_t numbers[6] = {7}, number = 7, stored = 7;
+    size_t n = 7;
+
+    OK(estore_open("store", 5, NULL, &store, NULL));
+    REFUSED_WITH_REASON(estore_digest(NULL, 0, 1, 1, numbers, 2, &n, &number, &err));
+    REFUSED_WITH_REASON(estore_digest(store, 0, 1, 1, NULL, 2, &n, &number, &err));
+    REFUSED_WITH_REASON(estore_digest(store, 0, 1, 1, NULL, 0, &n, &number, &err));
+    REFUSED(estore_digest(NULL, 0, 1, 1, NULL, 2, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(estore_repair(NULL, store, 0, 1, 0, NULL, NULL, NULL, &number, 1, &n, &err));
+    REFUSED_WITH_REASON(estore_repair(store, NULL, 0, 1, 0, NULL, NULL, NULL, &number, 1, &n, &err));
+    REFUSED_WITH_REASON(estore_repair(store, store, 0, 1, 0, NULL, NULL, NULL, NULL, 1, &n, &err));
+    REFUSED(estore_repair(NULL, NULL, 0, 1, 0, NULL, NULL, NULL, NULL, 1, NULL, NULL));
+    REFUSED_WITH_REASON(estore_exchange_begin(NULL, 0, 1, 0, &exchange, &err));
+    REFUSED_WITH_REASON(estore_exchange_begin(store, 0, 1, 0, NULL, &err));
+    REFUSED(estore_exchange_begin(NULL, 0, 1, 0, NULL, NULL));
+    REFUSED_WITH_REASON(estore_answer(NULL, (const uint8_t *)"x", 1, &bytes, &err));
+    REFUSED_WITH_REASON(estore_answer(store, NULL, 1, &bytes, &err));
+    REFUSED_WITH_REASON(estore_answer(store, (const uint8_t *)"x", 1, NULL, &err));
+    REFUSED(estore_answer(NULL, NULL, 1, NULL, NULL));
+    REFUSED_WITH_REASON(estore_export_begin(NULL, 0, 1, 0, 0, &export, &err));
+    REFUSED_WITH_REASON(estore_export_begin(store, 0, 1, 0, 0, NULL, &err));
+    REFUSED(estore_export_begin(NULL, 0, 1, 0, 0, NULL, NULL));
+    REFUSED_WITH_REASON(estore_import(NULL, (const uint8_t *)"x", 1, &number, &number, &number, &number, &err));
+    REFUSED_WITH_REASON(estore_import(store, NULL, 1, &number, &number, &number, &number, &err));
+    REFUSED(estore_import(NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL));
+    CHECK(number == 7 && n == 7 && numbers[0] == 7 && exchange == NULL && export == NULL && bytes == NULL);
+    OK(estore_digest(store, 0, 1, 1, numbers, 2, NULL, NULL, NULL));
+    OK(estore_repair(store, store, 0, 1, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL));
+
+    number = n = 7;
+    REFUSED_WITH_REASON(estore_digest_differences(0, 1, 1, NULL, 0, numbers, 0, 2, NULL, 0, &n, &err));
+    REFUSED_WITH_REASON(estore_digest_differences(0, 1, 1, numbers, 0, NULL, 0, 2, NULL, 0, &n, &err));
+    REFUSED_WITH_REASON(estore_digest_differences(0, 1, 1, numbers, 0, numbers, 0, 2, NULL, 1, &n, &err));
+    REFUSED_WITH_REASON(estore_digest_differences(0, 1, 1, numbers, 0, numbers, 0, 2, NULL, 0, NULL, &err));
+    REFUSED(estore_digest_differences(0, 1, 1, NULL, 0, NULL, 0, 2, NULL, 1, NULL, NULL));
+
+    OK(estore_append(store, &event, 1, NULL, NULL));
+    OK(estore_exchange_begin(store, 0, 1, 0, &exchange, NULL));
+    REFUSED_WITH_REASON(estore_exchange_request(NULL, &bytes, &err));
+    REFUSED_WITH_REASON(estore_exchange_request(exchange, NULL, &err));
+    REFUSED(estore_exchange_request(NULL, NULL, NULL));
+    REFUSED_WITH_REASON(estore_exchange_reply(NULL, (const uint8_t *)"x", 1, &err));
+    REFUSED_WITH_REASON(estore_exchange_reply(exchange, NULL, 1, &err));
+    REFUSED(estore_exchange_reply(NULL, NULL, 1, NULL));
+    REFUSED_WITH_REASON(estore_exchange_repaired(NULL, NULL, NULL, numbers, 6, &n, &err));
+    REFUSED_WITH_REASON(estore_exchange_repaired(exchange, NULL, NULL, NULL, 6, &n, &err));
+    REFUSED(estore_exchange_repaired(NULL, NULL, NULL, NULL, 6, NULL, NULL));
+    OK(estore_exchange_repaired(exchange, NULL, NULL, NULL, 0, NULL, NULL));
+    REFUSED_WITH_REASON(estore_exchange_close(NULL, &err));
+    REFUSED(estore_exchange_close(NULL, NULL));
+    OK(estore_exchange_close(&exchange, NULL));
+    OK(estore_exchange_close(&exchange, &err));
+
+    OK(estore_export_begin(store, 0, 1, 0, 0, &export, NULL));
+    REFUSED_WITH_REASON(estore_export_next(NULL, 1, &bytes, &err));
+    REFUSED_WITH_REASON(estore_export_next(export, 1, NULL, &err));
+    REFUSED_WITH_REASON(estore_export_next(export, 0, &bytes, &err));
+    REFUSED(estore_export_next(NULL, 0, NULL, NULL));
+    REFUSED_WITH_REASON(estore_export_snapshot_seq(NULL, &number, &err));
+    REFUSED_WITH_REASON(estore_export_snapshot_seq(export, NULL, &err));
+    REFUSED_WITH_REASON(estore_export_gaps(NULL, NULL, NULL, &n, &err));
+    OK(estore_export_gaps(export, NULL, NULL, NULL, NULL));
+    CHECK(number == 7 && n == 7 && bytes == NULL);
+
+    OK(estore_export_next(export, 1, &bytes, NULL));
+    REFUSED_WITH_REASON(estore_bytes_view(NULL, &data, &n, &err));
+    REFUSED_WITH_REASON(estore_bytes_view(bytes, NULL, &n, &err));
+    REFUSED_WITH_REASON(estore_bytes_view(bytes, &data, NULL, &err));
+    REFUSED(estore_bytes_view(NULL, NULL, NULL, NULL));
+    CHECK(data == NULL && n == 7);
+    OK(estore_bytes_view(bytes, &data, &n, NULL));
+    OK(estore_import(store, data, n, NULL, &stored, NULL, NULL, NULL)); /* the refused calls took no event away */
+    CHECK(n > 0 && stored == 0);
+    OK(estore_import(store, data, n, NULL, NULL, NULL, NULL, NULL));
+    REFUSED(estore_bytes_free(NULL));
+    OK(estore_bytes_free(&bytes));
+    OK(estore_bytes_free(&bytes));
+    ANSWERS(ESTORE_END, estore_export_next(export, 1, &bytes, NULL));
+    REFUSED_WITH_REASON(estore_export_close(NULL, &err));
+    REFUSED(estore_export_close(NULL, NULL));
+    OK(estore_export_close(&export, NULL));
+    OK(estore_export_close(&export, &err));
+    CHECK(bytes == NULL);
+    OK(estore_close(&store, NULL));
+    OK(estore_destroy("store", 5, NULL, NULL));
+}
+
 static void efiles(void)
 {
     efile *file = NULL;
     estore_iter *iter = NULL;
+    estore_exchange *exchange = NULL;
+    estore_export *export = NULL;
+    estore_bytes *bytes = NULL;
+    const uint8_t *data = (const uint8_t *)"x";
+    uint64_t numbers[6] = {7};
     estore_event event = event_at(1, 1, "a");
     uint64_t number = 7;
     size_t n = 7;
@@ -213,6 +313,30 @@ static void efiles(void)
     REFUSED_WITH_REASON(efile_snapshot(NULL, "s", 1, NULL, NULL, &number, &number, &number, &number, NULL, &err));
     REFUSED_WITH_REASON(efile_snapshot(file, NULL, 1, NULL, NULL, &number, NULL, NULL, NULL, NULL, &err));
     OK(efile_snapshot(file, "of the efile", 12, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(efile_digest(NULL, 0, 1, 1, numbers, 2, &n, &number, &err));
+    REFUSED_WITH_REASON(efile_digest(file, 0, 1, 1, NULL, 2, &n, &number, &err));
+    REFUSED_WITH_REASON(efile_digest(file, 0, 1, 1, NULL, 0, &n, &number, &err));
+    REFUSED(efile_digest(NULL, 0, 1, 1, NULL, 2, NULL, NULL, NULL));
+    REFUSED_WITH_REASON(efile_repair(NULL, file, 0, 1, 0, NULL, NULL, NULL, &number, 1, &n, &err));
+    REFUSED_WITH_REASON(efile_repair(file, NULL, 0, 1, 0, NULL, NULL, NULL, &number, 1, &n, &err));
+    REFUSED_WITH_REASON(efile_repair(file, file, 0, 1, 0, NULL, NULL, NULL, NULL, 1, &n, &err));
+    REFUSED(efile_repair(NULL, NULL, 0, 1, 0, NULL, NULL, NULL, NULL, 1, NULL, NULL));
+    REFUSED_WITH_REASON(efile_exchange_begin(NULL, 0, 1, 0, &exchange, &err));
+    REFUSED_WITH_REASON(efile_exchange_begin(file, 0, 1, 0, NULL, &err));
+    REFUSED(efile_exchange_begin(NULL, 0, 1, 0, NULL, NULL));
+    REFUSED_WITH_REASON(efile_answer(NULL, data, 1, &bytes, &err));
+    REFUSED_WITH_REASON(efile_answer(file, NULL, 1, &bytes, &err));
+    REFUSED_WITH_REASON(efile_answer(file, data, 1, NULL, &err));
+    REFUSED(efile_answer(NULL, NULL, 1, NULL, NULL));
+    REFUSED_WITH_REASON(efile_export_begin(NULL, 0, 1, 0, 0, &export, &err));
+    REFUSED_WITH_REASON(efile_export_begin(file, 0, 1, 0, 0, NULL, &err));
+    REFUSED(efile_export_begin(NULL, 0, 1, 0, 0, NULL, NULL));
+    REFUSED_WITH_REASON(efile_import(NULL, data, 1, &number, &number, &number, &number, &err));
+    REFUSED_WITH_REASON(efile_import(file, NULL, 1, &number, &number, &number, &number, &err));
+    REFUSED(efile_import(NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL));
+    CHECK(number == 7 && n == 7 && numbers[0] == 7 && exchange == NULL && export == NULL && bytes == NULL);
+    OK(efile_digest(file, 0, 1, 1, numbers, 2, NULL, NULL, NULL));
+    OK(efile_repair(file, file, 0, 1, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL));
     REFUSED_WITH_REASON(efile_close(NULL, &err));
     REFUSED(efile_close(NULL, NULL));
     CHECK(number == 7 && n == 7 && iter == NULL);
@@ -228,6 +352,7 @@ int main(void)
     without_handles();
     options();
     stores();
+    replicas();
     efiles();
     return 0;
 }
