@@ -49,6 +49,7 @@ programs! {
     log_callback;
     numbers_of_a_store;
     reading;
+    replicas;
     retain;
     round_trip_in_order;
     snapshot;

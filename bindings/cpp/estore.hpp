@@ -32,10 +32,10 @@
  *
  * HANDLES
  *
- * store, efile, reader, tail and options own a handle each. They move and do not copy, and may end in any order: a reader goes on when its
- * store has been closed. A destructor closes without a word; close() tells whether it worked, which matters for a store that was written to.
+ * store, efile, reader, tail, exchange, event_export, bytes and options own a handle each. They move and do not copy, and may end in any
+ * order: a reader goes on when its store has been closed. A destructor closes without a word; close() tells whether it worked, which matters for a store that was written to.
  * Whatever is asked of a handle that was closed or moved from fails with errc::closed. What estore.h says of threads and fork holds here
- * too: a store is used by any number of threads at once, options, readers and tails by one at a time; nobody else may use a handle while it is
+ * too: a store is used by any number of threads at once, all else by one at a time; nobody else may use a handle while it is
  * closed, moved or destroyed.
  *
  * EVENTS ARE VIEWS
@@ -1004,13 +1004,84 @@ struct retained {
     std::uint64_t bytes = 0;   /**< Bytes on disk that they took, as store_stats::chunk_bytes counts. */
 };
 
-/** Bytes that a salvaging reader left out. Its texts end with the call. */
+/** Bytes that were left out because they are damaged. Its texts end with the call. */
 struct gap {
     std::string_view path; /**< The damaged file. */
     std::uint64_t offset;  /**< The first byte left out. */
     std::uint64_t len;     /**< How many. */
     time_range times;      /**< No event that is missing is older or newer. */
     std::string_view what; /**< In words. */
+};
+
+/** What a stretch of time holds. */
+struct bucket {
+    std::uint64_t count = 0;    /**< How many different events. */
+    std::uint64_t sum_low = 0;  /**< The sum of their hashes: the low 64 bits, */
+    std::uint64_t sum_high = 0; /**< and the high ones. */
+};
+
+/**
+ * What a time range holds, bucket by bucket: equal for stores that hold the same events. Made by store::digest, or by a program from
+ * numbers that came from elsewhere.
+ */
+struct digest {
+    time_range range;
+    std::uint64_t width_ns = 0; /**< How long each bucket is; the last one may be shorter. */
+    std::uint64_t horizon = 0;  /**< Everything before this time is deleted in the store. */
+    std::vector<bucket> buckets;
+
+    /**
+     * The times in which the two stores differ, as ranges that don't touch; what either has deleted is not compared
+     * (estore_digest_differences). Fails with errc::invalid if the other is of another range or width. Any thread.
+     */
+    result<std::vector<time_range>> differences(const digest &other) const;
+};
+
+/** What became of the events of one store that another was to have. Each that was compared is one of the others. */
+struct copied {
+    std::uint64_t compared = 0; /**< Events that were looked at, repeats too. */
+    std::uint64_t copied = 0;   /**< Events that the other lacked, and has now. */
+    std::uint64_t skipped = 0;  /**< Events that the other has already, and repeats. */
+    std::uint64_t expired = 0;  /**< Events that the other has deleted, or would have. */
+};
+
+/** What a repair did. */
+struct repaired {
+    estorepp::copied to;     /**< For the store that was repaired. */
+    estorepp::copied from;   /**< For the other one. Nothing is copied there unless that was asked for. */
+    std::uint64_t gaps = 0;  /**< Damaged places in the other store: what is in there was not copied. */
+    bool stopped = false;    /**< on_progress stopped it before all was done. */
+};
+
+/** How to repair: by default one way, and without a word. repair_options().both_ways().on_gap([](const gap &g) { ... }) */
+class repair_options {
+public:
+    /** Gives the other store what it lacks, too. */
+    repair_options &both_ways()
+    {
+        flags_ |= ESTORE_REPAIR_BOTH_WAYS;
+        return *this;
+    }
+    /** Is told now and then how far a repair has come, and may answer false to stop it. Must not use the two stores. */
+    repair_options &on_progress(std::function<bool(const progress &)> function)
+    {
+        on_progress_ = std::move(function);
+        return *this;
+    }
+    /** Is told of each damaged place in the other store when a repair ends. Must not use the two stores. */
+    repair_options &on_gap(std::function<void(const gap &)> function)
+    {
+        on_gap_ = std::move(function);
+        return *this;
+    }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+
+    std::uint32_t flags_ = ESTORE_REPAIR_ONE_WAY;
+    std::function<bool(const progress &)> on_progress_;
+    std::function<void(const gap &)> on_gap_;
 };
 
 namespace detail {
@@ -1055,7 +1126,73 @@ struct callback {
     }
 };
 
+// The functions of repair_options on their way through the library. After one has thrown none is called again.
+struct repair_callbacks {
+    const std::function<bool(const progress &)> &on_progress_function;
+    const std::function<void(const gap &)> &on_gap_function;
+    std::exception_ptr thrown = nullptr;
+
+    static std::int32_t on_progress(void *self, std::uint64_t done, std::uint64_t events) noexcept
+    {
+        auto &callbacks = *static_cast<repair_callbacks *>(self);
+        bool go_on = true;
+        if (!callbacks.thrown && callbacks.on_progress_function)
+            callbacks.thrown = caught([&] { go_on = callbacks.on_progress_function(progress{done, events}); });
+        return go_on && !callbacks.thrown ? 0 : 1;
+    }
+
+    static void on_gap(void *self, const char *path, std::size_t path_len, std::uint64_t offset, std::uint64_t len,
+                       std::uint64_t first_time, std::uint64_t last_time, const char *what, std::size_t what_len) noexcept
+    {
+        auto &callbacks = *static_cast<repair_callbacks *>(self);
+        const gap found{{path, path_len}, offset, len, {first_time, last_time}, {what, what_len}};
+        if (!callbacks.thrown && callbacks.on_gap_function)
+            callbacks.thrown = caught([&] { callbacks.on_gap_function(found); });
+    }
+};
+
+// The numbers of a repair by name.
+inline repaired to_repaired(const std::array<std::uint64_t, ESTORE_REPAIRED_COUNT> &n) noexcept
+{
+    repaired r;
+    r.to = {n[ESTORE_REPAIRED_TO_COMPARED], n[ESTORE_REPAIRED_TO_COPIED], n[ESTORE_REPAIRED_TO_SKIPPED], n[ESTORE_REPAIRED_TO_EXPIRED]};
+    r.from = {n[ESTORE_REPAIRED_FROM_COMPARED], n[ESTORE_REPAIRED_FROM_COPIED], n[ESTORE_REPAIRED_FROM_SKIPPED],
+              n[ESTORE_REPAIRED_FROM_EXPIRED]};
+    r.gaps = n[ESTORE_REPAIRED_GAPS];
+    r.stopped = n[ESTORE_REPAIRED_STOPPED] != 0;
+    return r;
+}
+
+// Buckets reach the library as they are.
+static_assert(sizeof(bucket) == 3 * sizeof(std::uint64_t) && std::is_standard_layout_v<bucket>, "three numbers for each bucket");
+inline const std::uint64_t *numbers_of(const std::vector<bucket> &buckets) noexcept
+{
+    return reinterpret_cast<const std::uint64_t *>(buckets.data());
+}
+
+inline estore_status free_bytes(::estore_bytes **bytes, ::estore_error *) { return ::estore_bytes_free(bytes); }
+
 } // namespace detail
+
+inline result<std::vector<time_range>> digest::differences(const digest &other) const
+{
+    using list = std::vector<time_range>;
+    if (range.first != other.range.first || range.last != other.range.last || width_ns != other.width_ns ||
+        buckets.size() != other.buckets.size())
+        return detail::refuse<list>(errc::invalid, "digests of different ranges can't be compared");
+    std::vector<std::uint64_t> bounds(2 * buckets.size());
+    detail::answer<std::size_t> a;
+    a.status = ::estore_digest_differences(range.first, range.last, width_ns, detail::numbers_of(buckets), horizon,
+                                           detail::numbers_of(other.buckets), other.horizon, buckets.size(), bounds.data(),
+                                           buckets.size(), &a.value, &a.err);
+    if (a.failed())
+        return detail::fail<list>(a.what());
+    list ranges;
+    ranges.reserve(a.value);
+    for (std::size_t i = 0; i < a.value; i++)
+        ranges.push_back({bounds[2 * i], bounds[2 * i + 1]});
+    return ranges;
+}
 
 /* Reading */
 
@@ -1410,6 +1547,159 @@ private:
     }
 };
 
+/* Replicas */
+
+/**
+ * Bytes to be carried elsewhere: a message of an exchange or a parcel of events. Depend on nothing they came from. Any number of threads may
+ * look at them at once.
+ */
+class bytes {
+public:
+    /** None. */
+    bytes() noexcept = default;
+
+    const std::uint8_t *data() const noexcept { return view_.data(); }
+    std::size_t size() const noexcept { return view_.size(); }
+    bool empty() const noexcept { return view_.empty(); }
+    const std::uint8_t *begin() const noexcept { return view_.begin(); }
+    const std::uint8_t *end() const noexcept { return view_.end(); }
+    /** As text, which it is for no human; many networking libraries want it so. */
+    std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data()), size()}; }
+
+    bytes(bytes &&other) noexcept : handle_(std::move(other.handle_)), view_(std::exchange(other.view_, {})) {}
+    bytes &operator=(bytes &&other) noexcept
+    {
+        handle_ = std::move(other.handle_);
+        view_ = std::exchange(other.view_, {});
+        return *this;
+    }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+    friend class exchange;
+    friend class event_export;
+
+    explicit bytes(::estore_bytes *handle) noexcept : handle_(handle)
+    {
+        const std::uint8_t *data = nullptr;
+        std::size_t size = 0;
+        if (::estore_bytes_view(handle, &data, &size, nullptr) == ESTORE_OK)
+            view_ = byte_view(data, size);
+    }
+
+    // Nothing, if that is what there was.
+    static result<bytes> of(const detail::answer<::estore_bytes *> &a)
+    {
+        return a.failed() ? detail::fail<bytes>(a.what()) : result<bytes>(a.value == nullptr ? bytes() : bytes(a.value));
+    }
+
+    detail::owned<::estore_bytes, &detail::free_bytes> handle_;
+    byte_view view_;
+};
+
+/**
+ * Repairs a store by exchanging messages with another one, which may be anywhere: made by store::begin_exchange. It is the caller who carries
+ * the messages:
+ *
+ *     for (bytes message = exchange.request(); !message.empty(); message = exchange.request())
+ *         exchange.reply(send(message)); // answered there by store::answer
+ *
+ * May be given up at any point: what was copied stays, and another exchange brings the rest. Used by one thread at a time. Fails with closed
+ * once its store is closed.
+ */
+class exchange {
+public:
+    /** The next message for the other store, the same again until it was replied to; empty once all is done (estore_exchange_request). */
+    result<bytes> request() { return bytes::of(handle_.ask<::estore_bytes *>(::estore_exchange_request)); }
+
+    /**
+     * Takes the answer to the last request, and appends what it brings (estore_exchange_reply). Fails with corrupt if it is none, or was cut or
+     * changed: it counts for nothing then, and the request waits to be sent again.
+     */
+    result<void> reply(byte_view answer) { return handle_.tell(::estore_exchange_reply, answer.data(), answer.size()).give_nothing(); }
+
+    /** What was done so far; on_gap(const gap &) is called for each damaged place in the other store (estore_exchange_repaired). */
+    template <class F>
+    result<repaired> done(F &&on_gap) const
+    {
+        detail::callback<F> callback{on_gap};
+        void *userdata = &callback;
+        std::array<std::uint64_t, ESTORE_REPAIRED_COUNT> n{};
+        const auto a =
+            handle_.ask<std::size_t>(::estore_exchange_repaired, &detail::callback<F>::on_gap, userdata, n.data(), n.size());
+        detail::rethrow(callback.thrown);
+        return a.failed() ? detail::fail<repaired>(a.what()) : result<repaired>(detail::to_repaired(n));
+    }
+
+    /** Only the numbers. */
+    result<repaired> done() const
+    {
+        return done([](const gap &) {});
+    }
+
+    /** Ends it. Closing twice is fine. */
+    result<void> close() { return handle_.close().give_nothing(); }
+
+    /** The handle, for functions of estore.h. Stays owned by this. */
+    ::estore_exchange *native_handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+
+    exchange(::estore_exchange *handle, std::shared_ptr<const log_function> log) : handle_(handle, std::move(log)) {}
+
+    detail::owned<::estore_exchange, &::estore_exchange_close> handle_;
+};
+
+/**
+ * The events of a range as parcels, to be kept or carried elsewhere, for store::import_events there: made by store::export_events. Shows one
+ * moment, as a reader does. Used by one thread at a time. May outlive its store.
+ */
+class event_export {
+public:
+    /**
+     * The next parcel, of at most max_bytes unless a single event needs more; empty at the end (estore_export_next). Fails with corrupt, io and
+     * others, after every whole event before the damage.
+     */
+    result<bytes> next(std::size_t max_bytes = 1 << 20) { return bytes::of(handle_.ask<::estore_bytes *>(::estore_export_next, max_bytes)); }
+
+    /** Up to which seq this shows the store (estore_export_snapshot_seq). */
+    result<std::uint64_t> snapshot_seq() const { return handle_.ask<std::uint64_t>(::estore_export_snapshot_seq).give(); }
+
+    /** Calls on_gap(const gap &) for what a salvaging export has left out so far; returns how many (estore_export_gaps). */
+    template <class F>
+    result<std::size_t> gaps(F &&on_gap) const
+    {
+        detail::callback<F> callback{on_gap};
+        void *userdata = &callback;
+        const auto n = handle_.ask<std::size_t>(::estore_export_gaps, &detail::callback<F>::on_gap, userdata);
+        detail::rethrow(callback.thrown);
+        return n.give();
+    }
+
+    /** Only counts them. */
+    result<std::size_t> gaps() const
+    {
+        return gaps([](const gap &) {});
+    }
+
+    /** Ends it; its parcels stay. Closing twice is fine. */
+    result<void> close() { return handle_.close().give_nothing(); }
+
+    /** The handle, for functions of estore.h. Stays owned by this. */
+    ::estore_export *native_handle() const noexcept { return handle_.get(); }
+
+private:
+    template <class Self, class Api>
+    friend class detail::basic_store;
+
+    event_export(::estore_export *handle, std::shared_ptr<const log_function> log) : handle_(handle, std::move(log)) {}
+
+    detail::owned<::estore_export, &::estore_export_close> handle_;
+};
+
 /* Stores */
 
 namespace detail {
@@ -1431,6 +1721,12 @@ struct store_api {
     static constexpr auto verify = &::estore_verify;
     static constexpr auto compact = &::estore_compact;
     static constexpr auto snapshot = &::estore_snapshot;
+    static constexpr auto digest = &::estore_digest;
+    static constexpr auto repair = &::estore_repair;
+    static constexpr auto exchange_begin = &::estore_exchange_begin;
+    static constexpr auto answer = &::estore_answer;
+    static constexpr auto export_begin = &::estore_export_begin;
+    static constexpr auto import_parcel = &::estore_import;
     static constexpr auto close = &::estore_close;
     static constexpr auto destroy = &::estore_destroy;
 };
@@ -1451,6 +1747,12 @@ struct efile_api {
     static constexpr auto verify = &::efile_verify;
     static constexpr auto compact = &::efile_compact;
     static constexpr auto snapshot = &::efile_snapshot;
+    static constexpr auto digest = &::efile_digest;
+    static constexpr auto repair = &::efile_repair;
+    static constexpr auto exchange_begin = &::efile_exchange_begin;
+    static constexpr auto answer = &::efile_answer;
+    static constexpr auto export_begin = &::efile_export_begin;
+    static constexpr auto import_parcel = &::efile_import;
     static constexpr auto close = &::efile_close;
     static constexpr auto destroy = &::efile_destroy;
 };
@@ -1676,6 +1978,93 @@ public:
     result<snapshot_info> snapshot(std::string_view dir) const
     {
         return snapshot(dir, [](const progress &) {});
+    }
+
+    /**
+     * What a range holds, in buckets of a width, for comparing stores that should hold the same: of both ask for the same range and width
+     * (estore_digest). Takes about two scans of the range. Fails with invalid for a width of 0 and for more than 1048576 buckets,
+     * missing_feature, and as reading does.
+     */
+    result<estorepp::digest> digest(timestamp from, timestamp to, duration width) const
+    {
+        estorepp::digest d;
+        d.range = {from.ns(), to.ns()};
+        d.width_ns = width.ns();
+        // What is refused needs no room.
+        const bool sound = from.fits() && to.fits() && width.fits() && d.width_ns > 0 && d.range.first <= d.range.last;
+        const std::uint64_t last = sound ? (d.range.last - d.range.first) / d.width_ns : 0;
+        d.buckets.resize(static_cast<std::size_t>(last < 1048576 ? last + 1 : 1));
+        std::size_t n = 0;
+        auto *numbers = reinterpret_cast<std::uint64_t *>(d.buckets.data());
+        const auto a = handle_.template ask<std::uint64_t>(Api::digest, from, to, width, numbers, d.buckets.size(), &n);
+        if (a.failed())
+            return fail<estorepp::digest>(a.what());
+        d.horizon = a.value;
+        return d;
+    }
+
+    /**
+     * Brings this store what it lacks of the events that another one has in a range, everything unless one is given, or each of the two what
+     * it lacks (estore_repair). Nothing is doubled, and what one of them has deleted is not brought back. May be stopped at any point and
+     * done again. What a function of the options throws stops it too and is thrown from here. Fails with read_only, corrupt if this
+     * store is damaged itself, and as reading and append_absent do.
+     */
+    result<repaired> repair(const Self &from, timestamp start, timestamp end, const repair_options &how = {})
+    {
+        if (from.native_handle() == nullptr)
+            return refuse<repaired>(errc::closed, "the handle was closed or moved from");
+        repair_callbacks callbacks{how.on_progress_, how.on_gap_};
+        void *userdata = &callbacks;
+        std::array<std::uint64_t, ESTORE_REPAIRED_COUNT> n{};
+        const auto a = handle_.template ask<std::size_t>(Api::repair, from.native_handle(), start, end, how.flags_,
+                                                         &repair_callbacks::on_gap, &repair_callbacks::on_progress, userdata, n.data(),
+                                                         n.size());
+        rethrow(callbacks.thrown);
+        return a.failed() ? fail<repaired>(a.what()) : result<repaired>(to_repaired(n));
+    }
+    /** Everything. */
+    result<repaired> repair(const Self &from, const repair_options &how = {}) { return repair(from, 0, forever, how); }
+
+    /**
+     * Begins to bring this store what it lacks of the events that another one has in a range, everything unless one is given, or each of the
+     * two what it lacks, by messages that the caller carries (estore_exchange_begin). Fails with read_only, missing_feature, and as reading
+     * does.
+     */
+    result<exchange> begin_exchange(timestamp from, timestamp to, const repair_options &how = {})
+    {
+        const auto a = handle_.template ask<::estore_exchange *>(Api::exchange_begin, from, to, how.flags_);
+        return a.failed() ? fail<exchange>(a.what()) : result<exchange>(exchange(a.value, handle_.log()));
+    }
+    /** Everything. */
+    result<exchange> begin_exchange(const repair_options &how = {}) { return begin_exchange(0, forever, how); }
+
+    /**
+     * Answers a message of an exchange elsewhere; nothing is remembered from one message to the next (estore_answer). Fails with corrupt if
+     * it is none, or was cut or changed, and nothing was stored then; with read_only if this store is to be given something and was opened
+     * for reading; and as reading and append_absent do.
+     */
+    result<bytes> answer(byte_view message)
+    {
+        return bytes::of(handle_.template ask<::estore_bytes *>(Api::answer, message.data(), message.size()));
+    }
+
+    /** Starts giving the events of a range as parcels, everything unless one is given (estore_export_begin). Fails as read does. */
+    result<event_export> export_events(timestamp from = 0, timestamp to = forever, read_options how = {}) const
+    {
+        const auto a = handle_.template ask<::estore_export *>(Api::export_begin, from, to, how.flags_, how.limit_);
+        return a.failed() ? fail<event_export>(a.what()) : result<event_export>(event_export(a.value, handle_.log()));
+    }
+
+    /**
+     * Appends the events of a parcel that are not there yet, as one batch (estore_import). Fails with corrupt if it is none, or was cut or
+     * changed, and has stored nothing then; otherwise as append_absent.
+     */
+    result<absent_result> import_events(byte_view parcel)
+    {
+        absent_result r;
+        const auto a =
+            handle_.tell(Api::import_parcel, parcel.data(), parcel.size(), &r.last_seq, &r.stored, &r.present, &r.expired);
+        return a.failed() ? fail<absent_result>(a.what()) : result<absent_result>(r);
     }
 
     /**

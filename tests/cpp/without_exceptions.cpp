@@ -31,6 +31,15 @@ static const char *try_all(const char *path)
         return "sync";
     if (*estorepp::parse_duration("2s") != 2s || event::now("x")->text() != "x")
         return "duration";
+    auto replica = estorepp::store::open(std::string(path) + " replica").value();
+    if (replica.repair(*store)->to.copied != 2 || !replica.digest(0, 99, 9)->differences(*store->digest(0, 99, 9))->empty())
+        return "repair";
+    auto exchange = replica.begin_exchange();
+    for (auto message = exchange->request(); !message->empty(); message = exchange->request())
+        if (!exchange->reply(*store->answer(*message)) || exchange->reply("nonsense").error().code() != errc::corrupt)
+            return "exchange";
+    if (exchange->done()->to.copied != 0 || replica.import_events(*store->export_events()->next())->present != 2)
+        return "import";
     if (auto done = store->close(); !done)
         return "close";
     return nullptr;
