@@ -196,7 +196,7 @@ const NOT_USED: [&str; 12] = [
 #[test]
 fn nothing_of_the_c_header_is_forgotten() {
     let header = fs::read_to_string(root().join("include/estore.h")).unwrap();
-    let binding: String = ["capi.go", "bridge.c"]
+    let binding: String = ["capi.go", "replicas.go", "bridge.c"]
         .iter()
         .map(|name| fs::read_to_string(root().join("bindings/go/internal/capi").join(name)).unwrap())
         .collect();

@@ -41,6 +41,9 @@
 //
 // A [Store] is followed by Tail: every event behind a cursor as it arrived, and then those that come, until a context is done.
 //
+// Stores that should hold the same events and have drifted apart are compared by Digest and brought together by [Store.Repair], or, where
+// they are on different machines, by an [Exchange]. Parcels and Import carry events from one to another.
+//
 // # Words
 //
 // Two events with the same time, id and data are the same event. The seq is the number of an event's arrival: the store gives it, it
@@ -69,8 +72,8 @@
 // # Goroutines
 //
 // A store may be used by any number of goroutines at once. Close waits for calls that run, and lets no new ones in: they get [ErrClosed].
-// An [Iter] shows one moment and goes on when its store has been closed; a [TailIter] gives what is left then. Each may be used by several
-// goroutines, which take turns.
+// An [Iter] shows one moment and goes on when its store has been closed, as does an [Export]; a [TailIter] gives what is left then, and an
+// [Exchange] ends. Each may be used by several goroutines, which take turns.
 // Handles that are forgotten are closed by the garbage collector at some time, but only Close tells whether all is on disk.
 //
 // # Building

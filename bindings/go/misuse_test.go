@@ -44,6 +44,12 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 		Verify(context.Context) (estore.Report, error)
 		Compact(ctx context.Context, from, to uint64, progress func(done, events uint64)) (estore.Compacted, error)
 		Snapshot(ctx context.Context, dir string, progress func(done, events uint64)) (estore.Snapshotted, error)
+		Digest(from, to uint64, width time.Duration) (estore.Digest, error)
+		Exchange(from, to uint64, options estore.RepairOptions) (*estore.Exchange, error)
+		Answer(message []byte) ([]byte, error)
+		Export(from, to uint64, options ...estore.ReadOption) (*estore.Export, error)
+		Parcels(ctx context.Context, from, to uint64, maxBytes int, options ...estore.ReadOption) iter.Seq2[[]byte, error]
+		Import(parcel []byte) (estore.Absent, error)
 		Path() string
 	}
 	for path, closed := range map[string]both{folder + "/store": store, folder + "/efile": file} {
@@ -53,6 +59,11 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 			"count": onlyError(closed.Count(0, all)), "stats": onlyError(closed.Stats()), "sync": onlyError(closed.Sync()), "tick": closed.Tick(),
 			"last seq": onlyError(closed.LastSeq()), "durable seq": onlyError(closed.DurableSeq()), "verify": onlyError(closed.Verify(ctx)),
 			"compact": onlyError(closed.Compact(ctx, 0, all, nil)), "snapshot": onlyError(closed.Snapshot(ctx, "copy", nil)),
+			"digest": onlyError(closed.Digest(0, 1, 1)), "exchange": onlyError(closed.Exchange(0, 1, estore.RepairOptions{})),
+			"answer": onlyError(closed.Answer(nil)), "export": onlyError(closed.Export(0, 1)), "import": onlyError(closed.Import(nil)),
+		}
+		for _, err := range closed.Parcels(ctx, 0, all, 1<<20) {
+			calls["parcels"] = err
 		}
 		for _, err := range closed.Read(ctx, 0, all) {
 			calls["read"] = err
@@ -65,6 +76,7 @@ func TestEveryCallAfterCloseSaysThatItIsClosed(t *testing.T) {
 			calls["delete"] = store.DeleteBefore(1)
 			calls["delete by time"] = store.DeleteBeforeTime(now)
 			calls["retain"] = onlyError(store.Retain(estore.Retention{}))
+			calls["repair"] = onlyError(store.Repair(ctx, store, 0, all, estore.RepairOptions{}))
 		}
 		for call, err := range calls {
 			if e := isError(t, err, estore.ErrClosed); e.Path != path || !strings.Contains(e.Message, path) || !errors.Is(err, fs.ErrClosed) {

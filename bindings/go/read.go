@@ -45,6 +45,19 @@ func (r *reading) atMost(n int, what string) {
 	r.limit = uint64(n)
 }
 
+func readingOf(options []ReadOption, op, path string) (reading, error) {
+	var r reading
+	for _, o := range options {
+		if o != nil {
+			o(&r)
+		}
+	}
+	if r.refused != "" {
+		return r, refuse(ErrInvalid, op, path, "%s", r.refused)
+	}
+	return r, nil
+}
+
 // Salvage goes on at damage instead of failing: damaged frames are left out, every event outside of them comes. See [Iter.Gaps] and
 // [SalvageInto] for what is missing.
 func Salvage() ReadOption { return func(r *reading) { r.flags |= capi.ReadSalvage } }
@@ -62,7 +75,7 @@ func SalvageInto(gaps *[]Gap) ReadOption {
 // bytes or crashes the program: bytes.Clone what is kept. It must not be written to.
 func Borrow() ReadOption { return func(r *reading) { r.borrow = true } }
 
-// Gap is a damaged place that a salvaging reader left out.
+// Gap is a damaged place that was left out.
 type Gap struct {
 	// Path is the damaged file; Offset and Len are its bytes that were left out.
 	Path        string
@@ -97,14 +110,9 @@ func (c *common) Iter(from, to uint64, options ...ReadOption) (*Iter, error) {
 		return nil, err
 	}
 	defer k.leave()
-	var r reading
-	for _, o := range options {
-		if o != nil {
-			o(&r)
-		}
-	}
-	if r.refused != "" {
-		return nil, refuse(ErrInvalid, "read", k.path, "%s", r.refused)
+	r, err := readingOf(options, "read", k.path)
+	if err != nil {
+		return nil, err
 	}
 	cursor, f := k.log.Read(from, to, r.flags, r.limit)
 	if f != nil {
@@ -202,11 +210,15 @@ func (i *Iter) Gaps() ([]Gap, error) {
 
 func (k *iterCore) found() ([]Gap, error) {
 	found, f := k.cursor.Gaps()
-	gaps := make([]Gap, len(found))
-	for i, g := range found {
-		gaps[i] = Gap(g)
+	return asGaps(found), errorOf(f, "gaps", k.path)
+}
+
+func asGaps(missing []capi.Missing) []Gap {
+	gaps := make([]Gap, len(missing))
+	for i, m := range missing {
+		gaps[i] = Gap(m)
 	}
-	return gaps, errorOf(f, "gaps", k.path)
+	return gaps
 }
 
 // Close ends the iterator, and what it lent. Closing again is fine. It never fails.

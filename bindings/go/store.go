@@ -467,11 +467,7 @@ func (s *Store) Splits(from, to uint64) ([]Range, error) {
 	if f != nil {
 		return nil, k.error(f, "splits")
 	}
-	pieces := make([]Range, len(bounds)/2)
-	for i := range pieces {
-		pieces[i] = Range{bounds[2*i], bounds[2*i+1]}
-	}
-	return pieces, nil
+	return asRanges(bounds), nil
 }
 
 // Retention is what Retain is to do. The zero value is to apply the limits that the store was opened with, [MaxAge] and [MaxBytes].

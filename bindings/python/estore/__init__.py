@@ -8,7 +8,8 @@ of order too, and read any span of time back in exact order.
         for event in store.read(1000, 2000):
             print(event.time, event.data)
 
-`for event in store.tail(cursor)` follows a store: every event behind a cursor as it arrived, and then those that come.
+`for event in store.tail(cursor)` follows a store: every event behind a cursor as it arrived, and then those that come. Stores that should hold
+the same and have drifted apart are compared by digest and brought together by repair, or by exchange where they are on different machines.
 
 Times are nanoseconds since 1970: any int, or a datetime that knows its time zone. Durations are texts such as "1d", timedeltas, or
 nanoseconds. What fails raises a class derived from estore.Error and from the built-in exception that fits; an argument of the wrong type
@@ -56,6 +57,7 @@ from ._events import Data, Event, EventLike, new_id
 from ._library import VERSION as __version__
 from ._library import library_version
 from ._reader import Gap, Reader
+from ._replicas import Bucket, BytesLike, Copied, Digest, Exchange, Export, Repaired
 from ._store import (
     Absent,
     Compacted,
@@ -81,18 +83,24 @@ from ._times import FOREVER, Duration, Time, duration_ns, now, to_datetime, to_n
 
 __all__ = [
     "Absent",
+    "Bucket",
+    "BytesLike",
     "ClosedError",
     "Compacted",
     "Compression",
+    "Copied",
     "CorruptError",
     "Data",
+    "Digest",
     "Durability",
     "Duration",
     "Efile",
     "Error",
     "Event",
     "EventLike",
+    "Exchange",
     "ExistsError",
+    "Export",
     "FOREVER",
     "Finding",
     "ForeignFilesError",
@@ -120,6 +128,7 @@ __all__ = [
     "RangeError",
     "ReadOnlyError",
     "Reader",
+    "Repaired",
     "Retained",
     "SettingsError",
     "Snapshot",

@@ -58,6 +58,25 @@ class Handle:
         self._closing = threading.RLock()
         self._left: Optional[threading.Event] = None
 
+    def beside(self, pointer: int, close: Function, what: str) -> Handle:
+        """The handle of something that was made from this one, and goes on without it."""
+        return Handle(pointer, close, what, self.filename, self._inside_log, self.keep)
+
+    def call_with(self, other: Handle, function: Function, *arguments: Any) -> int:
+        """Calls function(handle, handle of the other, *arguments, &error)."""
+
+        def call(own: int, *rest: Any) -> int:
+            answered = []
+
+            def call_other(others: int, _: Any) -> int:
+                answered.append(function(own, others, *rest))
+                return 0
+
+            other.call(call_other)
+            return answered[0]
+
+        return self.call(call, *arguments)
+
     def call(self, function: Function, *arguments: Any) -> int:
         """Calls function(handle, *arguments, &error). Answers its status, or raises if that is an error."""
         detail = ErrorDetail()

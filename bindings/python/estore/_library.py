@@ -71,6 +71,17 @@ _TAKES: Dict[str, List[Any]] = {
     "estore_iter_snapshot_seq": [_pointer, _pointer, _pointer],
     "estore_iter_gaps": [_pointer, GapFunction, _pointer, _pointer, _pointer],
     "estore_iter_close": [_pointer, _pointer],
+    "estore_digest_differences": [_u64, _u64, _u64, _pointer, _u64, _pointer, _u64, _size, _pointer, _size, _pointer, _pointer],
+    "estore_exchange_request": [_pointer, _pointer, _pointer],
+    "estore_exchange_reply": [_pointer, _pointer, _size, _pointer],
+    "estore_exchange_repaired": [_pointer, GapFunction, _pointer, _pointer, _size, _pointer, _pointer],
+    "estore_exchange_close": [_pointer, _pointer],
+    "estore_export_next": [_pointer, _size, _pointer, _pointer],
+    "estore_export_snapshot_seq": [_pointer, _pointer, _pointer],
+    "estore_export_gaps": [_pointer, GapFunction, _pointer, _pointer, _pointer],
+    "estore_export_close": [_pointer, _pointer],
+    "estore_bytes_view": [_pointer, _pointer, _pointer, _pointer],
+    "estore_bytes_free": [_pointer],
 }
 for _kind in ("estore", "efile"):
     _TAKES.update(
@@ -89,6 +100,14 @@ for _kind in ("estore", "efile"):
             f"{_kind}_verify": [_pointer, FindingFunction, _pointer, _pointer, _pointer, _pointer],
             f"{_kind}_compact": [_pointer, _u64, _u64, ProgressFunction, _pointer, _pointer, _pointer, _pointer],
             f"{_kind}_snapshot": [_pointer, c_char_p, _size, ProgressFunction, *[_pointer] * 7],
+            f"{_kind}_digest": [_pointer, _u64, _u64, _u64, _pointer, _size, _pointer, _pointer, _pointer],
+            f"{_kind}_repair": [
+                _pointer, _pointer, _u64, _u64, c_uint32, GapFunction, ProgressFunction, _pointer, _pointer, _size, _pointer, _pointer
+            ],
+            f"{_kind}_exchange_begin": [_pointer, _u64, _u64, c_uint32, _pointer, _pointer],
+            f"{_kind}_answer": [_pointer, _pointer, _size, _pointer, _pointer],
+            f"{_kind}_export_begin": [_pointer, _u64, _u64, c_uint32, _u64, _pointer, _pointer],
+            f"{_kind}_import": [_pointer, _pointer, _size, *[_pointer] * 5],
             f"{_kind}_close": [_pointer, _pointer],
             f"{_kind}_destroy": [c_char_p, _size, _pointer, _pointer],
         }

@@ -16,6 +16,7 @@ from ._events import Event, EventLike, Packed, whole
 from ._handle import Handle
 from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, ProgressFunction, error_of, library, text_at
 from ._reader import Query, Reader
+from ._replicas import BOTH_WAYS, ONE_WAY, BytesLike, Carried, Digest, Exchange, Export, Repaired, Repairing, room_for_buckets, take, to_buckets
 from ._tail import Tail
 from ._times import FOREVER, Duration, Time, duration_ns, to_ns
 
@@ -392,6 +393,94 @@ class Efile:
         if raised:
             raise raised[0]
         return Snapshot(seq.value, copied.value, linked.value, damaged.value, bool(stopped.value))
+
+    def digest(self, start: Time, end: Time, width: Duration) -> Digest:
+        """What a range of times holds, both ends inclusive, in buckets of a width, for comparing stores that should hold the same: ask both
+        for the same range and width, and see Digest.differences. Takes about two scans of the range. A width of 0, or with which there
+        are more than a million buckets, raises InvalidError.
+        """
+        first, last = self._bounds(start, end)
+        wide = duration_ns(width)
+        room = room_for_buckets(first, last, wide)
+        numbers, count, horizon = (ctypes.c_uint64 * (3 * room))(), ctypes.c_size_t(), ctypes.c_uint64()
+        self._handle.call(self._function("digest"), first, last, wide, numbers, room, ctypes.byref(count), ctypes.byref(horizon))
+        return Digest(first, last, wide, horizon.value, to_buckets(numbers[:], count.value))
+
+    def repair(
+        self: S,
+        from_: S,
+        start: Optional[Time] = None,
+        end: Optional[Time] = None,
+        *,
+        both_ways: bool = False,
+        on_progress: Optional[Callable[[int, int], object]] = None,
+    ) -> Repaired:
+        """Brings this store what it lacks of the events that another one has from start to end, both inclusive, None for no bound; with
+        both_ways the other one too. Two events are the same if time, id and data are. Nothing is doubled, and what one of them has deleted is
+        not brought back. Their settings may differ, and others may append meanwhile. Damage in the other one is left out, and told by
+        Repaired.gaps; damage in this one raises CorruptError.
+
+        on_progress: told now and then how many events are done, and of how many; it must not use the two stores. It stops there if it
+        answers something true, or raises, which reaches you: what was copied stays, and a repair later brings the rest.
+        """
+        if not isinstance(from_, Efile) or from_._kind != self._kind:
+            raise TypeError(f"a {type(self).__name__} is repaired from another one, not from {type(from_).__name__}")
+        told, raised = _telling(on_progress)
+        repairing, flags = Repairing(), BOTH_WAYS if both_ways else ONE_WAY
+        outputs = (repairing.on_gap, told, None, repairing.values, len(repairing.values), None)
+        self._handle.call_with(from_._handle, self._function("repair"), *self._bounds(start, end), flags, *outputs)
+        if raised:
+            raise raised[0]
+        return repairing.done()
+
+    def exchange(self, start: Optional[Time] = None, end: Optional[Time] = None, *, both_ways: bool = False) -> Exchange:
+        """Begins to bring this store what it lacks of the events that another one has from start to end, both inclusive, None for no bound;
+        with both_ways the other one too; by messages that the caller carries, so the other may be anywhere. One event that lacks among
+        100 million is found with a few messages of some kilobytes.
+        """
+        pointer, flags = ctypes.c_void_p(), BOTH_WAYS if both_ways else ONE_WAY
+        self._handle.call(self._function("exchange_begin"), *self._bounds(start, end), flags, ctypes.byref(pointer))
+        return Exchange(self._handle.beside(pointer.value or 0, library.estore_exchange_close, "exchange"))
+
+    def answer(self, message: BytesLike) -> bytes:
+        """Answers a message of an Exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.
+        Bytes that are no such message, or were cut or changed, raise CorruptError, and nothing was stored. One opened with
+        mode="read_only" answers too, unless it is to be given something.
+        """
+        carried, reply = Carried(message), ctypes.c_void_p()
+        self._handle.call(self._function("answer"), carried.pointer, carried.length, ctypes.byref(reply))
+        return take(reply)
+
+    def export(
+        self,
+        start: Optional[Time] = None,
+        end: Optional[Time] = None,
+        *,
+        max_bytes: int = 1 << 20,
+        reverse: bool = False,
+        last: Optional[int] = None,
+        limit: Optional[int] = None,
+        salvage: bool = False,
+    ) -> Export:
+        """The events from start to end as parcels, for import_parcel elsewhere. max_bytes: a parcel has no more, unless a single event needs
+        it. The rest as for read.
+
+            for parcel in store.export():
+                file.write(parcel)
+        """
+        query = _reader.query(*self._bounds(start, end), reverse, last, limit, salvage)
+        size, pointer = whole("max_bytes", 1, 2**63 - 1, max_bytes), ctypes.c_void_p()
+        limit = query.last or query.limit or 0
+        self._handle.call(self._function("export_begin"), query.start, query.end, query.flags, limit, ctypes.byref(pointer))
+        return Export(self._handle.beside(pointer.value or 0, library.estore_export_close, "export"), size)
+
+    def import_parcel(self, parcel: BytesLike) -> Absent:
+        """Appends the events of a parcel that are not there yet, as one batch. One that was cut or changed raises CorruptError, and nothing of
+        it is stored. Otherwise like append_absent.
+        """
+        carried, numbers = Carried(parcel), [ctypes.c_uint64() for _ in range(4)]
+        self._handle.call(self._function("import"), carried.pointer, carried.length, *map(ctypes.byref, numbers))
+        return Absent(*(number.value for number in numbers))
 
     def close(self) -> None:
         """Closes: flushes, syncs, gives up the lock. Waits for calls of other threads; their next ones raise ClosedError. Closing twice is

@@ -45,6 +45,7 @@ def test_all_but_closing_is_an_error(either):
     either.append([(at, b"x") for at in range(5000)])
     reader = either.read()
     next(reader)
+    exchange, export = either.exchange(), either.export()
 
     def job():
         calls = [
@@ -60,13 +61,23 @@ def test_all_but_closing_is_an_error(either):
             lambda: either.last_seq,
             lambda: list(reader),
             lambda: reader.snapshot_seq,
+            lambda: either.digest(0, 1, 1),
+            lambda: either.repair(either),
+            either.exchange,
+            lambda: either.answer(b""),
+            either.export,
+            lambda: either.import_parcel(b""),
+            exchange.request,
+            lambda: next(export),
             either.close,
             either.close,
             reader.close,
+            exchange.close,
+            export.close,
         ]
         return " ".join(map(name_of_error, calls))
 
-    assert in_child(job) == "ForkedError " * 12 + "none none none"
+    assert in_child(job) == "ForkedError " * 20 + "none none none none none"
     assert either.append([(1, b"y")]) == 5001
     assert sum(1 for _ in reader) == 4999
 

@@ -231,3 +231,65 @@ estore_status estore_go_end(estore_go_cursor *cursor)
     free(cursor);
     return status;
 }
+
+estore_status estore_go_digest(estore_go_log log, uint64_t start, uint64_t end, uint64_t width_ns, uint64_t *buckets, size_t capacity,
+                               estore_go_answer *answer)
+{
+    size_t n = 0;
+    estore_status status = OF(log, digest, start, end, width_ns, buckets, capacity, &n, &answer->out[1], &answer->err);
+    answer->out[0] = n;
+    return status;
+}
+
+estore_status estore_go_digest_differences(uint64_t start, uint64_t end, uint64_t width_ns, const uint64_t *one, uint64_t one_horizon,
+                                           const uint64_t *other, uint64_t other_horizon, size_t n, uint64_t *bounds,
+                                           estore_go_answer *answer)
+{
+    size_t ranges = 0;
+    estore_status status = estore_digest_differences(start, end, width_ns, one, one_horizon, other, other_horizon, n, bounds, n, &ranges,
+                                                     &answer->err);
+    answer->out[0] = ranges;
+    return status;
+}
+
+estore_status estore_go_repair(estore_go_log to, estore_go_log from, uint64_t start, uint64_t end, uint32_t flags, uintptr_t handle,
+                               uint64_t *values, estore_go_answer *answer)
+{
+    return to.file != NULL ? efile_repair(to.file, from.file, start, end, flags, on_gap, on_progress, (void *)handle, values,
+                                          ESTORE_REPAIRED_COUNT, NULL, &answer->err)
+                           : estore_repair(to.store, from.store, start, end, flags, on_gap, on_progress, (void *)handle, values,
+                                           ESTORE_REPAIRED_COUNT, NULL, &answer->err);
+}
+
+estore_status estore_go_exchange_begin(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, estore_exchange **exchange,
+                                       estore_go_answer *answer)
+{
+    return OF(log, exchange_begin, start, end, flags, exchange, &answer->err);
+}
+
+estore_status estore_go_exchange_repaired(estore_exchange *exchange, uintptr_t handle, uint64_t *values, estore_go_answer *answer)
+{
+    return estore_exchange_repaired(exchange, on_gap, (void *)handle, values, ESTORE_REPAIRED_COUNT, NULL, &answer->err);
+}
+
+estore_status estore_go_answer_message(estore_go_log log, const void *message, size_t len, estore_bytes **reply, estore_go_answer *answer)
+{
+    return OF(log, answer, message, len, reply, &answer->err);
+}
+
+estore_status estore_go_export_begin(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit,
+                                     estore_export **export, estore_go_answer *answer)
+{
+    return OF(log, export_begin, start, end, flags, limit, export, &answer->err);
+}
+
+estore_status estore_go_export_gaps(estore_export *export, uintptr_t handle, estore_go_answer *answer)
+{
+    return estore_export_gaps(export, on_gap, (void *)handle, NULL, &answer->err);
+}
+
+estore_status estore_go_import(estore_go_log log, const void *parcel, size_t len, estore_go_answer *answer)
+{
+    uint64_t *out = answer->out;
+    return OF(log, import, parcel, len, &out[0], &out[1], &out[2], &out[3], &answer->err);
+}

@@ -69,4 +69,23 @@ estore_status estore_go_snapshot_seq(estore_go_cursor *cursor, estore_go_answer 
 estore_status estore_go_gaps(estore_go_cursor *cursor, uintptr_t handle, estore_go_answer *answer);
 estore_status estore_go_end(estore_go_cursor *cursor);
 
+
+/* Buckets as estore_digest gives them; the answer has the number of them and the horizon. */
+estore_status estore_go_digest(estore_go_log log, uint64_t start, uint64_t end, uint64_t width_ns, uint64_t *buckets, size_t capacity,
+                               estore_go_answer *answer);
+/* The answer has the number of ranges. */
+estore_status estore_go_digest_differences(uint64_t start, uint64_t end, uint64_t width_ns, const uint64_t *one, uint64_t one_horizon,
+                                           const uint64_t *other, uint64_t other_horizon, size_t n, uint64_t *bounds,
+                                           estore_go_answer *answer);
+estore_status estore_go_repair(estore_go_log to, estore_go_log from, uint64_t start, uint64_t end, uint32_t flags, uintptr_t handle,
+                               uint64_t *values, estore_go_answer *answer);
+estore_status estore_go_exchange_begin(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, estore_exchange **exchange,
+                                       estore_go_answer *answer);
+estore_status estore_go_exchange_repaired(estore_exchange *exchange, uintptr_t handle, uint64_t *values, estore_go_answer *answer);
+estore_status estore_go_answer_message(estore_go_log log, const void *message, size_t len, estore_bytes **reply, estore_go_answer *answer);
+estore_status estore_go_export_begin(estore_go_log log, uint64_t start, uint64_t end, uint32_t flags, uint64_t limit,
+                                     estore_export **export, estore_go_answer *answer);
+estore_status estore_go_export_gaps(estore_export *export, uintptr_t handle, estore_go_answer *answer);
+estore_status estore_go_import(estore_go_log log, const void *parcel, size_t len, estore_go_answer *answer);
+
 #endif

@@ -104,6 +104,21 @@ const (
 	ReadLast    = C.ESTORE_READ_LAST
 	ReadSalvage = C.ESTORE_READ_SALVAGE
 
+	RepairOneWay   = C.ESTORE_REPAIR_ONE_WAY
+	RepairBothWays = C.ESTORE_REPAIR_BOTH_WAYS
+
+	RepairedToCompared   = C.ESTORE_REPAIRED_TO_COMPARED
+	RepairedToCopied     = C.ESTORE_REPAIRED_TO_COPIED
+	RepairedToSkipped    = C.ESTORE_REPAIRED_TO_SKIPPED
+	RepairedToExpired    = C.ESTORE_REPAIRED_TO_EXPIRED
+	RepairedFromCompared = C.ESTORE_REPAIRED_FROM_COMPARED
+	RepairedFromCopied   = C.ESTORE_REPAIRED_FROM_COPIED
+	RepairedFromSkipped  = C.ESTORE_REPAIRED_FROM_SKIPPED
+	RepairedFromExpired  = C.ESTORE_REPAIRED_FROM_EXPIRED
+	RepairedGaps         = C.ESTORE_REPAIRED_GAPS
+	RepairedStopped      = C.ESTORE_REPAIRED_STOPPED
+	RepairedCount        = C.ESTORE_REPAIRED_COUNT
+
 	StatFileSize       = C.ESTORE_STAT_FILE_SIZE_NS
 	StatGrace          = C.ESTORE_STAT_GRACE_NS
 	StatChunks         = C.ESTORE_STAT_CHUNKS
@@ -702,10 +717,13 @@ type Missing struct {
 	What      string
 }
 
+// Receives the gaps of a call.
+type missingList []Missing
+
 // Gaps is estore_iter_gaps.
 func (c Cursor) Gaps() ([]Missing, *Failure) {
 	var a answer
-	var gaps []Missing
+	var gaps missingList
 	handle := cgo.NewHandle(&gaps)
 	defer handle.Delete()
 	status := C.estore_go_gaps(c.c, C.uintptr_t(handle), &a.c)

@@ -40,29 +40,38 @@ func estoreGoFinding(handle C.uintptr_t, kind C.int32_t, path *C.char, pathLen C
 }
 
 //export estoreGoProgress
-func estoreGoProgress(handle C.uintptr_t, done, events C.uint64_t) (stop C.int32_t) {
-	work := cgo.Handle(handle).Value().(*work)
-	if work.ctx.Err() != nil {
-		work.stopped = true
-		return 1
+func estoreGoProgress(handle C.uintptr_t, done, events C.uint64_t) C.int32_t {
+	if cgo.Handle(handle).Value().(interface {
+		goesOn(done, events uint64) bool
+	}).goesOn(uint64(done), uint64(events)) {
+		return 0
 	}
-	// No panic may pass through C.
+	return 1
+}
+
+// No panic may pass through C.
+func (w *work) goesOn(done, events uint64) (more bool) {
+	if w.ctx.Err() != nil {
+		w.stopped = true
+		return false
+	}
 	defer func() {
-		if work.panicked = recover(); work.panicked != nil {
-			stop = 1
-		}
+		w.panicked = recover()
+		more = w.panicked == nil
 	}()
-	if work.tell != nil {
-		work.tell(uint64(done), uint64(events))
+	if w.tell != nil {
+		w.tell(done, events)
 	}
-	return 0
+	return true
 }
 
 //export estoreGoGap
 func estoreGoGap(handle C.uintptr_t, path *C.char, pathLen C.size_t, offset, length, first, last C.uint64_t, what *C.char, whatLen C.size_t) {
-	gaps := cgo.Handle(handle).Value().(*[]Missing)
-	*gaps = append(*gaps, Missing{text(path, pathLen), uint64(offset), uint64(length), uint64(first), uint64(last), text(what, whatLen)})
+	missing := Missing{text(path, pathLen), uint64(offset), uint64(length), uint64(first), uint64(last), text(what, whatLen)}
+	cgo.Handle(handle).Value().(interface{ add(Missing) }).add(missing)
 }
+
+func (l *missingList) add(m Missing) { *l = append(*l, m) }
 
 func text(start *C.char, length C.size_t) string {
 	return string(unsafe.Slice((*byte)(unsafe.Pointer(start)), int(length)))
