@@ -1396,8 +1396,10 @@ estore_status estore_digest(const estore *store,
  * it; elements from *n on, and all on failure, are as they were.
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CORRUPT (what is repaired is damaged
- * itself); and those of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT (what is
+ * repaired is damaged itself); ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+ * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_repair(estore *to,
@@ -1445,8 +1447,9 @@ estore_status estore_exchange_begin(estore *store,
  * Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
  * Threads: any, also at the same time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no message of an exchange, or one that was cut or changed: nothing was
- * stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; and those of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of this
+ * one); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_answer(estore *store,
@@ -2075,8 +2078,10 @@ estore_status efile_digest(const efile *file,
  * it; elements from *n on, and all on failure, are as they were.
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CORRUPT (what is repaired is damaged
- * itself); and those of efile_read_iter and efile_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT (what is
+ * repaired is damaged itself); ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+ * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_repair(efile *to,
@@ -2124,8 +2129,9 @@ estore_status efile_exchange_begin(efile *file,
  * Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
  * Threads: any, also at the same time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no message of an exchange, or one that was cut or changed: nothing was
- * stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; and those of efile_read_iter and efile_append_absent; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of this
+ * one); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE;
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_answer(efile *file,
@@ -2263,8 +2269,10 @@ estore_status estore_exchange_request(estore_exchange *exchange,
  * waits to be sent again.
  * Ownership: borrows reply during the call.
  * Threads: any, one at a time on one exchange.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed); and those
- * of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed);
+ * ESTORE_ERR_CLOSED; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the store); ESTORE_ERR_NO_SPACE;
+ * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_exchange_reply(estore_exchange *exchange,

@@ -88,6 +88,15 @@ functions! {
         err: *mut Detail) -> Status;
     estore_snapshot(store: Handle, dir: *const c_char, dir_len: usize, on_progress: ProgressFn, userdata: Handle, seq: *mut u64,
         bytes_copied: *mut u64, bytes_linked: *mut u64, damaged: *mut u64, stopped: *mut i32, err: *mut Detail) -> Status;
+    estore_digest(store: Handle, start: u64, end: u64, width_ns: u64, buckets: *mut u64, capacity_buckets: usize, n_buckets: *mut usize,
+        horizon: *mut u64, err: *mut Detail) -> Status;
+    estore_repair(to: Handle, from: Handle, start: u64, end: u64, flags: u32, on_gap: GapFn, on_progress: ProgressFn, userdata: Handle,
+        values: *mut u64, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
+    estore_exchange_begin(store: Handle, start: u64, end: u64, flags: u32, exchange: *mut Handle, err: *mut Detail) -> Status;
+    estore_answer(store: Handle, message: *const u8, len: usize, reply: *mut Handle, err: *mut Detail) -> Status;
+    estore_export_begin(store: Handle, start: u64, end: u64, flags: u32, limit: u64, export: *mut Handle, err: *mut Detail) -> Status;
+    estore_import(store: Handle, parcel: *const u8, len: usize, last_seq: *mut u64, stored: *mut u64, present: *mut u64, expired: *mut u64,
+        err: *mut Detail) -> Status;
     estore_splits(store: Handle, start: u64, end: u64, bounds: *mut u64, capacity_pieces: usize, pieces: *mut u64, err: *mut Detail)
         -> Status;
     estore_delete_before(store: Handle, time: u64, err: *mut Detail) -> Status;
@@ -122,6 +131,28 @@ functions! {
         err: *mut Detail) -> Status;
     efile_snapshot(file: Handle, dir: *const c_char, dir_len: usize, on_progress: ProgressFn, userdata: Handle, seq: *mut u64,
         bytes_copied: *mut u64, bytes_linked: *mut u64, damaged: *mut u64, stopped: *mut i32, err: *mut Detail) -> Status;
+    efile_digest(file: Handle, start: u64, end: u64, width_ns: u64, buckets: *mut u64, capacity_buckets: usize, n_buckets: *mut usize,
+        horizon: *mut u64, err: *mut Detail) -> Status;
+    efile_repair(to: Handle, from: Handle, start: u64, end: u64, flags: u32, on_gap: GapFn, on_progress: ProgressFn, userdata: Handle,
+        values: *mut u64, capacity: usize, n: *mut usize, err: *mut Detail) -> Status;
+    efile_exchange_begin(file: Handle, start: u64, end: u64, flags: u32, exchange: *mut Handle, err: *mut Detail) -> Status;
+    efile_answer(file: Handle, message: *const u8, len: usize, reply: *mut Handle, err: *mut Detail) -> Status;
+    efile_export_begin(file: Handle, start: u64, end: u64, flags: u32, limit: u64, export: *mut Handle, err: *mut Detail) -> Status;
+    efile_import(file: Handle, parcel: *const u8, len: usize, last_seq: *mut u64, stored: *mut u64, present: *mut u64, expired: *mut u64,
+        err: *mut Detail) -> Status;
+    estore_digest_differences(start: u64, end: u64, width_ns: u64, one: *const u64, one_horizon: u64, other: *const u64,
+        other_horizon: u64, n_buckets: usize, bounds: *mut u64, capacity_ranges: usize, ranges: *mut usize, err: *mut Detail) -> Status;
+    estore_exchange_request(exchange: Handle, message: *mut Handle, err: *mut Detail) -> Status;
+    estore_exchange_reply(exchange: Handle, reply: *const u8, len: usize, err: *mut Detail) -> Status;
+    estore_exchange_repaired(exchange: Handle, on_gap: GapFn, userdata: Handle, values: *mut u64, capacity: usize, n: *mut usize,
+        err: *mut Detail) -> Status;
+    estore_exchange_close(exchange: *mut Handle, err: *mut Detail) -> Status;
+    estore_export_next(export: Handle, max_bytes: usize, parcel: *mut Handle, err: *mut Detail) -> Status;
+    estore_export_snapshot_seq(export: Handle, seq: *mut u64, err: *mut Detail) -> Status;
+    estore_export_gaps(export: Handle, on_gap: GapFn, userdata: Handle, n: *mut usize, err: *mut Detail) -> Status;
+    estore_export_close(export: *mut Handle, err: *mut Detail) -> Status;
+    estore_bytes_view(bytes: Handle, data: *mut *const u8, len: *mut usize, err: *mut Detail) -> Status;
+    estore_bytes_free(bytes: *mut Handle) -> Status;
     efile_close(file: *mut Handle, err: *mut Detail) -> Status;
     efile_destroy(path: *const c_char, path_len: usize, options: Handle, err: *mut Detail) -> Status;
 }

@@ -580,6 +580,11 @@ impl Runner {
                 }
             }
             Call::EventInit(len, odd) => self.event_init(usize::from(*len), *odd),
+            // Replicas for some numbers of the index, rather than as calls of their own: so older inputs keep their meaning.
+            Call::Texts(bits, kind @ 192..) => {
+                let [on, other, how, odd] = bits.to_le_bytes();
+                self.replicas(Slot(on), Slot(other), how, kind - 192, Odd(odd));
+            }
             Call::Texts(status, index) => self.texts(*status, usize::from(*index)),
         }
     }
@@ -1176,6 +1181,348 @@ impl Runner {
         if let Some(world) = writer.filter(|_| self.is_free(on)) {
             self.worlds[world].written_to = false;
             self.worlds[world].buffered = false;
+        }
+    }
+
+    // Replicas.
+
+    /// A call on two stores of one kind, or that looks so.
+    fn replicas(&mut self, on: Slot, other: Slot, how: u8, kind: u8, odd: Odd) {
+        let on = self.meant(on, |what| matches!(what, Some(What::Open(..))));
+        let efile = matches!(&self.slots[on.place()], Some(Held { what: What::Open(true, _), .. }));
+        let other = self.meant(other, |what| matches!(what, Some(What::Open(is_efile, _)) if *is_efile == efile));
+        match kind % 8 {
+            0 | 1 => self.digest(on, efile, how, odd),
+            2 | 3 => self.repair(on, other, efile, how, odd),
+            4 | 5 => self.exchange(on, other, efile, how, odd),
+            6 => self.export(on, other, efile, how, odd),
+            _ => self.nonsense(on, efile, how, odd),
+        }
+    }
+
+    /// Whether both are stores of this kind whose events are known, and how large those are that `to` may be given.
+    fn both_are_known(&mut self, to: Slot, from: Slot, efile: bool) -> bool {
+        let is_known = |runner: &mut Runner, slot| {
+            let is_one = runner.target(slot, efile);
+            is_one && !runner.shaky && runner.expected(slot, efile, (0, u64::MAX)).is_some_and(|(_, exact)| exact)
+        };
+        is_known(self, to) && is_known(self, from)
+    }
+
+    /// Whether a store takes whatever another one has.
+    fn takes_all(&self, to: Slot, from: Slot, efile: bool) -> bool {
+        let Some((events, _)) = self.expected(from, efile, (0, u64::MAX)) else { return false };
+        self.open(to, efile)
+            .is_some_and(|open| open.options.max_new_chunks >= 400 && events.iter().all(|event| event.len <= open.options.max_event_len))
+    }
+
+    fn writes(&self, slot: Slot, efile: bool) -> bool {
+        self.open(slot, efile).is_some_and(|open| open.snapshot.is_none())
+    }
+
+    /// What one of two lacks of what the other shows in a range, in order of reading, each once.
+    fn lacking(&self, to: Slot, from: Slot, efile: bool, range: (u64, u64)) -> Vec<Kept> {
+        let Some((events, _)) = self.expected(from, efile, range) else { return Vec::new() };
+        let (there, _) = self.expected(to, efile, (0, u64::MAX)).unwrap_or_default();
+        let horizon = self.open(to, efile).map_or(0, |open| self.worlds[open.world].horizon);
+        let mut lacking: Vec<Kept> = Vec::new();
+        for event in events {
+            if event.time >= horizon && !there.contains(&event) && !lacking.contains(&event) {
+                lacking.push(event);
+            }
+        }
+        lacking
+    }
+
+    /// The events came to a store.
+    fn adopt(&mut self, to: Slot, efile: bool, events: Vec<Kept>) {
+        self.note_read(to, efile);
+        let Some(buffers) = self.open(to, efile).map(|open| open.options.buffered) else { return };
+        if let Some(world) = self.world_of(to, efile) {
+            world.buffered |= buffers && !events.is_empty();
+            world.events.extend(events);
+        }
+    }
+
+    fn digest(&mut self, on: Slot, efile: bool, how: u8, odd: Odd) {
+        let (start, end) = (u64::from(how >> 5) * 300, if how & 16 == 0 { 2300 } else { u64::MAX });
+        let width = [0, 1, 100, 250, 10_000, u64::MAX / 3, u64::MAX][usize::from(how & 15) % 7];
+        let mut buckets = [UNTOUCHED; 3 * 24];
+        let (mut n, mut horizon) = (UNTOUCHED as usize, UNTOUCHED);
+        let out = if odd.no_output() { null_mut() } else { &raw mut n };
+        let array = if odd.no_input() { null_mut() } else { buckets.as_mut_ptr() };
+        let capacity = if odd.endless() { usize::MAX } else { 24 };
+        let is_one = self.target(on, efile);
+        let handle = self.handle(on);
+        let status =
+            either!(self, odd, efile, estore_digest | efile_digest, (handle, start, end, width, array, capacity, out, &raw mut horizon));
+        assert_eq!(horizon == UNTOUCHED, status != 0);
+        assert_eq!(n == UNTOUCHED as usize, status != 0 || odd.no_output());
+        if !is_one {
+            return self.must_be_invalid(status, "a digest of no store");
+        }
+        let count = (end - start).checked_div(width).map_or(u64::MAX, |last| last.saturating_add(1));
+        let wrong = count > 24 || odd.no_input() || odd.endless();
+        assert!(self.shaky || (status == 0) != wrong, "a digest answered {status}");
+        if status != 0 {
+            return assert!(buckets.iter().all(|&number| number == UNTOUCHED), "numbers of a digest that failed");
+        }
+        let Some((mut events, exact)) = self.expected(on, efile, (start, end)) else { return };
+        if exact && !self.shaky {
+            events.sort_unstable();
+            events.dedup();
+            for (place, bucket) in (0..count).zip(buckets.chunks(3)) {
+                let here = events.iter().filter(|event| (event.time - start) / width == place).count() as u64;
+                assert_eq!(bucket[0], here, "events in bucket {place} of {count}");
+                assert_eq!(bucket[1..] == [0, 0], here == 0);
+            }
+        }
+        let mut ranges = UNTOUCHED as usize;
+        let numbers = buckets.as_ptr();
+        let len = count as usize;
+        let status =
+            call!(self, odd, estore_digest_differences(start, end, width, numbers, 0, numbers, 0, len, null_mut(), 0, &raw mut ranges));
+        assert!(status == 0 && ranges == 0, "a digest differs from itself: {status}, {ranges}");
+        self.note_read(on, efile);
+    }
+
+    /// The flags and the range of a repair.
+    fn repairing(how: u8) -> (u32, (u64, u64)) {
+        let range = if how & 24 == 24 { (u64::from(how >> 5) * 300, 1500) } else { (0, u64::MAX) };
+        (if how & 7 < 6 { u32::from(how & 1) } else { u32::from(how & 7) }, range)
+    }
+
+    fn repair(&mut self, to: Slot, from: Slot, efile: bool, how: u8, odd: Odd) {
+        let known = self.both_are_known(to, from, efile);
+        let (flags, range) = Runner::repairing(how);
+        let both_ways = flags == 1;
+        if known && !(self.takes_all(to, from, efile) && (!both_ways || self.takes_all(from, to, efile))) {
+            return;
+        }
+        let are_two = self.target(to, efile) && self.target(from, efile);
+        if are_two && !known {
+            // Nobody could say what is in them then.
+            return;
+        }
+        let mut lacking = (self.lacking(to, from, efile, range), self.lacking(from, to, efile, range));
+        // Those of one time by id and data.
+        lacking.0.sort_by_key(|event| (event.time, event.id, &data()[event.from..event.from + event.len]));
+        lacking.1.sort_by_key(|event| (event.time, event.id, &data()[event.from..event.from + event.len]));
+        let mut values = [UNTOUCHED; 10];
+        let array = if odd.no_input() { null_mut() } else { values.as_mut_ptr() };
+        let capacity = if odd.endless() { usize::MAX } else { 10 };
+        let mut n = UNTOUCHED as usize;
+        let out = if odd.no_output() { null_mut() } else { &raw mut n };
+        let (one, other) = (self.handle(to), self.handle(from));
+        let (on_gap, on_progress): (abi::GapFn, abi::ProgressFn) = (Some(gap), Some(progress));
+        let status = either!(
+            self,
+            odd,
+            efile,
+            estore_repair | efile_repair,
+            (one, other, range.0, range.1, flags, on_gap, on_progress, null_mut(), array, capacity, out)
+        );
+        if !are_two {
+            return self.must_be_invalid(status, "a repair of no stores");
+        }
+        let may = self.writes(to, efile) && (!both_ways || self.writes(from, efile));
+        let wrong = odd.no_input() || odd.endless() || flags > 1 || range.0 > range.1;
+        assert_eq!(status == 0, may && !wrong, "a repair answered {status}");
+        assert_eq!(n == UNTOUCHED as usize, status != 0 || odd.no_output());
+        if status != 0 {
+            return assert_eq!(values, [UNTOUCHED; 10], "numbers of a repair that failed");
+        }
+        let same = self.open(to, efile).map(|open| open.world) == self.open(from, efile).map(|open| open.world);
+        let at = |name: &str| values[self.header.number(name) as usize];
+        assert_eq!(at("ESTORE_REPAIRED_TO_COPIED"), if same { 0 } else { lacking.0.len() as u64 });
+        assert_eq!(at("ESTORE_REPAIRED_FROM_COPIED"), if same || !both_ways { 0 } else { lacking.1.len() as u64 });
+        assert_eq!(at("ESTORE_REPAIRED_GAPS") + at("ESTORE_REPAIRED_STOPPED"), 0);
+        self.note_read(from, efile);
+        if !same {
+            self.adopt(to, efile, lacking.0);
+            if both_ways {
+                self.adopt(from, efile, lacking.1);
+            }
+        }
+    }
+
+    /// Takes the bytes out of what the library gave for the caller to carry, and frees it.
+    fn carried(&mut self, mut bytes: Handle) -> Vec<u8> {
+        let (mut start, mut len) = (null(), 0);
+        let status = call!(self, Odd(0), estore_bytes_view(bytes, &raw mut start, &raw mut len));
+        assert!(status == 0 && len > 0, "bytes can't be looked at: {status}");
+        // SAFETY: a view of as many bytes as it says.
+        let copy = unsafe { std::slice::from_raw_parts(start, len) }.to_vec();
+        // SAFETY: a variable with a live handle.
+        let status = unsafe { abi::estore_bytes_free(&raw mut bytes) };
+        assert!(status == 0 && bytes.is_null());
+        copy
+    }
+
+    /// Carries the messages of an exchange until all is done.
+    fn carry(&mut self, exchange: Handle, from: Slot, efile: bool, odd: Odd) {
+        for _ in 0..100 {
+            let mut message = null_mut();
+            let asked = call!(self, odd, estore_exchange_request(exchange, &raw mut message));
+            assert_eq!(message.is_null(), asked != 0);
+            if asked != 0 {
+                assert_eq!(asked, self.status("ESTORE_END"));
+                return;
+            }
+            let request = self.carried(message);
+            let mut reply = null_mut();
+            let handle = self.handle(from);
+            let answered =
+                either!(self, odd, efile, estore_answer | efile_answer, (handle, request.as_ptr(), request.len(), &raw mut reply));
+            assert_eq!(answered, 0, "answering");
+            let reply = self.carried(reply);
+            self.shaky = true;
+            let cut = call!(self, odd, estore_exchange_reply(exchange, reply.as_ptr(), reply.len() - 1));
+            self.shaky = false;
+            assert_eq!(cut, self.status("ESTORE_ERR_CORRUPT"));
+            assert_eq!(call!(self, odd, estore_exchange_reply(exchange, reply.as_ptr(), reply.len())), 0);
+        }
+        panic!("an exchange without an end");
+    }
+
+    fn exchange(&mut self, to: Slot, from: Slot, efile: bool, how: u8, odd: Odd) {
+        let (flags, range) = Runner::repairing(how);
+        let both_ways = flags == 1;
+        let known = self.both_are_known(to, from, efile);
+        let may = known
+            && self.writes(to, efile)
+            && self.takes_all(to, from, efile)
+            && (!both_ways || self.writes(from, efile) && self.takes_all(from, to, efile));
+        let is_one = self.target(to, efile);
+        let mut exchange = null_mut();
+        let out = if odd.no_output() { null_mut() } else { &raw mut exchange };
+        let handle = self.handle(to);
+        let status = either!(self, odd, efile, estore_exchange_begin | efile_exchange_begin, (handle, range.0, range.1, flags, out));
+        assert_eq!(exchange.is_null(), status != 0);
+        if !is_one {
+            return self.must_be_invalid(status, "an exchange of no store");
+        }
+        let wrong = odd.no_output() || flags > 1 || range.0 > range.1 || !self.writes(to, efile);
+        assert!(self.shaky || (status == 0) != wrong, "beginning an exchange answered {status}");
+        self.note_read(to, efile);
+        let same = self.open(to, efile).map(|open| open.world) == self.open(from, efile).map(|open| open.world);
+        let lacking = (self.lacking(to, from, efile, range), self.lacking(from, to, efile, range));
+        if status == 0 && may && !same {
+            self.carry(exchange, from, efile, odd);
+            let mut values = [UNTOUCHED; 10];
+            let told = call!(self, odd, estore_exchange_repaired(exchange, Some(gap), null_mut(), values.as_mut_ptr(), 10, null_mut()));
+            let at = |name: &str| values[self.header.number(name) as usize];
+            assert_eq!((told, at("ESTORE_REPAIRED_TO_COPIED")), (0, lacking.0.len() as u64));
+            assert_eq!(at("ESTORE_REPAIRED_FROM_COPIED"), if both_ways { lacking.1.len() as u64 } else { 0 });
+            self.note_read(from, efile);
+            self.adopt(to, efile, lacking.0);
+            if both_ways {
+                self.adopt(from, efile, lacking.1);
+            }
+        }
+        assert_eq!(call!(self, odd, estore_exchange_close(&raw mut exchange)), 0);
+        assert!(exchange.is_null());
+    }
+
+    /// Parcels from one to another.
+    fn export(&mut self, from: Slot, to: Slot, efile: bool, how: u8, odd: Odd) {
+        let known = self.both_are_known(to, from, efile);
+        let may = known && self.writes(to, efile) && self.takes_all(to, from, efile);
+        let is_one = self.target(from, efile);
+        let mut export = null_mut();
+        let out = if odd.no_output() { null_mut() } else { &raw mut export };
+        let handle = self.handle(from);
+        let status = either!(self, odd, efile, estore_export_begin | efile_export_begin, (handle, 0, u64::MAX, 0, 0, out));
+        assert_eq!(export.is_null(), status != 0);
+        if !is_one {
+            return self.must_be_invalid(status, "an export of no store");
+        }
+        assert!(self.shaky || (status == 0) != odd.no_output(), "beginning an export answered {status}");
+        self.note_read(from, efile);
+        if status == 0 && may {
+            let (lacking, mut sum) = (self.lacking(to, from, efile, (0, u64::MAX)), 0);
+            let max_bytes = usize::from(how) * 40;
+            loop {
+                let mut parcel = null_mut();
+                let next = call!(self, odd, estore_export_next(export, max_bytes, &raw mut parcel));
+                assert_eq!(parcel.is_null(), next != 0);
+                if next != 0 {
+                    assert_eq!(next, self.status(if max_bytes == 0 { "ESTORE_ERR_INVALID" } else { "ESTORE_END" }));
+                    break;
+                }
+                let parcel = self.carried(parcel);
+                let (handle, len) = (self.handle(to), parcel.len());
+                let outputs = [const { null_mut() }; 3];
+                let [last_seq, present, expired] = outputs;
+                let mut stored = UNTOUCHED;
+                let out = &raw mut stored;
+                let cut = either!(
+                    self,
+                    odd,
+                    efile,
+                    estore_import | efile_import,
+                    (handle, parcel.as_ptr(), len - 1, last_seq, out, present, expired)
+                );
+                self.shaky = false;
+                assert_eq!((cut, stored), (self.status("ESTORE_ERR_CORRUPT"), UNTOUCHED));
+                let whole = either!(
+                    self,
+                    odd,
+                    efile,
+                    estore_import | efile_import,
+                    (handle, parcel.as_ptr(), len, last_seq, out, present, expired)
+                );
+                assert_eq!(whole, 0, "importing");
+                sum += stored;
+            }
+            let (mut seq, mut gaps) = (UNTOUCHED, UNTOUCHED as usize);
+            assert_eq!(call!(self, odd, estore_export_snapshot_seq(export, &raw mut seq)), 0);
+            assert_eq!(call!(self, odd, estore_export_gaps(export, Some(gap), null_mut(), &raw mut gaps)), 0);
+            assert!(seq != UNTOUCHED && gaps == 0);
+            if max_bytes > 0 {
+                assert_eq!(sum, lacking.len() as u64, "events that were imported");
+                self.adopt(to, efile, lacking);
+            }
+        }
+        assert_eq!(call!(self, odd, estore_export_close(&raw mut export)), 0);
+        assert!(export.is_null());
+    }
+
+    /// Bytes that are no message and no parcel, and handles that are none of those that are asked for.
+    fn nonsense(&mut self, on: Slot, efile: bool, how: u8, odd: Odd) {
+        let is_one = self.target(on, efile);
+        // Nothing on disk: the bytes are damaged.
+        self.shaky = true;
+        let handle = self.handle(on);
+        let (start, len) = (if odd.no_input() { null() } else { data()[usize::from(how)..].as_ptr() }, usize::from(how));
+        let len = if odd.endless() { usize::MAX } else { len };
+        let mut bytes = null_mut();
+        let answered = either!(self, odd, efile, estore_answer | efile_answer, (handle, start, len, &raw mut bytes));
+        let nothing = [const { null_mut() }; 4];
+        let [last_seq, stored, present, expired] = nothing;
+        let imported = either!(self, odd, efile, estore_import | efile_import, (handle, start, len, last_seq, stored, present, expired));
+        for status in [answered, imported] {
+            let refused = [self.status("ESTORE_ERR_CORRUPT"), self.status("ESTORE_ERR_INVALID"), self.status("ESTORE_ERR_READ_ONLY")];
+            assert!(if is_one { refused.contains(&status) } else { status == refused[1] }, "nonsense was answered by {status}");
+        }
+        assert!(bytes.is_null());
+        let (mut variable, mut seq, mut size) = (handle, 0, 0);
+        let mut view = null();
+        let answers = [
+            call!(self, odd, estore_exchange_request(handle, &raw mut bytes)),
+            call!(self, odd, estore_exchange_reply(handle, null(), 0)),
+            call!(self, odd, estore_exchange_repaired(handle, None, null_mut(), null_mut(), 0, null_mut())),
+            call!(self, odd, estore_export_next(handle, 1, &raw mut bytes)),
+            call!(self, odd, estore_export_snapshot_seq(handle, &raw mut seq)),
+            call!(self, odd, estore_export_gaps(handle, None, null_mut(), &raw mut size)),
+            call!(self, odd, estore_bytes_view(handle, &raw mut view, &raw mut size)),
+        ];
+        answers.into_iter().for_each(|status| self.must_be_invalid(status, "a handle of another kind"));
+        if !handle.is_null() {
+            let closed =
+                [call!(self, odd, estore_exchange_close(&raw mut variable)), call!(self, odd, estore_export_close(&raw mut variable))];
+            closed.into_iter().for_each(|status| self.must_be_invalid(status, "closing a handle of another kind"));
+            assert_eq!(variable, handle);
         }
     }
 

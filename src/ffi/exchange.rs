@@ -150,8 +150,10 @@ pub unsafe extern "C" fn estore_exchange_request(
 /// waits to be sent again.
 /// Ownership: borrows reply during the call.
 /// Threads: any, one at a time on one exchange.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed); and those
-/// of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed);
+/// ESTORE_ERR_CLOSED; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the store); ESTORE_ERR_NO_SPACE;
+/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_exchange_reply(

@@ -404,8 +404,10 @@ pub unsafe extern "C" fn estore_digest(
 /// it; elements from *n on, and all on failure, are as they were.
 /// Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CORRUPT (what is repaired is damaged
-/// itself); and those of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT (what is
+/// repaired is damaged itself); ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+/// ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_repair(
@@ -463,8 +465,9 @@ pub unsafe extern "C" fn estore_exchange_begin(
 /// Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
 /// Threads: any, also at the same time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no message of an exchange, or one that was cut or changed: nothing was
-/// stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; and those of estore_read_iter and estore_append_absent; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// stored); ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of this
+/// one); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE;
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_answer(
