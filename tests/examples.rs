@@ -6,9 +6,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use native::*;
 
@@ -29,8 +30,20 @@ struct Language {
 }
 
 const LANGUAGES: [Language; 4] = [
-    Language { folder: "c", source: |name| format!("{name}.c"), build: compiled, under_valgrind: true, lacks: &["plot_lateness"] },
-    Language { folder: "cpp", source: |name| format!("{name}.cpp"), build: compiled, under_valgrind: true, lacks: &["plot_lateness"] },
+    Language {
+        folder: "c",
+        source: |name| format!("{name}.c"),
+        build: compiled,
+        under_valgrind: true,
+        lacks: &["placement", "plot_lateness", "replicas"],
+    },
+    Language {
+        folder: "cpp",
+        source: |name| format!("{name}.cpp"),
+        build: compiled,
+        under_valgrind: true,
+        lacks: &["placement", "plot_lateness", "replicas"],
+    },
     Language {
         folder: "go",
         source: |name| format!("{name}/main.go"),
@@ -38,7 +51,13 @@ const LANGUAGES: [Language; 4] = [
         under_valgrind: false,
         lacks: &["event_loop", "plot_lateness"],
     },
-    Language { folder: "python", source: |name| format!("{name}.py"), build: interpreted, under_valgrind: false, lacks: &["event_loop"] },
+    Language {
+        folder: "python",
+        source: |name| format!("{name}.py"),
+        build: interpreted,
+        under_valgrind: false,
+        lacks: &["event_loop", "placement", "replicas"],
+    },
 ];
 
 /// The line in the opening comment of an example that begins with one of these words, from there on.
@@ -234,6 +253,116 @@ the second one copied less: yes
         assert_eq!(example.prints(&[]), expected);
         assert!(example.fails(&[], 1).contains("measured"));
     }
+}
+
+/// In Go alone.
+#[test]
+fn placement() {
+    let example = Example::in_each_language("placement").next().unwrap();
+    let expected = "\
+168 chunks, two copies each, on 4 machines:
+  ant has 84
+  bee has 76
+  cat has 98
+  dog has 78
+all machines: 10080 events, all copies the same: true
+bee is lost: 10080 events, all copies the same: false
+eel came: 117 chunks were copied
+afterwards: 10080 events, all copies the same: true
+";
+    assert_eq!(example.prints(&["cluster"]), expected);
+    assert!(example.fails(&["cluster"], 1).contains("cluster"));
+    example.fails(&[], 2);
+}
+
+/// A process with a replica, and what it prints.
+struct ReplicaProcess {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl ReplicaProcess {
+    fn start(example: &Example, folder: &str, port: u16, other: u16) -> ReplicaProcess {
+        let arguments = [folder, &format!("127.0.0.1:{port}"), &format!("http://127.0.0.1:{other}")];
+        let mut command = example.command(&arguments, false);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        ReplicaProcess { child, input, output }
+    }
+
+    /// Reads what it prints up to a line that begins like this.
+    fn wait_for(&mut self, beginning: &str) {
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "it ended before it printed \"{beginning}\"");
+            if line.starts_with(beginning) {
+                return;
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// In Go alone. Two processes are given lines, and are killed in turn, whatever they do: what was acknowledged ends up in both, once.
+#[test]
+fn replicas() {
+    let example = Example::in_each_language("replicas").next().unwrap();
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ports = [free(), free()];
+    let folders = ["one", "two"];
+    let start = |which: usize| ReplicaProcess::start(&example, folders[which], ports[which], ports[1 - which]);
+    let mut both = [start(0), start(1)];
+    let (mut acknowledged, mut sent) = (Vec::new(), 0);
+    for round in 0..24 {
+        let which = round % 2;
+        let running = &mut both[which];
+        for _ in 0..40 + round * 7 % 50 {
+            let line = format!("line {sent}");
+            sent += 1;
+            writeln!(running.input, "{line}").unwrap();
+            running.wait_for(&format!("stored {line}"));
+            acknowledged.push(line);
+        }
+        // These may be stored or not.
+        for _ in 0..round % 5 {
+            writeln!(running.input, "line {sent}").unwrap();
+            sent += 1;
+        }
+        let killed = if round % 3 == 0 { 1 - which } else { which };
+        both[killed].kill();
+        both[killed] = start(killed);
+    }
+    // What each has now the other one gets, and nothing comes any more.
+    both.iter_mut().for_each(ReplicaProcess::kill);
+    both = [start(0), start(1)];
+    both.iter_mut().for_each(|running| running.wait_for("up to date with"));
+    for running in both {
+        let mut interrupt = Command::new("kill");
+        run(interrupt.arg("-INT").arg(running.child.id().to_string()));
+        let ReplicaProcess { mut child, .. } = running;
+        assert!(child.wait().unwrap().success());
+    }
+    let lines = folders.map(|folder| {
+        let store = estore::Store::open(example.folder.path().join(folder), estore::Options::new()).unwrap();
+        let events: Vec<_> = store.read(..).unwrap().map(Result::unwrap).collect();
+        let mut keys: Vec<_> = events.iter().map(|event| (event.time, event.id, event.data.clone())).collect();
+        keys.sort();
+        keys
+    });
+    assert_eq!(lines[0].len(), lines[1].len());
+    assert!(lines[0] == lines[1], "the two have different events");
+    let mut texts: Vec<_> = lines[0].iter().map(|(_, _, data)| String::from_utf8(data.clone()).unwrap()).collect();
+    texts.sort();
+    assert!(texts.windows(2).all(|pair| pair[0] != pair[1]), "a line is there twice");
+    assert!(acknowledged.iter().all(|line| texts.binary_search(line).is_ok()), "an acknowledged line is lost");
+    assert!(texts.len() <= sent);
+    example.fails(&["one", "127.0.0.1:0"], 2);
+    assert!(example.fails(&["one", "nowhere", "http://127.0.0.1:1"], 1).contains("nowhere"));
 }
 
 /// The loop answers while its input stays open: what came so far is made safe by a tick.

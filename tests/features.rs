@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use estore::{Compression, Event, Options, Store};
+use estore::{Compression, Event, Options, RepairOptions, Store};
 use native::{WARNINGS, root, run};
 
 mod native;
@@ -47,22 +47,27 @@ fn make(path: &Path) -> Vec<Event> {
 }
 
 #[test]
-fn a_build_without_lz4_names_what_it_lacks_and_loses_nothing() {
+fn a_build_without_features_names_what_it_lacks_and_loses_nothing() {
     let library = library_without_features();
     let folder = tempfile::tempdir().unwrap();
     symlink(&library, folder.path().join("libestore.so.1")).unwrap();
-    let program = folder.path().join("without_lz4");
+    let program = folder.path().join("without_features");
     let mut cc = Command::new("cc");
     cc.args(WARNINGS).args(["-std=c99", "-g", "-I"]).arg(root().join("include")).arg("-I").arg(root().join("tests/c"));
-    cc.arg(root().join("tests/features/without_lz4.c")).arg(folder.path().join("libestore.so.1")).arg("-o").arg(&program);
+    cc.arg(root().join("tests/features/without_features.c")).arg(folder.path().join("libestore.so.1")).arg("-o").arg(&program);
     run(cc.arg(format!("-Wl,-rpath,{}", folder.path().display())));
+    let message = folder.path().join("message");
+    let asking = Store::open(folder.path().join("asking"), options()).unwrap();
+    fs::write(&message, asking.exchange(.., RepairOptions::new()).unwrap().request().unwrap().unwrap()).unwrap();
     for (name, lose) in [("closed", None), ("without journal", Some("journal")), ("without index", Some("0-1.idx"))] {
         let path = folder.path().join(name);
         let before = make(&path);
         if let Some(lost) = lose {
             fs::remove_file(path.join(lost)).unwrap();
         }
-        run(Command::new(&program).arg(&path));
+        let own = folder.path().join(format!("of {name}"));
+        fs::create_dir(&own).unwrap();
+        run(Command::new(&program).arg(&path).arg(&message).current_dir(own));
         let store = Store::open(&path, options()).unwrap();
         let after = read(&store);
         assert_eq!(after.len(), before.len() + 2, "{name}");

@@ -1456,6 +1456,7 @@ impl Runner {
                 let [last_seq, present, expired] = outputs;
                 let mut stored = UNTOUCHED;
                 let out = &raw mut stored;
+                self.shaky = true;
                 let cut = either!(
                     self,
                     odd,

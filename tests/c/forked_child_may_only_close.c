@@ -11,6 +11,9 @@ static estore *store;
 static efile *file;
 static estore_iter *iter, *tail;
 static estore_options *options;
+static estore_exchange *exchange;
+static estore_export *export;
+static estore_bytes *bytes;
 
 static void child(void)
 {
@@ -19,6 +22,11 @@ static void child(void)
     size_t count = 7;
     int fd = 7;
     estore_iter *none = NULL;
+    estore_bytes *no_bytes = NULL;
+    estore_exchange *no_exchange = NULL;
+    estore_export *no_export = NULL;
+    const uint8_t *data = NULL;
+    uint64_t numbers[3] = {7, 7, 7};
     estore *locked = NULL, *own = NULL;
 
     ANSWERS(ESTORE_ERR_FORKED, estore_append(store, &event, 1, NULL, &err));
@@ -54,8 +62,34 @@ static void child(void)
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_next(tail, &event, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_wait(tail, ESTORE_WAIT_FOREVER, &err));
     ANSWERS(ESTORE_ERR_FORKED, estore_iter_gaps(iter, NULL, NULL, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_digest(store, 0, 1, 2, numbers, 1, NULL, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_repair(store, store, 0, 9, 0, NULL, NULL, NULL, numbers, 3, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_exchange_begin(store, 0, 9, 0, &no_exchange, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_answer(store, NULL, 0, &no_bytes, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_export_begin(store, 0, 9, 0, 0, &no_export, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_import(store, NULL, 0, &n, NULL, NULL, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_digest(file, 0, 1, 2, numbers, 1, NULL, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_repair(file, file, 0, 9, 0, NULL, NULL, NULL, numbers, 3, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_exchange_begin(file, 0, 9, 0, &no_exchange, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_answer(file, NULL, 0, &no_bytes, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_export_begin(file, 0, 9, 0, 0, &no_export, &err));
+    ANSWERS(ESTORE_ERR_FORKED, efile_import(file, NULL, 0, &n, NULL, NULL, NULL, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_exchange_request(exchange, &no_bytes, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_exchange_reply(exchange, NULL, 0, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_exchange_repaired(exchange, NULL, NULL, numbers, 3, &count, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_export_next(export, 1, &no_bytes, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_export_snapshot_seq(export, &n, &err));
+    ANSWERS(ESTORE_ERR_FORKED, estore_export_gaps(export, NULL, NULL, &count, &err));
+    CHECK(numbers[0] == 7 && no_bytes == NULL && no_exchange == NULL && no_export == NULL);
     CHECK(count == 7 && none == NULL);
     CHECK(n == 7);
+    /* Bytes are memory and nothing else. */
+    OK(estore_bytes_view(bytes, &data, &count, &err));
+    CHECK(data != NULL && count > 0);
+    OK(estore_bytes_free(&bytes));
+    OK(estore_exchange_close(&exchange, &err));
+    OK(estore_export_close(&export, &err));
+    CHECK(exchange == NULL && export == NULL && bytes == NULL);
     OK(estore_close(&store, &err));
     OK(efile_close(&file, &err));
     OK(estore_iter_close(&iter, &err));
@@ -82,6 +116,9 @@ int main(void)
     append_text(store, 1, "a");
     OK(estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err));
     OK(estore_tail_iter(store, 0, &tail, &err));
+    OK(estore_exchange_begin(store, 0, UINT64_MAX, 0, &exchange, &err));
+    OK(estore_export_begin(store, 0, UINT64_MAX, 0, 0, &export, &err));
+    OK(estore_exchange_request(exchange, &bytes, &err));
 
     CHECK(pipe(pipe_ends) == 0);
     pid = fork();
@@ -104,6 +141,13 @@ int main(void)
     CHECK(has_data(&event, "a"));
     OK(estore_iter_close(&tail, &err));
     CHECK(strcmp(read_data(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0), "a c") == 0);
+    OK(estore_bytes_free(&bytes));
+    OK(estore_export_next(export, 1000, &bytes, &err));
+    OK(estore_bytes_free(&bytes));
+    OK(estore_export_close(&export, &err));
+    OK(estore_exchange_request(exchange, &bytes, &err));
+    OK(estore_bytes_free(&bytes));
+    OK(estore_exchange_close(&exchange, &err));
     OK(estore_close(&store, &err));
     OK(efile_close(&file, &err));
     OK(estore_options_free(&options));

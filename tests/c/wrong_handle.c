@@ -23,6 +23,11 @@ int main(void)
     ANSWERS(ESTORE_ERR_INVALID, estore_iter_next((estore_iter *)(void *)store, &event, &err));
     ANSWERS(ESTORE_ERR_INVALID, estore_options_set_grace_ns((estore_options *)(void *)store, 1));
     ANSWERS(ESTORE_ERR_INVALID, estore_open("other", 5, (estore_options *)(void *)file, &store, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_exchange_reply((estore_exchange *)(void *)store, NULL, 0, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_export_snapshot_seq((estore_export *)(void *)iter, &n, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_bytes_view((estore_bytes *)(void *)options, NULL, NULL, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_repair(store, (estore *)(void *)file, 0, 1, 0, NULL, NULL, NULL, NULL, 0, NULL, &err));
+    ANSWERS(ESTORE_ERR_INVALID, efile_repair((efile *)(void *)store, file, 0, 1, 0, NULL, NULL, NULL, NULL, 0, NULL, &err));
     CHECK(n == 7 && none == NULL);
 
     wrong = file;
@@ -31,6 +36,9 @@ int main(void)
     wrong = store;
     ANSWERS(ESTORE_ERR_INVALID, estore_iter_close((estore_iter **)&wrong, &err));
     ANSWERS(ESTORE_ERR_INVALID, estore_options_free((estore_options **)&wrong));
+    ANSWERS(ESTORE_ERR_INVALID, estore_bytes_free((estore_bytes **)&wrong));
+    ANSWERS(ESTORE_ERR_INVALID, estore_exchange_close((estore_exchange **)&wrong, &err));
+    ANSWERS(ESTORE_ERR_INVALID, estore_export_close((estore_export **)&wrong, &err));
     CHECK(wrong == (void *)store);
 
     /* Nothing came to harm. */
