@@ -58,6 +58,10 @@ struct RawStore([u8; 0]);
 struct RawIter([u8; 0]);
 #[repr(C)]
 struct RawOptions([u8; 0]);
+#[repr(C)]
+struct RawExchange([u8; 0]);
+#[repr(C)]
+struct RawBytes([u8; 0]);
 
 type Status = i32;
 const END: Status = 1;
@@ -78,6 +82,38 @@ type SetOption = unsafe extern "C" fn(*mut RawOptions, i32) -> Status;
 type Compact = unsafe extern "C" fn(*const RawStore, u64, u64, *const c_void, *mut c_void, *mut u64, *mut u64, *mut ErrorDetail) -> Status;
 type TailIter = unsafe extern "C" fn(*const RawStore, u64, *mut *mut RawIter, *mut ErrorDetail) -> Status;
 type IterWait = unsafe extern "C" fn(*mut RawIter, u64, *mut ErrorDetail) -> Status;
+type Digest = unsafe extern "C" fn(*const RawStore, u64, u64, u64, *mut u64, usize, *mut usize, *mut u64, *mut ErrorDetail) -> Status;
+type Repair = unsafe extern "C" fn(
+    *mut RawStore,
+    *mut RawStore,
+    u64,
+    u64,
+    u32,
+    *const c_void,
+    *const c_void,
+    *mut c_void,
+    *mut u64,
+    usize,
+    *mut usize,
+    *mut ErrorDetail,
+) -> Status;
+type ExchangeBegin = unsafe extern "C" fn(*mut RawStore, u64, u64, u32, *mut *mut RawExchange, *mut ErrorDetail) -> Status;
+type Answer = unsafe extern "C" fn(*mut RawStore, *const u8, usize, *mut *mut RawBytes, *mut ErrorDetail) -> Status;
+
+/// What repairing takes.
+#[derive(Clone, Copy)]
+struct Replicas {
+    digest: Digest,
+    repair: Repair,
+    exchange_begin: ExchangeBegin,
+    exchange_request: unsafe extern "C" fn(*mut RawExchange, *mut *mut RawBytes, *mut ErrorDetail) -> Status,
+    exchange_reply: unsafe extern "C" fn(*mut RawExchange, *const u8, usize, *mut ErrorDetail) -> Status,
+    exchange_close: unsafe extern "C" fn(*mut *mut RawExchange, *mut ErrorDetail) -> Status,
+    answer: Answer,
+    bytes_view: unsafe extern "C" fn(*const RawBytes, *mut *const u8, *mut usize, *mut ErrorDetail) -> Status,
+    bytes_free: unsafe extern "C" fn(*mut *mut RawBytes) -> Status,
+}
+
 type Stats = unsafe extern "C" fn(*const RawStore, *mut u64, usize, *mut usize, *mut ErrorDetail) -> Status;
 
 /// The functions of one library, either those of estores or those of efiles.
@@ -103,6 +139,7 @@ pub struct Api {
     stats: Option<Stats>,
     tail_iter: Option<TailIter>,
     iter_wait: Option<IterWait>,
+    replicas: Option<Replicas>,
     version: unsafe extern "C" fn() -> *const c_char,
     event_id: unsafe extern "C" fn() -> u32,
     is_efile: bool,
@@ -136,6 +173,21 @@ impl Api {
             .with_context(|| format!("cannot open the shared library {} (is it built? `make lib`)", path.display()))?;
         let kind = if efile { "efile" } else { "estore" };
         // SAFETY: the fields are typed as the functions in estore.h.
+        let replicas = || unsafe {
+            Ok::<_, anyhow::Error>(Replicas {
+                digest: symbol(&library, path, kind, "digest")?,
+                repair: symbol(&library, path, kind, "repair")?,
+                exchange_begin: symbol(&library, path, kind, "exchange_begin")?,
+                exchange_request: symbol(&library, path, "estore", "exchange_request")?,
+                exchange_reply: symbol(&library, path, "estore", "exchange_reply")?,
+                exchange_close: symbol(&library, path, "estore", "exchange_close")?,
+                answer: symbol(&library, path, kind, "answer")?,
+                bytes_view: symbol(&library, path, "estore", "bytes_view")?,
+                bytes_free: symbol(&library, path, "estore", "bytes_free")?,
+            })
+        };
+        let replicas = replicas().ok();
+        // SAFETY: the fields are typed as the functions in estore.h.
         unsafe {
             Ok(Api {
                 open: symbol(&library, path, kind, "open")?,
@@ -157,6 +209,7 @@ impl Api {
                 stats: symbol(&library, path, kind, "stats").ok(),
                 tail_iter: symbol(&library, path, kind, "tail_iter").ok(),
                 iter_wait: symbol(&library, path, "estore", "iter_wait").ok(),
+                replicas,
                 version: symbol(&library, path, "estore", "version")?,
                 event_id: symbol(&library, path, "estore", "event_id")?,
                 is_efile: efile,
@@ -304,6 +357,63 @@ impl Store<'_> {
         // SAFETY: the handle is open, the iterator's variable is ours.
         check("tail_iter", |error| unsafe { tail_iter(self.handle, after_seq, &mut handle, error) })?;
         Ok(Iter { api: self.api, handle })
+    }
+
+    fn replicas(&self) -> Result<&Replicas> {
+        self.api.replicas.as_ref().context("the library has no estore_repair")
+    }
+
+    /// The buckets of a digest, three numbers for each.
+    pub fn digest(&self, start: u64, end: u64, width: u64) -> Result<Vec<u64>> {
+        let digest = self.replicas()?.digest;
+        let count = ((end - start) / width + 1) as usize;
+        let mut numbers = vec![0; 3 * count];
+        // SAFETY: the handle is open, the array has room for three numbers for each bucket.
+        check("digest", |error| unsafe {
+            digest(self.handle, start, end, width, numbers.as_mut_ptr(), count, null_mut(), null_mut(), error)
+        })?;
+        Ok(numbers)
+    }
+
+    /// Brings this store what it lacks of all that the other one has; how many events.
+    pub fn repair(&self, from: &Store<'_>) -> Result<u64> {
+        const COPIED: usize = 1;
+        let repair = self.replicas()?.repair;
+        let mut numbers = [0; COPIED + 1];
+        // SAFETY: both handles are open, the array is as long as said, and nothing is to be told.
+        check("repair", |error| unsafe {
+            let (array, len) = (numbers.as_mut_ptr(), numbers.len());
+            repair(self.handle, from.handle, 0, u64::MAX, 0, null(), null(), null_mut(), array, len, null_mut(), error)
+        })?;
+        Ok(numbers[COPIED])
+    }
+
+    /// The same by messages; the length of each of them, requests and replies in turn.
+    pub fn exchange(&self, from: &Store<'_>) -> Result<Vec<usize>> {
+        let calls = self.replicas()?;
+        let mut exchange = null_mut();
+        let mut lens = Vec::new();
+        // SAFETY: handles are open, variables are ours, and bytes are looked at before they are freed.
+        unsafe {
+            check("exchange_begin", |error| (calls.exchange_begin)(self.handle, 0, u64::MAX, 0, &mut exchange, error))?;
+            loop {
+                let (mut request, mut reply) = (null_mut(), null_mut());
+                if check("exchange_request", |error| (calls.exchange_request)(exchange, &mut request, error))? == END {
+                    break;
+                }
+                let (mut data, mut len) = (null(), 0);
+                check("bytes_view", |error| (calls.bytes_view)(request, &mut data, &mut len, error))?;
+                lens.push(len);
+                check("answer", |error| (calls.answer)(from.handle, data, len, &mut reply, error))?;
+                (calls.bytes_free)(&mut request);
+                check("bytes_view", |error| (calls.bytes_view)(reply, &mut data, &mut len, error))?;
+                lens.push(len);
+                check("exchange_reply", |error| (calls.exchange_reply)(exchange, data, len, error))?;
+                (calls.bytes_free)(&mut reply);
+            }
+            check("exchange_close", |error| (calls.exchange_close)(&mut exchange, error))?;
+        }
+        Ok(lens)
     }
 
     pub fn close(mut self) -> Result<()> {

@@ -15,6 +15,7 @@ mod measure;
 mod peers;
 mod plots;
 mod raw;
+mod replicas;
 mod report;
 mod results;
 mod tail;
@@ -134,6 +135,17 @@ struct Tail {
     common: Common,
 }
 
+#[derive(Args)]
+struct Replicas {
+    /// The shared library to measure [default: the release build of this repository]
+    #[arg(long)]
+    lib: Option<PathBuf>,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
 #[cfg(feature = "codecs")]
 #[derive(Args)]
 struct Compress {
@@ -158,6 +170,8 @@ enum Command {
     Late(Late),
     /// Measures following: what waking up, waiting, catching up and being followed cost, and writes TAIL.md
     Tail(Tail),
+    /// Measures digests, repair, messages between replicas and appending what is there already, and writes REPLICAS.md
+    Replicas(Replicas),
     /// A follower in another process, as the driver starts it
     #[command(hide = true)]
     TailTurn { job: String },
@@ -197,6 +211,11 @@ fn start(cli: Cli) -> Result<()> {
             let Tail { lib, rounds, common } = arguments;
             let plan = tail::Plan { library: release_library(lib), rounds: rounds.into(), scale: common.scale, dir: common.dir() };
             common.put("TAIL.md", &tail::measure(&plan)?)
+        }
+        Some(Command::Replicas(arguments)) => {
+            let Replicas { lib, rounds, common } = arguments;
+            let plan = replicas::Plan { library: release_library(lib), rounds: rounds.into(), scale: common.scale, dir: common.dir() };
+            common.put("REPLICAS.md", &replicas::measure(&plan)?)
         }
         Some(Command::TailTurn { job }) => tail::child(&job),
         #[cfg(feature = "codecs")]
