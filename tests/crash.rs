@@ -194,7 +194,8 @@ fn no_crash_loses_or_invents_anything() {
     let list: Vec<String> = tally.0.iter().filter(|(what, _)| *what != "crash images").map(|(what, n)| format!("{what} {n}")).collect();
     println!("crash images: {}, {}; first seed {seed:#x}, {:.1?}", tally.of("crash images"), list.join(", "), began.elapsed());
     assert!(tally.of("crash images") >= wanted, "only {} crash images were checked", tally.of("crash images"));
-    if wanted >= 5_000 {
+    // With fewer images some of these may well be rare.
+    if wanted >= 20_000 {
         for what in ["crash", "EIO", "ENOSPC", "EINTR", "another errno", "short", "lost pages"].map(|kind| format!("faults: {kind}")) {
             assert!(tally.of(&what) > 50, "{what}: {}", tally.of(&what));
         }

@@ -96,8 +96,8 @@ fn time_of(rounds: usize, mut call: impl FnMut()) -> f64 {
 fn codec(
     data: &Data,
     rounds: usize,
-    compress: &mut dyn FnMut(&[u8], &mut Vec<u8>) -> Result<()>,
-    decompress: &mut dyn FnMut(&[u8], &mut [u8]) -> Result<usize>,
+    mut compress: impl FnMut(&[u8], &mut Vec<u8>) -> Result<()>,
+    mut decompress: impl FnMut(&[u8], &mut [u8]) -> Result<usize>,
 ) -> Result<[f64; 3]> {
     let frames: Vec<&[u8]> = data.bytes.chunks(FRAME_LEN).collect();
     let mut packed: Vec<Vec<u8>> = vec![Vec::new(); frames.len()];
@@ -126,22 +126,22 @@ fn codec(
 }
 
 fn lz4(data: &Data, rounds: usize) -> Result<[f64; 3]> {
-    let mut compress = |frame: &[u8], packed: &mut Vec<u8>| {
+    let compress = |frame: &[u8], packed: &mut Vec<u8>| {
         packed.resize(lz4_flex::block::get_maximum_output_size(frame.len()), 0);
         let len = lz4_flex::block::compress_into(frame, packed)?;
         packed.truncate(len);
         Ok(())
     };
-    codec(data, rounds, &mut compress, &mut |packed, body| Ok(lz4_flex::block::decompress_into(packed, body)?))
+    codec(data, rounds, compress, |packed, body| Ok(lz4_flex::block::decompress_into(packed, body)?))
 }
 
 fn zstd(data: &Data, rounds: usize, level: i32) -> Result<[f64; 3]> {
     let (mut compressor, mut decompressor) = (zstd::bulk::Compressor::new(level)?, zstd::bulk::Decompressor::new()?);
-    let mut compress = |frame: &[u8], packed: &mut Vec<u8>| {
+    let compress = |frame: &[u8], packed: &mut Vec<u8>| {
         *packed = compressor.compress(frame)?;
         Ok(())
     };
-    codec(data, rounds, &mut compress, &mut |packed, body| Ok(decompressor.decompress_to_buffer(packed, body)?))
+    codec(data, rounds, compress, |packed, body| Ok(decompressor.decompress_to_buffer(packed, body)?))
 }
 
 /// One store of one round.
