@@ -314,6 +314,30 @@ fn what_arrived_before_a_damaged_frame_of_a_compacted_log_comes_first() {
     assert_eq!(events_of(&mut store.tail(1000).unwrap()), all[1000..]);
 }
 
+/// Without the journal nothing tells which events were in a log whose header is lost, but its frames.
+#[test]
+fn a_log_whose_header_and_journal_are_lost_is_damage_to_who_has_not_passed_it() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([10, 20, 30])).unwrap();
+    store.append(&events_at([1010, 1020])).unwrap();
+    let all = arrived(&store, 0);
+    store.close().unwrap();
+    place.sim().remove(place.path.join("journal"));
+    let mut bytes = place.file("0-0.estore");
+    bytes[20] ^= 1;
+    place.put_file("0-0.estore", &bytes);
+    for store in [open(&place), beside(&place)] {
+        for after in 0..3 {
+            let mut tail = store.tail(after).unwrap();
+            assert_error!(tail.next_batch(3), Error::Corrupt { .. });
+            assert_error!(tail.wait(Some(Duration::ZERO)), Error::Corrupt { .. });
+        }
+        assert_eq!(events_of(&mut store.tail(3).unwrap()), all[3..]);
+        assert_eq!(events_of(&mut store.tail(5).unwrap()), []);
+    }
+}
+
 /// Does something before a file is opened for the first time.
 struct Meddled {
     disk: Arc<dyn Disk>,

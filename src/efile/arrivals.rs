@@ -14,16 +14,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::disk::Handle;
+use crate::disk::{Access, Handle};
 use crate::error::{Error, Result};
 use crate::event::EventRef;
 use crate::planted::{self, Bug};
 
 use super::frame::{Header, LAST, Slot};
 use super::index::Entry;
-use super::log::{LOG_HEADER_LEN, LogId, Stretch, Walk};
+use super::log::{self, LOG_HEADER_LEN, LogId, Stretch, Walk};
 use super::read::{self, Block, Class};
-use super::{Chunk, LogSummary};
+use super::{Chunk, Log, LogSummary};
 
 /// Of each of many logs at least so many bytes are looked at, or as many as a window holds.
 const LEAST_LEN: usize = 64 << 10;
@@ -174,6 +174,12 @@ impl Chunk {
         let mut state = self.lock();
         let distrustful = state.distrustful;
         let mut found = Vec::new();
+        for log in &state.logs {
+            if log.summary.is_unknown() && self.last_seq_by_frames(log)? > after {
+                let path = self.shared.folder.file_path(&log.id().log_name());
+                return Err(Error::corrupt(&path, 0, "the log header is not what was written"));
+            }
+        }
         for log in state.logs.iter_mut().filter(|log| log.summary.totals.last_seq > after && log.has_frames()) {
             let starts = if log.summary.is_compacted() {
                 Vec::new()
@@ -188,6 +194,25 @@ impl Chunk {
             found.push(Arrivals { file: self.file_of(log)?, summary: log.summary, starts });
         }
         Ok(found)
+    }
+}
+
+impl Chunk {
+    /// The last seq of a log of which nothing else is known; as large as any if not even its frames tell.
+    fn last_seq_by_frames(&self, log: &Log) -> Result<u64> {
+        let name = log.id().log_name();
+        let Some(file) = self.shared.folder.open_if_there(&name, Access::Read)? else { return Ok(u64::MAX) };
+        let Some(instance) = log::find_instance(&file)? else { return Ok(u64::MAX) };
+        let mut walk = Walk::new(&file, instance, LOG_HEADER_LEN as u64, file.len()?, false);
+        let mut last = 0;
+        while let Some(stretch) = walk.next()? {
+            match stretch {
+                Stretch::Frame(header) | Stretch::DamagedBody(header) => last = last.max(header.seq_high),
+                Stretch::Damage { .. } => return Ok(u64::MAX),
+                Stretch::Zeros { .. } => {}
+            }
+        }
+        Ok(last)
     }
 }
 

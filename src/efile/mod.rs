@@ -162,6 +162,11 @@ pub(crate) struct LogSummary {
 }
 
 impl LogSummary {
+    /// Whether its header is damaged and no journal tells what is in it.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.instance == 0 && self.totals.last_seq == 0
+    }
+
     /// A log that has nothing in it yet.
     pub(crate) fn new(id: LogId, instance: u64, watermark: Option<u64>) -> LogSummary {
         LogSummary { id, replaces: id.generation, codec: 0, instance, len: LOG_HEADER_LEN as u64, totals: Totals::default(), watermark }
@@ -524,9 +529,9 @@ impl Chunk {
         self.lock().logs.iter().map(fact).collect()
     }
 
-    /// The largest seq of its events.
-    pub(crate) fn last_seq(&self) -> u64 {
-        self.lock().logs.iter().map(|log| log.summary.totals.last_seq).max().unwrap_or(0)
+    /// Whether it may have events with larger seqs.
+    pub(crate) fn may_have_arrivals(&self, after: u64) -> bool {
+        self.lock().logs.iter().any(|log| log.summary.totals.last_seq > after || log.summary.is_unknown())
     }
 
     /// What it all adds up to, without the order.

@@ -224,7 +224,7 @@ impl Tail {
 
     fn search(&mut self, view: &View) -> Result<Window> {
         let mut logs: Vec<Arrivals> = Vec::new();
-        for chunk in view.chunks.values().filter(|chunk| chunk.last_seq() > self.searched) {
+        for chunk in view.chunks.values().filter(|chunk| chunk.may_have_arrivals(self.searched)) {
             logs.extend(self.core.read_chunk(chunk, || chunk.arrivals(self.searched))?);
             self.core.touch(chunk);
         }
