@@ -414,14 +414,19 @@
 #define ESTORE_REPAIRED_GAPS 8
 
 /**
+ * Places in the store that was repaired that are damaged: what was in there it lacked, and was given if the other one has it.
+ */
+#define ESTORE_REPAIRED_OWN_GAPS 9
+
+/**
  * 1 if on_progress stopped it before all was done, else 0.
  */
-#define ESTORE_REPAIRED_STOPPED 9
+#define ESTORE_REPAIRED_STOPPED 10
 
 /**
  * How many numbers of a repair this header knows; a library may know more.
  */
-#define ESTORE_REPAIRED_COUNT 10
+#define ESTORE_REPAIRED_COUNT 11
 
 /**
  * Read oldest first; the default.
@@ -1384,20 +1389,20 @@ estore_status estore_digest(const estore *store,
 /**
  * Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
  * is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
- * read once; appends may go on meanwhile. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a
- * second time nothing is.
+ * read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
+ * copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
+ * time nothing is.
  *
  * Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
- * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place in the other one, or NULL.
- * on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity: an array of the caller and its length,
- * ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it goes how many numbers this library
- * knows, or NULL.
+ * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
+ * of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
+ * an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
+ * goes how many numbers this library knows, or NULL.
  * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
  * it; elements from *n on, and all on failure, are as they were.
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT (what is
- * repaired is damaged itself); ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
  * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
  * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
@@ -2066,20 +2071,20 @@ estore_status efile_digest(const efile *file,
 /**
  * Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
  * is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
- * read once; appends may go on meanwhile. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a
- * second time nothing is.
+ * read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
+ * copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
+ * time nothing is.
  *
  * Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
- * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place in the other one, or NULL.
- * on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity: an array of the caller and its length,
- * ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it goes how many numbers this library
- * knows, or NULL.
+ * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
+ * of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
+ * an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
+ * goes how many numbers this library knows, or NULL.
  * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
  * it; elements from *n on, and all on failure, are as they were.
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT (what is
- * repaired is damaged itself); ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
  * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
  * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
@@ -2283,7 +2288,8 @@ estore_status estore_exchange_reply(estore_exchange *exchange,
 /**
  * Tells what was done so far. Ranges of which both hold the same are not looked into, so their events are not among those compared.
  *
- * Arguments: exchange. on_gap: called for each damaged place in the other store that is known, or NULL. userdata: given to it as it is.
+ * Arguments: exchange. on_gap: called for each damaged place that is known, first those of the other store, whose path is a bare name or
+ * empty, then its own; or NULL. userdata: given to it as it is.
  * values, capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the
  * pointer. n: where it goes how many numbers this library knows, or NULL.
  * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set; elements from *n on, and all

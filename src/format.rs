@@ -256,7 +256,7 @@
 //! | kind | from | what is in it |
 //! | --- | --- | --- |
 //! | 1 ask | who repairs | horizon (8), ranges: first time (8), last time (8), 1 if identities are wanted (8), the identity they are to come after: time (8), hash (16); count (8), sum (16) |
-//! | 2 tell | the other | horizon (8), how many of the ranges are answered (8), and for each that differs: its place among those asked (4), 1 if identities are left out (4), parts (4), identities (4); the parts: first time, last time, count, sum; the identities: time, hash |
+//! | 2 tell | the other | horizon (8), how many of the ranges are answered (8), how many gaps (8), the gaps: see below; and for each range that differs: its place among those asked (4), 1 if identities are left out (4), parts (4), identities (4); the parts: first time, last time, count, sum; the identities: time, hash |
 //! | 3 want | who repairs | identities: time (8), hash (16) |
 //! | 4 have | the other | how many of the identities were looked for (8), a parcel of the events that were found, if any |
 //! | 5 give | who repairs | a parcel |
@@ -264,3 +264,7 @@
 //!
 //! A place is that of a range among those asked about, from 0 on. Ranges have both their ends. Parts follow on each other within their range.
 //! Identities are in order of time and hash. What is asked for and not answered is asked for again.
+//!
+//! A gap is something damaged of the answered ranges, whose events are in no sum: offset in the file (8), length (8), first time (8) and last
+//! time (8) that may be missing, length of the file's name (4), length of a text that says what is wrong (4), the name, the text. Both are
+//! UTF-8 without control characters. One without a name stands for more than are told.

@@ -284,11 +284,9 @@ fn what_is_whole_of_a_damaged_store_is_copied_and_the_gap_is_told() {
     let (first, last) = (repaired.gaps[0].first_time, repaired.gaps[0].last_time);
     let whole: Vec<Event> = events.iter().filter(|event| !(first..=last).contains(&event.time)).cloned().collect();
     assert!(whole.len() > 800 && set(&to) == set_of(&whole));
-    // A damaged store is not one to write to.
     assert_error!(from.repair(&to, .., RepairOptions::new(), on), Error::ReadOnly { .. });
     drop(from);
     let from = open(&other);
-    assert_error!(from.repair(&to, .., RepairOptions::new(), on), Error::Corrupt { .. });
     // What the other has can be had again in a new store.
     let new = Place::simulated(3);
     let salvaged = open(&new);
@@ -297,6 +295,225 @@ fn what_is_whole_of_a_damaged_store_is_copied_and_the_gap_is_told() {
     let replica = store_of(&spare, &events);
     assert!(repair(&salvaged, &replica).to.copied > 0);
     assert_eq!(set(&salvaged), set_of(&events));
+}
+
+/// What may become of a store's files.
+const HARMS: [&str; 5] = ["body", "frame header", "single", "log header", "log"];
+
+/// Harms a closed store of two chunks.
+fn harm(place: &Place, how: &str) {
+    let name = "0-0.estore";
+    let mut bytes = place.file(name);
+    let frames = common::frames(&bytes);
+    match how {
+        "body" => bytes[frames[2] + 128 + 40] ^= 1,
+        "frame header" => bytes[frames[3] + 70] ^= 1,
+        "single" => bytes[frames[frames.len() - 1] + 66] ^= 1,
+        "log header" => bytes[20] ^= 1,
+        "log" => return assert!(place.sim().remove(place.path.join(name))),
+        _ => panic!("there is no such harm"),
+    }
+    place.put_file(name, &bytes);
+}
+
+/// Several frames in each of two chunks, the last of them with a single event.
+fn events_to_harm() -> Vec<Event> {
+    (0..2_000).step_by(4).map(|time| event(time, time as u32, vec![time as u8; 20])).collect()
+}
+
+fn open_with_leaf(place: &Place, leaf_events: u64) -> Store {
+    let sizes = estore::Sizes { leaf_events, ..estore::Sizes::default() };
+    Store::open(&place.path, options(place).sizes(sizes)).unwrap()
+}
+
+fn harmed(place: &Place, events: &[Event], how: &str, leaf_events: u64) -> Store {
+    let store = open_with_leaf(place, leaf_events);
+    for chunk in events.chunk_by(|one, next| one.time / 1_000 == next.time / 1_000) {
+        let (most, last) = chunk.split_at(chunk.len() - 1);
+        most.chunks(20).for_each(|batch| assert!(store.append(batch).is_ok()));
+        store.append(last).unwrap();
+    }
+    store.close().unwrap();
+    harm(place, how);
+    open_with_leaf(place, leaf_events)
+}
+
+/// File, offset, length, first time and last time.
+type Damaged = (String, u64, u64, u64, u64);
+
+/// What is whole of a store, and what is damaged, in order.
+fn salvaged(store: &Store) -> (BTreeSet<Identity>, Vec<Damaged>) {
+    let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
+    let events = common::drain_batches(&mut reader, 100);
+    assert_eq!(set_of(&events).len(), events.len(), "no event is there twice");
+    (set_of(&events), places(reader.gaps()))
+}
+
+fn places(gaps: &[estore::Gap]) -> Vec<Damaged> {
+    let name = |gap: &estore::Gap| gap.path.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut places: Vec<_> = gaps.iter().map(|gap| (name(gap), gap.offset, gap.len, gap.first_time, gap.last_time)).collect();
+    places.sort();
+    places
+}
+
+#[test]
+fn a_damaged_store_answers_with_what_is_whole_and_tells_what_is_missing() {
+    for (how, leaf_events) in HARMS.into_iter().flat_map(|how| [1, 7, 512].map(|leaf_events| (how, leaf_events))) {
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let events = events_to_harm();
+        let from = harmed(&other, &events, how, leaf_events);
+        let (whole, gaps) = salvaged(&from);
+        assert!(!gaps.is_empty() && (whole.len() < events.len() || how == "log header"), "{how}");
+        let to = open_with_leaf(&one, leaf_events);
+        let (repaired, ..) = exchange(&to, &from, RepairOptions::new());
+        assert_eq!(set(&to), whole, "{how}, {leaf_events}");
+        assert_eq!((repaired.to.copied, repaired.to.compared), (whole.len() as u64, whole.len() as u64));
+        assert_eq!(places(&repaired.gaps), gaps, "{how}, {leaf_events}");
+        assert!(repaired.gaps.iter().all(|gap| gap.path.parent().unwrap().as_os_str().is_empty()), "where its folder is plays no part");
+        assert!(repaired.own_gaps.is_empty());
+        // That the two hold the same now does not hide that something is missing.
+        let (again, messages, _) = exchange(&to, &from, RepairOptions::new().both_ways());
+        assert_eq!((again.to.copied, again.from.copied, messages), (0, 0, 2));
+        assert_eq!(places(&again.gaps), gaps);
+    }
+}
+
+#[test]
+fn a_damaged_store_is_given_what_it_lost() {
+    for (how, way) in HARMS.into_iter().flat_map(|how| (0..5).map(move |way| (how, way))) {
+        let (one, other) = (Place::simulated(1), Place::simulated(2));
+        let events = events_to_harm();
+        let to = harmed(&one, &events, how, [1, 3, 512][way % 3]);
+        let from = store_of(&other, &events);
+        let (whole, gaps) = salvaged(&to);
+        let lost = (events.len() - whole.len()) as u64;
+        let bring = || match way {
+            0 | 1 => exchange(&to, &from, RepairOptions::new()).0,
+            2 => to.repair(&from, .., RepairOptions::new(), on).unwrap(),
+            3 => {
+                // The other way round: it is the other one that gives.
+                let options = RepairOptions::new().both_ways();
+                let Repaired { to, from, gaps, own_gaps, .. } = exchange(&from, &to, options).0;
+                assert_eq!(to.copied, 0);
+                let mut repaired = Repaired::default();
+                (repaired.to, repaired.own_gaps, repaired.gaps) = (from, gaps, own_gaps);
+                repaired
+            }
+            _ => {
+                let mut repaired = Repaired::default();
+                for parcel in parcels(&from, 1_000) {
+                    repaired.to.copied += to.import(&parcel).unwrap().stored;
+                }
+                repaired.own_gaps = salvage_gaps(&to);
+                repaired
+            }
+        };
+        let repaired = bring();
+        assert_eq!(repaired.to.copied, lost, "{how}, {way}");
+        assert_eq!((places(&repaired.own_gaps), repaired.gaps), (gaps.clone(), Vec::new()), "{how}, {way}");
+        assert_eq!(salvaged(&to), (set_of(&events), gaps.clone()), "{how}, {way}");
+        let again = bring();
+        assert_eq!((again.to.copied, places(&again.own_gaps)), (0, gaps), "{how}, {way}");
+        // The damage is where it was.
+        assert_error!(to.read(..).and_then(|reader| reader.collect::<Result<Vec<_>, _>>()), Error::Corrupt { .. });
+        // What is to skip all that is there already can't tell.
+        if matches!(how, "body" | "frame header") {
+            assert_error!(to.append_absent(&events), Error::Corrupt { .. });
+        }
+        // Nor does it come back when it is opened again.
+        to.close().unwrap();
+        assert_eq!(salvaged(&open(&one)).0, set_of(&events), "{how}, {way}");
+    }
+}
+
+fn salvage_gaps(store: &Store) -> Vec<estore::Gap> {
+    let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
+    common::drain_batches(&mut reader, 100);
+    reader.gaps().to_vec()
+}
+
+#[test]
+fn two_damaged_stores_give_each_other_what_they_have() {
+    for (one_harm, other_harm) in HARMS.into_iter().flat_map(|one| HARMS.map(|other| (one, other))) {
+        for messages in [false, true] {
+            let (one, other) = (Place::simulated(1), Place::simulated(2));
+            let mut events = events_to_harm();
+            let to = harmed(&one, &events, one_harm, 5);
+            // Cut otherwise, so that the damage lies elsewhere.
+            events.remove(3);
+            let from = harmed(&other, &events, other_harm, 2);
+            let ((here, gaps_here), (there, gaps_there)) = (salvaged(&to), salvaged(&from));
+            let options = RepairOptions::new().both_ways();
+            let bring = || if messages { exchange(&to, &from, options).0 } else { to.repair(&from, .., options, on).unwrap() };
+            let repaired = bring();
+            let union = &here | &there;
+            let label = format!("{one_harm} and {other_harm}, by messages: {messages}");
+            assert_eq!((salvaged(&to).0 == union, salvaged(&from).0 == union), (true, true), "{label}");
+            assert_eq!(
+                (repaired.to.copied, repaired.from.copied),
+                ((&there - &here).len() as u64, (&here - &there).len() as u64),
+                "{label}"
+            );
+            assert_eq!((places(&repaired.own_gaps), places(&repaired.gaps)), (gaps_here, gaps_there), "{label}");
+            let again = bring();
+            assert_eq!((again.to.copied, again.from.copied), (0, 0), "{label}");
+        }
+    }
+}
+
+#[test]
+fn much_damage_is_told_in_few_words() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let from = Store::open(&other.path, other.options().durability(Durability::Process)).unwrap();
+    (0..1_000).for_each(|time| assert!(from.append(&[event(time, 1, vec![1; 50])]).is_ok()));
+    from.close().unwrap();
+    let mut log = other.file("0-0.estore");
+    for frame in common::frames(&log).into_iter().skip(100).step_by(2).take(200) {
+        log[frame + 64 + 10] ^= 1;
+    }
+    other.put_file("0-0.estore", &log);
+    let from = Store::open(&other.path, other.options()).unwrap();
+    let to = Store::open(&one.path, one.options()).unwrap();
+    let (repaired, _, bytes) = exchange(&to, &from, RepairOptions::new());
+    assert_eq!(repaired.to.copied, 800);
+    assert!(bytes < 200_000, "{bytes} bytes");
+    let gaps = &repaired.gaps;
+    assert!((2..100).contains(&gaps.len()), "{} gaps", gaps.len());
+    // All that lacks lies in one of them.
+    let lost = (100..500).step_by(2).filter(|time| !gaps.iter().any(|gap| (gap.first_time..=gap.last_time).contains(time)));
+    assert_eq!(lost.count(), 0);
+    assert_eq!(gaps.iter().map(|gap| gap.first_time).min(), Some(100));
+    assert_eq!(gaps.iter().map(|gap| gap.last_time).max(), Some(498));
+}
+
+#[test]
+fn damage_that_a_peer_tells_in_nonsense_is_refused() {
+    let (one, other) = (Place::simulated(1), Place::simulated(2));
+    let to = open(&one);
+    let from = harmed(&other, &events_to_harm(), "body", 512);
+    let mut repairing = to.exchange(.., RepairOptions::new()).unwrap();
+    let request = repairing.request().unwrap().unwrap();
+    let reply = from.answer(&request).unwrap();
+    let name = reply.windows(10).position(|bytes| bytes == b"0-0.estore").unwrap();
+    let seal = |mut bytes: Vec<u8>| {
+        let end = bytes.len() - 4;
+        let crc = crc32fast::hash(&bytes[..end]);
+        bytes[end..].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    };
+    // A name that is no text or would act on a terminal, and lengths that there are not.
+    for (at, with) in [(name, 0xff_u8), (name, 0x1b), (name - 5, 0xff), (name - 1, 0xff), (24 + 16 + 3, 0x10), (24 + 16, 9)] {
+        let mut nonsense = reply.clone();
+        nonsense[at] = with;
+        assert_error!(repairing.reply(&seal(nonsense)), Error::Corrupt { .. });
+        assert_eq!(*repairing.repaired(), Repaired::default());
+    }
+    // Times the wrong way round.
+    let mut nonsense = reply.clone();
+    nonsense[name - 24..name - 16].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_error!(repairing.reply(&seal(nonsense)), Error::Corrupt { .. });
+    repairing.reply(&reply).unwrap();
+    assert_eq!(repairing.repaired().gaps.len(), 1);
 }
 
 #[test]
@@ -368,7 +585,7 @@ fn parcels_and_messages_have_the_bytes_that_the_format_says() {
     assert_eq!(exchange.request().unwrap(), Some(ask.clone()));
     // One range is answered; it is the first of those asked about, with all its identities, which are one, and no parts.
     let told = [0_u32, 0, 0, 1].map(u32::to_le_bytes).concat();
-    let tell = framed(b"estmessg", 2, &[&zero, &one_more, &told, &time, &hash]);
+    let tell = framed(b"estmessg", 2, &[&zero, &one_more, &zero, &told, &time, &hash]);
     assert_eq!(from.answer(&ask).unwrap(), tell);
     exchange.reply(&tell).unwrap();
     let want = framed(b"estmessg", 3, &[&time, &hash]);

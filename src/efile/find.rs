@@ -3,17 +3,22 @@
 //! The events are sorted, and so are those of each piece of a log or a run: the two are walked over side by side. A piece is read once at most,
 //! and not at all if everything that its bounds let expect in it was found before. So pieces come first that the events cover much of, then
 //! late events, and last those main frames that have few of the times within their bounds. Memory is that of one piece.
+//!
+//! In a damaged chunk that is an error. Who asks on behalf of another replica goes on then with what is whole, read in order.
 
 use std::cmp::Ordering;
 
 use crate::disk::Handle;
 use crate::error::{Error, Result};
-use crate::event::EventRef;
+use crate::event::{EventRef, Key};
 
 use super::Chunk;
 use super::frame::Slot;
 use super::index::Entry;
-use super::read::{self, Class, Spare, gallop};
+use super::read::{self, Class, Merge, Scope, Spare, gallop};
+
+/// Events that are taken from a merge at a time.
+const BATCH: usize = 4096;
 
 /// A piece of a file that may hold some of the events.
 struct Piece<'a> {
@@ -51,6 +56,31 @@ impl Chunk {
             }
             Ok(())
         })
+    }
+
+    /// As [`Chunk::find`] where that met damage: what is in damaged frames is not there. Reads all between the first and the last of them;
+    /// with `past_headers`, also logs that are damaged as a whole, as far as can be.
+    pub(crate) fn find_what_is_whole(&self, wanted: &[EventRef<'_>], found: &mut [bool], past_headers: bool) -> Result<()> {
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(()) };
+        self.distrust();
+        let scope = Scope { first: Key::new(first.time, 0), last: Key::new(last.time, u64::MAX), seq: u64::MAX, reverse: false };
+        let mut merge = Merge::new(scope);
+        merge.salvage();
+        merge.set_from_logs(true);
+        if past_headers { self.add_what_can_be_read(&mut merge) } else { self.add_to(&mut merge) }?;
+        loop {
+            let batch = merge.next_batch(BATCH)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            for there in batch.iter() {
+                let key = (there.time, there.id, there.data);
+                let place = wanted.binary_search_by(|event| (event.time, event.id, event.data).cmp(&key));
+                if let Some(found) = place.ok().and_then(|place| wanted.get(place)).and_then(|event| found.get_mut(event.seq as usize)) {
+                    *found = true;
+                }
+            }
+        }
     }
 
     /// The pieces that have the time of one of the sorted events within their bounds: runs first, and the main frames of each log last.

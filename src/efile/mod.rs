@@ -1386,7 +1386,25 @@ impl Chunk {
 
     /// Counts the events with keys in `first..=last` and a seq up to `seq`.
     pub(crate) fn count(&self, first: Key, last: Key, seq: u64) -> Result<u64> {
+        self.count_by(Merge::new(Scope { first, last, seq, reverse: false }))
+    }
+
+    /// About how many they are: exactly so where nothing is damaged. Where something is, events in frames with a damaged body may count.
+    pub(crate) fn count_about(&self, first: Key, last: Key, seq: u64) -> Result<u64> {
         let mut merge = Merge::new(Scope { first, last, seq, reverse: false });
+        merge.salvage();
+        merge.set_from_logs(self.is_distrustful());
+        self.count_by(merge)
+    }
+
+    /// How many events it has by what is known of it.
+    pub(crate) fn known_events(&self) -> u64 {
+        self.lock().logs.iter().fold(0, |sum, log| sum.saturating_add(log.summary.totals.count))
+    }
+
+    /// Counts the events of a merge's scope, of which those within the bounds of a frame need not be read.
+    fn count_by(&self, mut merge: Merge) -> Result<u64> {
+        let Scope { first, last, seq, .. } = merge.scope();
         let mut sum = {
             let mut state = self.lock();
             let inside = state.logs.iter().all(|log| {
@@ -1406,7 +1424,9 @@ impl Chunk {
                 border.clear();
                 sum += index.late.count(first, last, seq, |entry| border.push(*entry));
                 merge.add_entries(file, log.summary.instance, Class::Late, &border);
-                self.gaps(log, file, &index.damage).into_iter().for_each(|gap| merge.add_damage(gap));
+                if !merge.salvages() {
+                    self.gaps(log, file, &index.damage).into_iter().for_each(|gap| merge.add_damage(gap));
+                }
                 for (recon, run) in log.recon.iter().flat_map(|recon| recon.runs.iter().map(move |run| (recon, run))) {
                     border.clear();
                     sum += run.list.count(first, last, seq, |entry| border.push(*entry));

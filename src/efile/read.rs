@@ -213,16 +213,20 @@ pub(crate) struct Merge {
 
 /// Gaps, each once: a second merge over the same files meets them again.
 #[derive(Debug, Default)]
-struct Gaps {
+pub(crate) struct Gaps {
     list: Vec<Gap>,
     noted: HashSet<(PathBuf, u64)>,
 }
 
 impl Gaps {
-    fn note(&mut self, gap: Gap) {
+    pub(crate) fn note(&mut self, gap: Gap) {
         if self.noted.insert((gap.path.clone(), gap.offset)) {
             self.list.push(gap);
         }
+    }
+
+    pub(crate) fn list(&self) -> &[Gap] {
+        &self.list
     }
 }
 
@@ -317,7 +321,7 @@ impl Merge {
 
     /// What was left out so far.
     pub(crate) fn gaps(&self) -> &[Gap] {
-        self.gaps.as_ref().map_or(&[], |gaps| &gaps.list)
+        self.gaps.as_ref().map_or(&[], Gaps::list)
     }
 
     /// Takes note of damage that was left out, if it may concern what the merge is over.

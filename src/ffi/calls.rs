@@ -17,7 +17,7 @@ use super::iter::{self, Source, estore_iter};
 use super::options::{self, estore_options};
 use super::progress::{estore_progress_fn, tell_progress};
 use super::status::{ESTORE_OK, estore_status};
-use super::verify::{estore_finding_fn, estore_gap_fn, tell_finding, tell_gaps};
+use super::verify::{estore_finding_fn, estore_gap_fn, tell_finding};
 use super::{array, check_array, close, guarded, path, put, require, with, with_both};
 use crate::error::Result;
 use crate::options::Options;
@@ -621,10 +621,7 @@ where
         // SAFETY: the contract.
         let repaired = to.repair(from, start..=end, options, |progress| unsafe { tell_progress(on_progress, userdata, progress) })?;
         // SAFETY: the contract.
-        unsafe {
-            tell_gaps(on_gap, userdata, &repaired.gaps);
-            outputs.put(&repaired);
-        }
+        unsafe { outputs.put(&repaired, on_gap, userdata) };
         Ok(ESTORE_OK)
     };
     // SAFETY: the contract.

@@ -35,10 +35,12 @@ pub const ESTORE_REPAIRED_FROM_SKIPPED: usize = 6;
 pub const ESTORE_REPAIRED_FROM_EXPIRED: usize = 7;
 /// Places in the other store that are damaged: what is in there was not copied.
 pub const ESTORE_REPAIRED_GAPS: usize = 8;
+/// Places in the store that was repaired that are damaged: what was in there it lacked, and was given if the other one has it.
+pub const ESTORE_REPAIRED_OWN_GAPS: usize = 9;
 /// 1 if on_progress stopped it before all was done, else 0.
-pub const ESTORE_REPAIRED_STOPPED: usize = 9;
+pub const ESTORE_REPAIRED_STOPPED: usize = 10;
 /// How many numbers of a repair this header knows; a library may know more.
-pub const ESTORE_REPAIRED_COUNT: usize = 10;
+pub const ESTORE_REPAIRED_COUNT: usize = 11;
 
 /// How to repair, as the C caller says it.
 pub(super) fn options(flags: u32) -> Result<RepairOptions, Failure> {
@@ -61,10 +63,16 @@ impl RepairedOutputs {
         check_array(self.values, self.capacity, "values")
     }
 
+    /// Tells the gaps, and writes the numbers.
+    ///
     /// # Safety
     ///
-    /// `values` is valid for writes of `capacity` elements; `n` is NULL or valid for writes.
-    pub(super) unsafe fn put(&self, repaired: &Repaired) {
+    /// `on_gap` is a function as the header asks for; `values` is valid for writes of `capacity` elements; `n` is NULL or valid for writes.
+    pub(super) unsafe fn put(&self, repaired: &Repaired, on_gap: estore_gap_fn, userdata: *mut c_void) {
+        for gaps in [&repaired.gaps, &repaired.own_gaps] {
+            // SAFETY: the caller's promise.
+            unsafe { tell_gaps(on_gap, userdata, gaps) };
+        }
         let values = numbers(repaired);
         for (index, value) in values.iter().enumerate().take(self.capacity) {
             // SAFETY: below capacity; the caller's promise.
@@ -77,7 +85,7 @@ impl RepairedOutputs {
 
 /// The numbers by index. Taken apart in full, so that a new field of the engine can't be forgotten here.
 fn numbers(repaired: &Repaired) -> [u64; ESTORE_REPAIRED_COUNT] {
-    let Repaired { to, from, gaps, stopped } = repaired;
+    let Repaired { to, from, gaps, own_gaps, stopped } = repaired;
     let mut values = [0; ESTORE_REPAIRED_COUNT];
     let Copied { compared, copied, skipped, expired } = *to;
     values[ESTORE_REPAIRED_TO_COMPARED] = compared;
@@ -90,6 +98,7 @@ fn numbers(repaired: &Repaired) -> [u64; ESTORE_REPAIRED_COUNT] {
     values[ESTORE_REPAIRED_FROM_SKIPPED] = skipped;
     values[ESTORE_REPAIRED_FROM_EXPIRED] = expired;
     values[ESTORE_REPAIRED_GAPS] = gaps.len() as u64;
+    values[ESTORE_REPAIRED_OWN_GAPS] = own_gaps.len() as u64;
     values[ESTORE_REPAIRED_STOPPED] = u64::from(*stopped);
     values
 }
@@ -173,7 +182,8 @@ pub unsafe extern "C" fn estore_exchange_reply(
 
 /// Tells what was done so far. Ranges of which both hold the same are not looked into, so their events are not among those compared.
 ///
-/// Arguments: exchange. on_gap: called for each damaged place in the other store that is known, or NULL. userdata: given to it as it is.
+/// Arguments: exchange. on_gap: called for each damaged place that is known, first those of the other store, whose path is a bare name or
+/// empty, then its own; or NULL. userdata: given to it as it is.
 /// values, capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the
 /// pointer. n: where it goes how many numbers this library knows, or NULL.
 /// Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set; elements from *n on, and all
@@ -197,10 +207,7 @@ pub unsafe extern "C" fn estore_exchange_repaired(
         outputs.check()?;
         let repaired = exchange.repaired();
         // SAFETY: as the header asks.
-        unsafe {
-            tell_gaps(on_gap, userdata, &repaired.gaps);
-            outputs.put(repaired);
-        }
+        unsafe { outputs.put(repaired, on_gap, userdata) };
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.

@@ -392,20 +392,20 @@ pub unsafe extern "C" fn estore_digest(
 
 /// Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
 /// is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
-/// read once; appends may go on meanwhile. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a
-/// second time nothing is.
+/// read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
+/// copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
+/// time nothing is.
 ///
 /// Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
-/// ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place in the other one, or NULL.
-/// on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity: an array of the caller and its length,
-/// ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it goes how many numbers this library
-/// knows, or NULL.
+/// ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
+/// of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
+/// an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
+/// goes how many numbers this library knows, or NULL.
 /// Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
 /// it; elements from *n on, and all on failure, are as they were.
 /// Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT (what is
-/// repaired is damaged itself); ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
 /// ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
 /// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.

@@ -121,10 +121,10 @@ pub(crate) fn bucket_count(start: u64, end: u64, width: u64) -> Result<usize> {
 }
 
 /// The digest of the events that a reader gives, which are those of `start..=end`.
-pub(crate) fn digest(reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
+pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
     let mut buckets = vec![Bucket::default(); bucket_count(start, end, width)?];
     let horizon = reader.horizon();
-    each_identity(reader, |identity| {
+    each_identity(&mut reader, |identity| {
         if let Some(bucket) = buckets.get_mut(((identity.time - start) / width) as usize) {
             bucket.add(identity.hash);
         }
@@ -134,7 +134,7 @@ pub(crate) fn digest(reader: Reader, start: u64, end: u64, width: u64) -> Result
 }
 
 /// Gives each identity among the events of a reader once, in order of time, those of one time in any order. The receiver may end it.
-pub(crate) fn each_identity(mut reader: Reader, receiver: impl FnMut(Identity) -> ControlFlow<()>) -> Result<()> {
+pub(crate) fn each_identity(reader: &mut Reader, receiver: impl FnMut(Identity) -> ControlFlow<()>) -> Result<()> {
     let again = reader.again()?;
     let mut distinct = Distinct {
         receiver,

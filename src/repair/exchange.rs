@@ -16,10 +16,15 @@
 //!
 //! Nothing of this is a snapshot: each message is about the store as it then is. An event that comes meanwhile may look like a difference,
 //! and is then exchanged like any other.
+//!
+//! Of both stores, damage is left out: sums, identities and parcels are those of events that can be read. So a store is given what its
+//! damage took, and each answer to *ask* tells what is damaged of the ranges asked about, equal or not.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
+use crate::efile::read::{Gap, Gaps};
 use crate::error::Result;
 use crate::event::EventRef;
 use crate::store::{Appended, Reader};
@@ -33,13 +38,21 @@ use super::union::{RepairOptions, Repaired};
 /// A range is cut into so many parts at most, and not into parts with fewer events than about a *leaf*, whose identities are told instead.
 const FAN: u64 = 64;
 
+/// One message tells of so many damaged places at most.
+const MOST_GAPS: usize = 64;
+
 /// After so many events were looked at for one message, the ranges that are left are to be asked for again.
 const MOST_EVENTS_LOOKED_AT: u64 = 1 << 24;
 
 /// A store, as this needs it.
 pub(crate) trait Replica {
+    /// Reads what is whole of a range.
     fn read(&self, first: u64, last: u64) -> Result<Reader>;
-    fn count(&self, first: u64, last: u64) -> Result<u64>;
+
+    /// About how many events there are in a range: how much work it is, and not more than that where something is damaged.
+    fn count_about(&self, first: u64, last: u64) -> Result<u64>;
+
+    /// Appends events that can't be read in here.
     fn append_absent(&self, events: &[EventRef<'_>]) -> Result<Appended>;
 
     /// How many events make a leaf. All else that limits messages follows from it.
@@ -66,14 +79,24 @@ pub(crate) trait Replica {
     }
 }
 
+/// Gives each identity of a range once, in order of time. What is damaged there goes to `gaps`.
+fn each_of(replica: &dyn Replica, first: u64, last: u64, gaps: &mut Gaps, receiver: impl FnMut(Identity) -> ControlFlow<()>) -> Result<()> {
+    let mut reader = replica.read(first, last)?;
+    each_identity(&mut reader, receiver)?;
+    reader.gaps().iter().for_each(|gap| gaps.note(gap.clone()));
+    Ok(())
+}
+
 /// The parts of a range that has about `count` events, with what they hold. They follow on each other and cover the range.
-fn parts_of(replica: &dyn Replica, first: u64, last: u64, count: u64) -> Result<Vec<Part>> {
-    let enough = count.div_ceil(replica.fan(count)).max(1);
+fn parts_of(replica: &dyn Replica, first: u64, last: u64, count: u64, gaps: &mut Gaps) -> Result<Vec<Part>> {
+    let fan = replica.fan(count);
+    let enough = count.div_ceil(fan).max(1);
     let mut parts = Vec::new();
     let mut part = Part { first, last, bucket: Bucket::default() };
     let mut time = first;
-    each_identity(replica.read(first, last)?, |identity| {
-        if identity.time != time && part.bucket.count >= enough {
+    each_of(replica, first, last, gaps, |identity| {
+        // There may be more than were counted.
+        if identity.time != time && part.bucket.count >= enough && (parts.len() as u64) + 1 < fan {
             let next = Part { first: time + 1, last, bucket: Bucket::default() };
             parts.push(Part { last: time, ..std::mem::replace(&mut part, next) });
         }
@@ -86,11 +109,11 @@ fn parts_of(replica: &dyn Replica, first: u64, last: u64, count: u64) -> Result<
 }
 
 /// What ranges hold that follow on each other, in order.
-fn buckets_of(replica: &dyn Replica, parts: &[Part]) -> Result<Vec<Bucket>> {
+fn buckets_of(replica: &dyn Replica, parts: &[Part], gaps: &mut Gaps) -> Result<Vec<Bucket>> {
     let mut buckets = vec![Bucket::default(); parts.len()];
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(buckets) };
     let mut at = 0;
-    each_identity(replica.read(first.first, last.last)?, |identity| {
+    each_of(replica, first.first, last.last, gaps, |identity| {
         while parts.get(at).is_some_and(|part| part.last < identity.time) {
             at += 1;
         }
@@ -105,7 +128,7 @@ fn buckets_of(replica: &dyn Replica, parts: &[Part]) -> Result<Vec<Bucket>> {
 }
 
 /// The identities of a range behind one, in order, and whether there are more of them.
-fn identities_of(replica: &dyn Replica, first: u64, last: u64, after: Identity) -> Result<(Vec<Identity>, bool)> {
+fn identities_of(replica: &dyn Replica, first: u64, last: u64, after: Identity, gaps: &mut Gaps) -> Result<(Vec<Identity>, bool)> {
     let most = replica.most_events();
     let mut found: Vec<Identity> = Vec::new();
     let mut more = false;
@@ -113,7 +136,7 @@ fn identities_of(replica: &dyn Replica, first: u64, last: u64, after: Identity) 
     if from > last {
         return Ok((found, false));
     }
-    each_identity(replica.read(from, last)?, |identity| {
+    each_of(replica, from, last, gaps, |identity| {
         if identity > after {
             found.push(identity);
         }
@@ -144,7 +167,7 @@ fn parcel_of(replica: &dyn Replica, identities: &[Identity]) -> Result<(Vec<u8>,
         let mut count = rest.len();
         while count > 1 {
             let last = rest.get(count - 1).map_or(first.time, |last| last.time);
-            if replica.count(first.time, last)? <= 64 * count as u64 {
+            if replica.count_about(first.time, last)? <= 64 * count as u64 {
                 break;
             }
             count = count.div_ceil(2);
@@ -198,10 +221,11 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
     let reply = match Message::decode(request)? {
         Message::Ask { horizon: theirs, ranges } => {
             let mut told = Vec::new();
+            let mut gaps = Gaps::default();
             let (mut answered, mut len, mut looked_at) = (0, 0, 0u64);
             for (place, Asked { part, after }) in (0..).zip(ranges) {
-                let count = replica.count(part.first, part.last)?;
-                let one = tell(replica, horizon.max(theirs), place, part, count, after)?;
+                let count = replica.count_about(part.first, part.last)?;
+                let one = tell(replica, horizon.max(theirs), place, Asked { part, after }, count, &mut gaps)?;
                 len += one.as_ref().map_or(0, |one| 16 + 40 * one.parts.len() + 24 * one.identities.len());
                 told.extend(one);
                 answered += 1;
@@ -211,7 +235,7 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
                     break;
                 }
             }
-            Message::Tell { horizon, answered, told }.encode()
+            Message::Tell { horizon, answered, gaps: in_few_words(gaps.list()), told }.encode()
         }
         Message::Want { identities } => {
             if !identities.is_sorted() {
@@ -229,17 +253,36 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
     Ok(reply)
 }
 
-/// What is to be told of a range, in which there are `count` events here; nothing if it holds the same.
-fn tell(replica: &dyn Replica, horizon: u64, place: u32, part: Part, count: u64, after: Option<Identity>) -> Result<Option<Told>> {
+/// At most so many gaps as a message tells: if there are more, the last one stands for the rest.
+fn in_few_words(gaps: &[Gap]) -> Vec<Gap> {
+    let most = if gaps.len() > MOST_GAPS { MOST_GAPS - 1 } else { gaps.len() };
+    let (told, rest) = gaps.split_at_checked(most).unwrap_or((gaps, &[]));
+    let mut told = told.to_vec();
+    let sum = |sum: Gap, gap: &Gap| Gap {
+        len: sum.len.saturating_add(gap.len),
+        first_time: sum.first_time.min(gap.first_time),
+        last_time: sum.last_time.max(gap.last_time),
+        ..sum
+    };
+    if let Some((first, others)) = rest.split_first() {
+        let first = Gap { path: PathBuf::new(), offset: 0, what: "damage in more places".to_owned(), ..first.clone() };
+        told.push(others.iter().fold(first, sum));
+    }
+    told
+}
+
+/// What is to be told of a range, in which there are about `count` events here; nothing if it holds the same.
+fn tell(replica: &dyn Replica, horizon: u64, place: u32, asked: Asked, count: u64, gaps: &mut Gaps) -> Result<Option<Told>> {
+    let Asked { part, after } = asked;
     let first = part.first.max(horizon);
     if first > part.last {
         return Ok(None);
     }
     if let Some(after) = after {
-        let (identities, more) = identities_of(replica, first, part.last, after)?;
+        let (identities, more) = identities_of(replica, first, part.last, after, gaps)?;
         return Ok(Some(Told { place, more, parts: Vec::new(), identities }));
     }
-    let parts = parts_of(replica, first, part.last, count)?;
+    let parts = parts_of(replica, first, part.last, count, gaps)?;
     let mut all = Bucket::default();
     parts.iter().for_each(|part| all.add_all(part.bucket));
     if all == part.bucket {
@@ -248,7 +291,7 @@ fn tell(replica: &dyn Replica, horizon: u64, place: u32, part: Part, count: u64,
     if parts.len() > 1 {
         return Ok(Some(Told { place, more: false, parts, identities: Vec::new() }));
     }
-    let (identities, more) = identities_of(replica, first, part.last, Identity::default())?;
+    let (identities, more) = identities_of(replica, first, part.last, Identity::default(), gaps)?;
     Ok(Some(Told { place, more, parts: Vec::new(), identities }))
 }
 
@@ -272,6 +315,7 @@ pub struct Exchange {
     wanted: VecDeque<Identity>,
     to_give: VecDeque<Identity>,
     sent: Option<(Sent, Vec<u8>)>,
+    own_gaps: Gaps,
     done: Repaired,
 }
 
@@ -285,17 +329,18 @@ impl Exchange {
             wanted: VecDeque::new(),
             to_give: VecDeque::new(),
             sent: None,
+            own_gaps: Gaps::default(),
             done: Repaired::default(),
             replica,
         };
         if let Some((first, last)) = range {
-            let reader = exchange.replica.read(first, last)?;
-            exchange.horizon = reader.horizon();
+            exchange.horizon = exchange.replica.read(first, last)?.horizon();
             let mut bucket = Bucket::default();
-            each_identity(reader, |identity| {
+            each_of(&*exchange.replica, first, last, &mut exchange.own_gaps, |identity| {
                 bucket.add(identity.hash);
                 ControlFlow::Continue(())
             })?;
+            exchange.done.own_gaps = exchange.own_gaps.list().to_vec();
             exchange.to_ask.push_back(Asked { part: Part { first, last, bucket }, after: None });
         }
         Ok(exchange)
@@ -346,7 +391,9 @@ impl Exchange {
         let message = Message::decode(reply)?;
         let Some((sent, request)) = self.sent.take() else { return Err(nonsense(0, "a reply to no request")) };
         let taken = match (&sent, message) {
-            (Sent::Ask(ranges), Message::Tell { horizon, answered, told }) => self.told(ranges, horizon, answered, &told),
+            (Sent::Ask(ranges), Message::Tell { horizon, answered, gaps, told }) => {
+                self.told(ranges, horizon, answered, &told).inspect(|()| self.note(gaps))
+            }
             (Sent::Want(identities), Message::Have { looked_for, parcel }) => self.had(identities, looked_for, parcel),
             (Sent::Give(count), Message::Taken { stored, present, expired }) => {
                 self.to_give.drain(..*count);
@@ -369,6 +416,23 @@ impl Exchange {
         &self.done
     }
 
+    /// Takes note of what is damaged of the other, and of what was met here meanwhile.
+    fn note(&mut self, told: Vec<Gap>) {
+        for gap in told {
+            let known = self.done.gaps.iter_mut().find(|known| known.path == gap.path && known.offset == gap.offset);
+            match known {
+                Some(known) => {
+                    known.len = known.len.max(gap.len);
+                    known.first_time = known.first_time.min(gap.first_time);
+                    known.last_time = known.last_time.max(gap.last_time);
+                }
+                None => self.done.gaps.push(gap),
+            }
+        }
+        let news = self.own_gaps.list().get(self.done.own_gaps.len()..).unwrap_or_default();
+        self.done.own_gaps.extend_from_slice(news);
+    }
+
     fn told(&mut self, ranges: &[Asked], horizon: u64, answered: u64, told: &[Told]) -> Result<()> {
         let answered = usize::try_from(answered).unwrap_or(usize::MAX);
         let unanswered = ranges.get(answered..).filter(|_| answered > 0);
@@ -382,9 +446,9 @@ impl Exchange {
         for one in told {
             let Some(Asked { part, after }) = ranges.get(one.place as usize) else { continue };
             if one.parts.is_empty() || after.is_some() {
-                news.compare(&*self.replica, *part, after.unwrap_or_default(), one)?;
+                news.compare(&*self.replica, *part, after.unwrap_or_default(), one, &mut self.own_gaps)?;
             } else {
-                news.narrow(&*self.replica, *part, &one.parts)?;
+                news.narrow(&*self.replica, *part, &one.parts, &mut self.own_gaps)?;
             }
         }
         unanswered.iter().rev().for_each(|asked| self.to_ask.push_front(*asked));
@@ -437,13 +501,13 @@ struct News {
 
 impl News {
     /// The other has told what parts of a range hold: asks about those that differ.
-    fn narrow(&mut self, replica: &dyn Replica, range: Part, parts: &[Part]) -> Result<()> {
+    fn narrow(&mut self, replica: &dyn Replica, range: Part, parts: &[Part], gaps: &mut Gaps) -> Result<()> {
         let smaller =
             |part: &Part| part.first >= range.first && part.last <= range.last && (part.first, part.last) != (range.first, range.last);
         if !parts.iter().all(smaller) || !parts.is_sorted_by(|one, next| one.last < next.first) {
             return Err(nonsense(40, "parts that are not those of the range"));
         }
-        for (part, here) in parts.iter().zip(buckets_of(replica, parts)?) {
+        for (part, here) in parts.iter().zip(buckets_of(replica, parts, gaps)?) {
             let Part { first, last, bucket: there } = *part;
             let first = first.max(self.horizon);
             if here == there || first > last {
@@ -453,14 +517,15 @@ impl News {
                 let part = Part { first, last, bucket: Bucket::default() };
                 self.to_ask.push(Asked { part, after: Some(Identity::default()) });
             } else {
-                self.to_ask.extend(parts_of(replica, first, last, here.count)?.into_iter().map(|part| Asked { part, after: None }));
+                let parts = parts_of(replica, first, last, here.count, gaps)?;
+                self.to_ask.extend(parts.into_iter().map(|part| Asked { part, after: None }));
             }
         }
         Ok(())
     }
 
     /// The other has told identities of a range: finds out which are here, and which others.
-    fn compare(&mut self, replica: &dyn Replica, range: Part, after: Identity, told: &Told) -> Result<()> {
+    fn compare(&mut self, replica: &dyn Replica, range: Part, after: Identity, told: &Told, gaps: &mut Gaps) -> Result<()> {
         let there = &told.identities;
         let fits = |identity: &Identity| {
             (range.first..=range.last).contains(&identity.time) && (*identity > after || after == Identity::default())
@@ -470,7 +535,7 @@ impl News {
             return Err(nonsense(40, "identities that are not those of the range"));
         }
         let end = Identity { time: range.last, hash: u128::MAX };
-        let (here, more_here) = identities_of(replica, range.first.max(self.horizon), range.last, after)?;
+        let (here, more_here) = identities_of(replica, range.first.max(self.horizon), range.last, after, gaps)?;
         // As far as both are known.
         let known_there = there.last().filter(|_| told.more);
         let known_here = here.last().filter(|_| more_here);

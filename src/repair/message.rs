@@ -2,7 +2,10 @@
 //!
 //! A message is read as a whole before any of it counts.
 
+use std::path::PathBuf;
+
 use crate::bytes::{u32_at, u64_at};
+use crate::efile::read::Gap;
 use crate::error::{Error, Result};
 
 use super::digest::Bucket;
@@ -13,6 +16,8 @@ const ENVELOPE: Envelope = Envelope { magic: *b"estmessg", name: "message", full
 const ASKED_LEN: usize = 72;
 const PART_LEN: usize = 40;
 const IDENTITY_LEN: usize = 24;
+/// Texts that are longer are cut.
+const MAX_TEXT_LEN: usize = 255;
 
 /// A range, and what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ pub(crate) struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     Ask { horizon: u64, ranges: Vec<Asked> },
-    Tell { horizon: u64, answered: u64, told: Vec<Told> },
+    Tell { horizon: u64, answered: u64, gaps: Vec<Gap>, told: Vec<Told> },
     Want { identities: Vec<Identity> },
     Have { looked_for: u64, parcel: &'a [u8] },
     Give { parcel: &'a [u8] },
@@ -87,8 +92,16 @@ impl Message<'_> {
                     bucket(&mut bytes, part.bucket);
                 }
             }
-            Message::Tell { horizon, answered, told } => {
-                numbers(&mut bytes, &[*horizon, *answered]);
+            Message::Tell { horizon, answered, gaps, told } => {
+                numbers(&mut bytes, &[*horizon, *answered, gaps.len() as u64]);
+                for gap in gaps {
+                    numbers(&mut bytes, &[gap.offset, gap.len, gap.first_time, gap.last_time]);
+                    // Where the folder is concerns nobody else.
+                    let name = gap.path.file_name().unwrap_or_default().to_string_lossy();
+                    let texts = [shown(&name), shown(&gap.what)];
+                    texts.iter().for_each(|text| bytes.extend_from_slice(&(text.len() as u32).to_le_bytes()));
+                    texts.iter().for_each(|text| bytes.extend_from_slice(text.as_bytes()));
+                }
                 for Told { place, more, parts, identities } in told {
                     for number in [*place, u32::from(*more), parts.len() as u32, identities.len() as u32] {
                         bytes.extend_from_slice(&number.to_le_bytes());
@@ -128,7 +141,11 @@ impl Message<'_> {
                 Message::Ask { horizon, ranges }
             }
             2 => {
-                let (horizon, answered) = (rest.number()?, rest.number()?);
+                let (horizon, answered, gap_count) = (rest.number()?, rest.number()?, rest.number()?);
+                let mut gaps = Vec::new();
+                for _ in 0..gap_count {
+                    gaps.push(rest.gap()?);
+                }
                 let mut told = Vec::new();
                 while !rest.bytes.is_empty() {
                     let head = rest.take(16)?;
@@ -144,7 +161,7 @@ impl Message<'_> {
                     one.identities = (0..identities).map(|_| rest.identity()).collect::<Result<_>>()?;
                     told.push(one);
                 }
-                Message::Tell { horizon, answered, told }
+                Message::Tell { horizon, answered, gaps, told }
             }
             3 => {
                 let count = rest.bytes.len() / IDENTITY_LEN;
@@ -161,6 +178,12 @@ impl Message<'_> {
         }
         Ok(message)
     }
+}
+
+/// As much of a text as is told, which can be shown to a person.
+fn shown(text: &str) -> String {
+    let chars = text.char_indices().take_while(|(at, char)| at + char.len_utf8() <= MAX_TEXT_LEN).map(|(_, char)| char);
+    chars.filter(|char| !char.is_control()).collect()
 }
 
 impl Part {
@@ -195,5 +218,21 @@ impl<'a> Rest<'a> {
 
     fn bucket(&mut self) -> Result<Bucket> {
         Ok(Bucket { count: self.number()?, sum: self.long()? })
+    }
+
+    fn gap(&mut self) -> Result<Gap> {
+        let (offset, len, first_time, last_time) = (self.number()?, self.number()?, self.number()?, self.number()?);
+        if first_time > last_time {
+            return Err(nonsense(HEADER_LEN, "damage that ends before it starts"));
+        }
+        let lens = self.take(8)?;
+        let (name, what) = (self.text(u32_at(lens, 0))?, self.text(u32_at(lens, 4))?);
+        Ok(Gap { path: PathBuf::from(name), offset, len, first_time, last_time, what })
+    }
+
+    /// Text that can be shown to a person.
+    fn text(&mut self, len: u32) -> Result<String> {
+        let text = std::str::from_utf8(self.take(len as usize)?).ok().filter(|text| !text.contains(char::is_control));
+        text.map(str::to_owned).ok_or_else(|| nonsense(HEADER_LEN, "a text that is none"))
     }
 }

@@ -12,6 +12,10 @@
 //!
 //! An event never changes, so replicas are sets that only grow, and bringing them together is their union, whatever the order, and however
 //! often it is begun anew. Repeats of an identity within a store count once, and no repeats are made.
+//!
+//! A damaged replica is one that lacks what is in its damaged frames. So it gives what is whole, and is given what it lost, which is stored
+//! in other frames; the damage stays where it is, and both sides are told of it, since what neither has looks equal. Only a
+//! digest of a damaged range is an error: a number can't say that something is missing.
 
 pub(crate) mod digest;
 mod envelope;

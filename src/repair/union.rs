@@ -8,6 +8,8 @@
 //!
 //! What lacks is copied in batches as it is found, by append-if-absent, so that nothing is doubled that somebody else has appended since.
 //! A repair that ends early has copied what it has come past, and the next one finds that there.
+//!
+//! Of both, damage is left out: what is in a damaged frame lacks there.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -71,8 +73,11 @@ pub struct Repaired {
     pub to: Copied,
     /// For the other one. Nothing is copied there unless that was asked for.
     pub from: Copied,
-    /// What is damaged of the other store: the events in there were not copied.
+    /// What is damaged of the other store: the events in there were not copied. Of a store elsewhere the path is the name of the file; a
+    /// last one without a name stands for more places than are told one by one, of which `len` is the sum.
     pub gaps: Vec<Gap>,
+    /// What is damaged of the store that was repaired: the events in there were brought anew as far as the other has them.
+    pub own_gaps: Vec<Gap>,
     /// Its receiver stopped it before all was done.
     pub stopped: bool,
 }
@@ -267,7 +272,7 @@ impl Union<'_> {
             }
         }
         let (to, from) = (for_to.finish()?, for_from.finish()?);
-        Ok(Repaired { to, from, gaps: self.from.gaps().to_vec(), stopped })
+        Ok(Repaired { to, from, gaps: self.from.gaps().to_vec(), own_gaps: self.to.gaps().to_vec(), stopped })
     }
 }
 

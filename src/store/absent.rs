@@ -1,4 +1,7 @@
 //! Append-if-absent: finding out which events of a batch are there already.
+//!
+//! Where damage may hide one, that can't be found out, which is an error; but for what comes from another replica, which is to make good
+//! for what the damage took.
 
 use std::sync::Arc;
 
@@ -8,12 +11,13 @@ use crate::threads::lock;
 
 use super::Core;
 use super::order::{Order, Times};
+use super::writer::Absent;
 
 /// Leaves in the batch, in its order, the events that the store doesn't have, each once; answers how many it left out. `times` are those of
 /// the batch and perhaps of others.
 ///
-/// Reads only pieces of the logs that have a time of the batch within their bounds, and events with larger seqs than `since`.
-pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<EventRef<'_>>, times: Times, since: u64) -> Result<u64> {
+/// Reads only pieces of the logs that have a time of the batch within their bounds, and events with larger seqs than are known of.
+pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<EventRef<'_>>, times: Times, absent: Absent) -> Result<u64> {
     // Sorted by identity, the first arrival of equals first; the seq of each is its place in the batch.
     let mut sorted = order.sort(batch, times, |place, event| EventRef { seq: place as u64, ..*event });
     // By place: those that are not to be stored.
@@ -39,7 +43,16 @@ pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<Even
         let (wanted, others) = rest.split_at(rest.partition_point(|event| event.time <= end));
         rest = others;
         if let Some(chunk) = chunks.get(&number) {
-            core.read_chunk(chunk, || chunk.find(wanted, since, &mut present, &core.spare))?;
+            match core.read_chunk(chunk, || chunk.find(wanted, absent.since, &mut present, &core.spare)) {
+                Err(e) if absent.or_damaged && e.is_damage() => {
+                    let mut find = |past_headers| core.read_chunk(chunk, || chunk.find_what_is_whole(wanted, &mut present, past_headers));
+                    match find(false) {
+                        Err(e) if e.is_damage() => find(true)?,
+                        found => found?,
+                    }
+                }
+                found => found?,
+            }
             core.touch(chunk);
         }
     }

@@ -265,8 +265,10 @@ macro_rules! handle {
             }
 
             /// As [`append`](Self::append), but leaves out events that are there already, or twice in the batch, by time, id and data.
+            ///
+            /// Errors: also [`Error::Corrupt`] where damage may hide one of them; nothing was stored.
             pub fn append_absent<E: AsEvent>(&self, events: &[E]) -> Result<Appended> {
-                self.core.append(events, Some(Absent { since: 0 }))
+                self.core.append(events, Some(Absent::default()))
             }
 
             /// Reads the events of a time range in order of time, equal times in order of arrival.
@@ -381,9 +383,10 @@ macro_rules! handle {
             /// `receiver` is told now and then how far it has come; if it answers [`ControlFlow::Break`], it ends there. It must not call
             /// the stores.
             ///
-            /// Damage in `from` is left out and told by [`Repaired::gaps`]. Damage in this store is an error ([`Error::Corrupt`]): salvage
-            /// it into a new one first, and repair that. Otherwise the errors are those of reading and of
-            /// [`append_absent`](Self::append_absent).
+            /// Events in damaged frames are not there, in either of them: those of `from` are not copied, and told by [`Repaired::gaps`];
+            /// those of this store are brought anew if `from` has them, and told by [`Repaired::own_gaps`]. The damage itself stays, and
+            /// reading goes on to meet it; what could be had again is had by [salvaging](ReadOptions::salvage), or by exporting so into a
+            /// new store. Otherwise the errors are those of reading and of [`append_absent`](Self::append_absent).
             pub fn repair(
                 &self,
                 from: &$name,
@@ -396,7 +399,7 @@ macro_rules! handle {
 
             /// Begins to bring this store what it lacks of the events that another one has in a time range, which is somewhere else:
             /// see [`Exchange`]. With [`RepairOptions::both_ways`] the other is given what it lacks, too. Two stores that differ by one event
-            /// among 100 million find it with a few messages of some kilobytes.
+            /// among 100 million find it with a few messages of some kilobytes. Damage on either side is as in [`repair`](Self::repair).
             ///
             /// Errors: [`Error::MissingFeature`] in a build without the feature `digest`; [`Error::ReadOnly`]; and those of reading.
             pub fn exchange(&self, range: impl RangeBounds<u64>, options: RepairOptions) -> Result<Exchange> {
@@ -418,13 +421,13 @@ macro_rules! handle {
             }
 
             /// Appends the events of a parcel that [`export`](Self::export) has made, those that are not there yet, as one batch. A parcel
-            /// that is not whole is refused.
+            /// that is not whole is refused. An event in a damaged frame of this store is not there.
             ///
             /// Errors: [`Error::Corrupt`] for bytes that are no parcel, or were cut or changed: nothing was stored. Otherwise as
             /// [`append_absent`](Self::append_absent).
             pub fn import(&self, parcel: &[u8]) -> Result<Appended> {
                 self.core.check_writable()?;
-                self.append_absent(&parcel::unpack(parcel)?)
+                self.core.append(&parcel::unpack(parcel)?, Some(Absent::OR_DAMAGED))
             }
 
             /// Whether the calling thread is in the receiver of a message of this store.

@@ -30,15 +30,15 @@ pub(super) struct Taking(pub(super) Arc<Core>);
 
 impl Replica for Taking {
     fn read(&self, first: u64, last: u64) -> Result<Reader> {
-        Reader::new(&self.0, Some((first, last)), ReadOptions::new())
+        Reader::new(&self.0, Some((first, last)), ReadOptions::new().salvage())
     }
 
-    fn count(&self, first: u64, last: u64) -> Result<u64> {
-        self.0.count(Some((first, last)))
+    fn count_about(&self, first: u64, last: u64) -> Result<u64> {
+        self.0.count_about(Some((first, last)))
     }
 
     fn append_absent(&self, events: &[EventRef<'_>]) -> Result<Appended> {
-        self.0.append(events, Some(Absent { since: 0 }))
+        self.0.append(events, Some(Absent::OR_DAMAGED))
     }
 
     fn leaf(&self) -> u64 {
@@ -75,10 +75,12 @@ pub(super) fn repair(
     if options.is_both_ways() {
         from.check_writable()?;
     }
-    let total = to.count(range)?.saturating_add(from.count(range)?);
-    let (read_to, read_from) = (Reader::new(to, range, ReadOptions::new())?, Reader::new(from, range, ReadOptions::new().salvage())?);
+    let total = to.count_about(range)?.saturating_add(from.count_about(range)?);
+    let read = |core| Reader::new(core, range, ReadOptions::new().salvage());
+    let (read_to, read_from) = (read(to)?, read(from)?);
     // What each reader gives is compared, so only what came since may be there without being seen.
-    let (since_to, since_from) = (Absent { since: read_to.snapshot_seq() }, Absent { since: read_from.snapshot_seq() });
+    let since = |reader: &Reader| Absent { since: reader.snapshot_seq(), ..Absent::OR_DAMAGED };
+    let (since_to, since_from) = (since(&read_to), since(&read_from));
     let append_to = |events: &[Event]| to.append(events, Some(since_to));
     let append_from = |events: &[Event]| from.append(events, Some(since_from));
     let union =

@@ -148,10 +148,17 @@ impl Buffer {
 }
 
 /// Only events that are not there yet are to be appended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Absent {
     /// It is known that none of them is there with a seq up to this one.
     pub(super) since: u64,
+    /// What damage may hide is not there. Otherwise it is an error.
+    pub(super) or_damaged: bool,
+}
+
+impl Absent {
+    /// As for what comes from another replica.
+    pub(super) const OR_DAMAGED: Absent = Absent { since: 0, or_damaged: true };
 }
 
 impl Core {
@@ -206,9 +213,9 @@ impl Core {
         let mut batch: Vec<EventRef<'_>> = events.iter().map(AsEvent::as_event).filter(|event| event.time >= horizon).collect();
         let expired = (events.len() - batch.len()) as u64;
         let mut present = 0;
-        if let Some(Absent { since }) = absent {
+        if let Some(absent) = absent {
             self.flush(writer)?;
-            present = absent::retain_absent(self, &mut writer.scratch.order, &mut batch, times, since)?;
+            present = absent::retain_absent(self, &mut writer.scratch.order, &mut batch, times, absent)?;
         }
         if batch.len() < events.len() {
             times = Times::NONE;

@@ -93,6 +93,7 @@ pub(crate) fn exchange(to: &Store, from: &Store, options: RepairOptions) -> (Rep
         let reply = from.answer(&request).expect("the other answers");
         exchange.reply(&reply).expect("the answer is taken");
         messages += 2;
+        assert!(messages < 1_000_000, "an exchange comes to an end");
         bytes += request.len() + reply.len();
     }
     (exchange.repaired().clone(), messages, bytes)
