@@ -95,6 +95,30 @@ pub enum Bug {
     SnapshotWithoutGrowth,
     /// What a frame is decompressed to is taken to be as long as its header says.
     TrustPlainLength,
+    /// The sums of digests are no sums: two hashes are exclusive-ored.
+    XorHashes,
+    /// A digest counts the repeats of an event.
+    CountRepeats,
+    /// Who answers about a range forgets what the other has deleted of it.
+    TellDeleted,
+    /// A part of a range ends before the last time that its sum is of.
+    PartWithoutBorder,
+    /// Some of the identities of a range are taken for all of them.
+    TakePageForAll,
+    /// Events of one time are taken for the same if only their ids differ.
+    ForgetIds,
+    /// A repair ends without what it has not yet copied.
+    CopyLessThanBatch,
+    /// A repair counts what the other has deleted as copied.
+    CopyExpired,
+    /// The checksum of a parcel is not compared.
+    SkipParcelChecksum,
+    /// Of a parcel that ends too early, the events before that are taken.
+    TakePartOfParcel,
+    /// Who answers does not tell what is damaged.
+    HideDamage,
+    /// In a damaged chunk nothing is there already.
+    DoubleInDamaged,
 }
 
 #[cfg(feature = "planted")]
@@ -105,7 +129,7 @@ mod switch {
 
     impl Bug {
         /// All of them.
-        pub const ALL: [Bug; 44] = [
+        pub const ALL: [Bug; 56] = [
             Bug::SkipLogSync,
             Bug::SkipFolderSync,
             Bug::SkipJournalSync,
@@ -150,6 +174,18 @@ mod switch {
             Bug::SnapshotWithoutNames,
             Bug::SnapshotWithoutGrowth,
             Bug::TrustPlainLength,
+            Bug::XorHashes,
+            Bug::CountRepeats,
+            Bug::TellDeleted,
+            Bug::PartWithoutBorder,
+            Bug::TakePageForAll,
+            Bug::ForgetIds,
+            Bug::CopyLessThanBatch,
+            Bug::CopyExpired,
+            Bug::SkipParcelChecksum,
+            Bug::TakePartOfParcel,
+            Bug::HideDamage,
+            Bug::DoubleInDamaged,
         ];
     }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)]
 
 mod common;
+#[path = "common/drift.rs"]
+mod drift;
 mod sweep;
 
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use estore::planted::{Bug, plant};
 
 use sweep::workloads::{self, Workload};
-use sweep::{Effort, Failure, Stats, crash, fail, harm};
+use sweep::{Effort, Failure, Stats, Sweep, crash, fail, harm};
 
 /// No search for one bug may take longer.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -21,6 +23,8 @@ enum Kind {
     Fail,
     Full,
     Harm,
+    /// Replicas that drift and come together.
+    Drift,
 }
 
 /// Where to look first: where such a bug is known to show. Everywhere else is looked at too, should it not show there any more.
@@ -70,6 +74,18 @@ fn first(bug: Bug) -> (Kind, &'static str) {
         Bug::SnapshotWithoutSync => (Kind::Crash, "snapshot"),
         Bug::SnapshotWithoutNames => (Kind::Crash, "snapshot-again"),
         Bug::SnapshotWithoutGrowth => (Kind::Crash, "snapshot-again"),
+        Bug::XorHashes => (Kind::Drift, ""),
+        Bug::CountRepeats => (Kind::Drift, ""),
+        Bug::TellDeleted => (Kind::Drift, ""),
+        Bug::PartWithoutBorder => (Kind::Drift, ""),
+        Bug::TakePageForAll => (Kind::Drift, ""),
+        Bug::ForgetIds => (Kind::Drift, ""),
+        Bug::CopyLessThanBatch => (Kind::Drift, ""),
+        Bug::CopyExpired => (Kind::Drift, ""),
+        Bug::SkipParcelChecksum => (Kind::Drift, ""),
+        Bug::TakePartOfParcel => (Kind::Drift, ""),
+        Bug::HideDamage => (Kind::Drift, ""),
+        Bug::DoubleInDamaged => (Kind::Drift, ""),
     }
 }
 
@@ -79,7 +95,18 @@ fn run(kind: Kind, workload: &Workload) -> Result<Stats, Failure> {
         Kind::Fail => fail::sweep(workload, Effort::Quick),
         Kind::Full => fail::full(workload, Effort::Quick),
         Kind::Harm => harm::sweep(Effort::Quick),
+        Kind::Drift => drift(),
     }
+}
+
+/// As many cases as the test of replicas has.
+fn drift() -> Result<Stats, Failure> {
+    let mut sweep = Sweep::new(Effort::Quick);
+    for seed in 0..4_000 {
+        sweep.stats.images += 1;
+        sweep.case(&format!("drift/{seed}"), |_| drift::case(seed))?;
+    }
+    Ok(sweep.stats)
 }
 
 /// Looks for a planted bug in one sweep after the other, until one of them fails.

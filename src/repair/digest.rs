@@ -15,6 +15,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 use crate::error::{Error, Result};
 use crate::event::EventRef;
+use crate::planted::{self, Bug};
 use crate::store::Reader;
 
 use super::identity::{Hasher, Identity};
@@ -39,7 +40,7 @@ impl Bucket {
     #[inline]
     pub(crate) fn add(&mut self, hash: u128) {
         self.count += 1;
-        self.sum = self.sum.wrapping_add(hash);
+        self.sum = if planted::has(Bug::XorHashes) { self.sum ^ hash } else { self.sum.wrapping_add(hash) };
     }
 
     pub(crate) fn add_all(&mut self, other: Bucket) {
@@ -251,6 +252,9 @@ impl<F: FnMut(Identity) -> ControlFlow<()>> Distinct<'_, F> {
 }
 
 fn drop_repeats(hashes: &mut Vec<u128>) {
+    if planted::has(Bug::CountRepeats) {
+        return;
+    }
     hashes.sort_unstable();
     hashes.dedup();
 }

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use crate::efile::read::{Gap, Gaps};
 use crate::error::Result;
 use crate::event::EventRef;
+use crate::planted::{self, Bug};
 use crate::store::{Appended, Reader};
 
 use super::digest::{Bucket, each_identity};
@@ -98,7 +99,8 @@ fn parts_of(replica: &dyn Replica, first: u64, last: u64, count: u64, gaps: &mut
         // There may be more than were counted.
         if identity.time != time && part.bucket.count >= enough && (parts.len() as u64) + 1 < fan {
             let next = Part { first: time + 1, last, bucket: Bucket::default() };
-            parts.push(Part { last: time, ..std::mem::replace(&mut part, next) });
+            let last = if planted::has(Bug::PartWithoutBorder) { time.saturating_sub(1).max(part.first) } else { time };
+            parts.push(Part { last, ..std::mem::replace(&mut part, next) });
         }
         time = identity.time;
         part.bucket.add(identity.hash);
@@ -220,12 +222,13 @@ fn pack(mut reader: Reader, identities: &[Identity], hasher: &mut Hasher, packin
 pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Result<Vec<u8>> {
     let reply = match Message::decode(request)? {
         Message::Ask { horizon: theirs, ranges } => {
+            let horizon = if planted::has(Bug::TellDeleted) { horizon } else { horizon.max(theirs) };
             let mut told = Vec::new();
             let mut gaps = Gaps::default();
             let (mut answered, mut len, mut looked_at) = (0, 0, 0u64);
             for (place, Asked { part, after }) in (0..).zip(ranges) {
                 let count = replica.count_about(part.first, part.last)?;
-                let one = tell(replica, horizon.max(theirs), place, Asked { part, after }, count, &mut gaps)?;
+                let one = tell(replica, horizon, place, Asked { part, after }, count, &mut gaps)?;
                 len += one.as_ref().map_or(0, |one| 16 + 40 * one.parts.len() + 24 * one.identities.len());
                 told.extend(one);
                 answered += 1;
@@ -255,6 +258,9 @@ pub(crate) fn answer(replica: &dyn Replica, horizon: u64, request: &[u8]) -> Res
 
 /// At most so many gaps as a message tells: if there are more, the last one stands for the rest.
 fn in_few_words(gaps: &[Gap]) -> Vec<Gap> {
+    if planted::has(Bug::HideDamage) {
+        return Vec::new();
+    }
     let most = if gaps.len() > MOST_GAPS { MOST_GAPS - 1 } else { gaps.len() };
     let (told, rest) = gaps.split_at_checked(most).unwrap_or((gaps, &[]));
     let mut told = told.to_vec();
@@ -548,7 +554,7 @@ impl News {
         self.compared += there.len() as u64;
         self.wanted.extend(wanted);
         self.lacking.extend(lacking);
-        if through < end {
+        if through < end && !planted::has(Bug::TakePageForAll) {
             let part = Part { first: through.time.max(range.first), last: range.last, bucket: Bucket::default() };
             self.to_ask.push(Asked { part, after: Some(through) });
         }

@@ -18,6 +18,7 @@ use crate::bytes::crc32;
 use crate::efile::read::{BatchIter, Gap};
 use crate::error::Result;
 use crate::event::{Event, EventRef};
+use crate::planted::{self, Bug};
 use crate::store::{Appended, Progress, Reader};
 
 /// Events that are taken from a reader at a time.
@@ -110,7 +111,7 @@ impl<'a> Copying<'a> {
     fn flush(&mut self) -> Result<()> {
         if let Some(append) = self.append.filter(|_| !self.events.is_empty()) {
             let appended = append(&self.events)?;
-            self.done.copied += appended.stored;
+            self.done.copied += appended.stored + if planted::has(Bug::CopyExpired) { appended.expired } else { 0 };
             self.done.expired += appended.expired;
             self.events.clear();
             self.bytes = 0;
@@ -119,7 +120,9 @@ impl<'a> Copying<'a> {
     }
 
     fn finish(&mut self) -> Result<Copied> {
-        self.flush()?;
+        if !planted::has(Bug::CopyLessThanBatch) {
+            self.flush()?;
+        }
         self.done.skipped = self.done.compared.saturating_sub(self.done.copied + self.done.expired);
         Ok(self.done)
     }
@@ -187,6 +190,9 @@ impl Held {
     /// Sorts them, and leaves each once.
     fn drop_repeats(&mut self) {
         self.contents.sort_unstable();
+        if planted::has(Bug::ForgetIds) {
+            self.contents.dedup_by(|(_, one), (_, other)| one == other);
+        }
         self.contents.dedup();
     }
 
