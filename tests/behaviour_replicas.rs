@@ -97,6 +97,21 @@ fn a_digest_is_what_its_documentation_says() {
     let hash = |time, id, data| xxhash_rust::xxh3::xxh3_128(&bytes(time, id, data));
     assert_eq!(digest.buckets[0].sum, hash(5, 1, b"a").wrapping_add(hash(5, 2, b"a")));
     assert_eq!(digest.buckets[1].sum, hash(17, 1, b""));
+    // Of any length, in any bucket.
+    let place = Place::simulated(2);
+    let lens = [0, 1, 3, 4, 8, 9, 16, 17, 128, 129, 240, 241, 243, 244, 245, 256, 1_000, 70_000];
+    let events: Vec<Event> = (1..).zip(lens).map(|(i, len)| event(i * i * 100, i as u32, vec![i as u8; len])).collect();
+    let digest = store_of(&place, &events).digest(7..50_000, 100).unwrap();
+    let mut buckets = vec![(0, 0_u128); 500];
+    for event in &events {
+        buckets[(event.time as usize - 7) / 100] = (1, hash(event.time, event.id, &event.data));
+    }
+    assert_eq!(digest.buckets.iter().map(|bucket| (bucket.count, bucket.sum)).collect::<Vec<_>>(), buckets);
+    let place = Place::simulated(3);
+    let store_at_end = Store::open(&place.path, place.options()).unwrap();
+    store_at_end.append(&(0..10).map(|i| event(u64::MAX - i, 1, [])).collect::<Vec<_>>()).unwrap();
+    let digest = store_at_end.digest(u64::MAX - 9.., 4).unwrap();
+    assert_eq!(digest.buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [4, 4, 2]);
     // To the ends of time.
     assert_eq!(store.digest(.., u64::MAX).unwrap().buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 3);
     assert_eq!(store.digest(u64::MAX..=u64::MAX, 1).unwrap().buckets.len(), 1);

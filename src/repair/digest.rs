@@ -125,8 +125,14 @@ pub(crate) fn bucket_count(start: u64, end: u64, width: u64) -> Result<usize> {
 pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
     let mut buckets = vec![Bucket::default(); bucket_count(start, end, width)?];
     let horizon = reader.horizon();
+    // The bucket that the last event was in, which mostly is that of the next: dividing takes long.
+    let (mut place, mut last) = (0, start.saturating_add(width - 1));
     each_identity(&mut reader, |identity| {
-        if let Some(bucket) = buckets.get_mut(((identity.time - start) / width) as usize) {
+        if identity.time > last {
+            let number = (identity.time - start) / width;
+            (place, last) = (number as usize, start.saturating_add(number * width).saturating_add(width - 1));
+        }
+        if let Some(bucket) = buckets.get_mut(place) {
             bucket.add(identity.hash);
         }
         ControlFlow::Continue(())
@@ -141,7 +147,8 @@ pub(crate) fn each_identity(reader: &mut Reader, receiver: impl FnMut(Identity) 
         receiver,
         hasher: Hasher::new()?,
         time: 0,
-        first: None,
+        first: 0,
+        is_behind_first: false,
         others: Vec::new(),
         too_many: 0,
         again: &again,
@@ -163,9 +170,12 @@ pub(crate) fn each_identity(reader: &mut Reader, receiver: impl FnMut(Identity) 
 struct Distinct<'a, F> {
     receiver: F,
     hasher: Hasher,
-    /// The time of the last event. Its hashes were not handed over yet: mostly there is but one.
+    /// The time of the last event.
     time: u64,
-    first: Option<u128>,
+    /// The first hash of that time, which was handed over: mostly there is but one.
+    first: u128,
+    is_behind_first: bool,
+    /// The others of that time, to be handed over.
     others: Vec<u128>,
     /// How many they are if they are more than are held.
     too_many: usize,
@@ -178,11 +188,12 @@ impl<F: FnMut(Identity) -> ControlFlow<()>> Distinct<'_, F> {
     #[inline]
     fn take(&mut self, event: &EventRef<'_>) {
         let hash = self.hasher.hash(event);
-        if self.first.is_some() && event.time == self.time {
+        if event.time == self.time && self.is_behind_first {
             self.take_another(hash);
         } else {
             self.end_of_time();
-            (self.time, self.first) = (event.time, Some(hash));
+            (self.time, self.first, self.is_behind_first) = (event.time, hash, true);
+            self.give(hash);
         }
     }
 
@@ -204,10 +215,9 @@ impl<F: FnMut(Identity) -> ControlFlow<()>> Distinct<'_, F> {
 
     #[inline]
     fn end_of_time(&mut self) {
-        let Some(first) = self.first.take() else { return };
-        if self.others.is_empty() && self.too_many == 0 {
-            self.give(first);
-        } else if let Err(failure) = self.give_all(first) {
+        if (!self.others.is_empty() || self.too_many > 0)
+            && let Err(failure) = self.give_others()
+        {
             self.ended = true;
             self.failure.get_or_insert(failure);
         }
@@ -219,12 +229,15 @@ impl<F: FnMut(Identity) -> ControlFlow<()>> Distinct<'_, F> {
     }
 
     #[cold]
-    fn give_all(&mut self, first: u128) -> Result<()> {
+    fn give_others(&mut self) -> Result<()> {
+        let first = self.first;
         let mut hashes = std::mem::take(&mut self.others);
+        let give_once = |hashes: &mut Vec<u128>, distinct: &mut Self| {
+            drop_repeats(hashes);
+            hashes.iter().filter(|hash| **hash != first).for_each(|hash| distinct.give(*hash));
+        };
         if self.too_many == 0 {
-            hashes.push(first);
-            drop_repeats(&mut hashes);
-            hashes.iter().for_each(|hash| self.give(*hash));
+            give_once(&mut hashes, self);
         } else {
             // Half as many as would fit, since no division is even.
             let parts = (std::mem::take(&mut self.too_many) / (HELD / 2) + 1) as u128;
@@ -241,8 +254,7 @@ impl<F: FnMut(Identity) -> ControlFlow<()>> Distinct<'_, F> {
                         drop_repeats(&mut hashes);
                     }
                 }
-                drop_repeats(&mut hashes);
-                hashes.iter().for_each(|hash| self.give(*hash));
+                give_once(&mut hashes, self);
             }
         }
         hashes.clear();
