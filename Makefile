@@ -58,7 +58,7 @@ soak: ## writes, follows, reads, compacts, deletes and copies one store at once 
 	@.ci/setup soak
 	ESTORE_SOAK_SECONDS=$(or $(SECONDS),30) cargo test --release --locked --test soak -- --nocapture
 
-fuzz: ## fuzzes files and C ABI, guided by coverage; SECONDS=60 for each target, TARGET= for one; see fuzz/README.md
+fuzz: ## fuzzes files, messages and C ABI, guided by coverage; SECONDS=60 for each target, TARGET= for one; see fuzz/README.md
 	@.ci/setup fuzz
 	fuzz/run $(or $(SECONDS),60) $(TARGET)
 

@@ -1,10 +1,10 @@
-//! Writes the inputs that fuzzing starts from: whole files of real stores. `cargo run --example seeds -- FOLDER`
+//! Writes the inputs that fuzzing starts from: whole files of real stores, and what they send each other. `cargo run --example seeds -- FOLDER`
 
 use std::path::Path;
 use std::{env, fs, io};
 
 use estore_fuzz::base::{INDEX, JOURNAL, LOG, RECON};
-use estore_fuzz::{folder, single};
+use estore_fuzz::{folder, messages, single};
 // The code is built to report what it covers, to this library.
 use libfuzzer_sys as _;
 
@@ -18,5 +18,6 @@ fn main() -> io::Result<()> {
     for (target, name) in [("frame", LOG), ("journal", JOURNAL), ("index", INDEX), ("recon", RECON)] {
         write(target, single::seeds(name))?;
     }
-    write("folder", folder::seeds())
+    write("folder", folder::seeds())?;
+    write("messages", messages::seeds())
 }

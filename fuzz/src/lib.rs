@@ -7,6 +7,7 @@
 //!                           └ mutate ─── repairs checksums: layout
 //!   base     the stores that inputs are put into         memory    bounds what the engine may allocate
 //!   folder   several files as one input                  abi       the C ABI, for the target `calls`
+//!   messages what another replica may send
 //! ```
 
 pub mod abi;
@@ -16,6 +17,7 @@ pub mod check;
 pub mod folder;
 pub mod layout;
 pub mod memory;
+pub mod messages;
 pub mod mutate;
 pub mod single;
 

@@ -154,10 +154,12 @@ fn set_field(kind: Kind, bytes: &mut [u8], context: &Context<'_>, rng: &mut Rng)
     layout::put(bytes, start + at, width, value);
 }
 
+/// Numbers at which something may change.
+pub(crate) const LIMITS: [u64; 16] =
+    [0, 1, 2, 8, 64, 128, 255, 4096, 8192, 65_535, 1 << 24, 1 << 31, u32::MAX as u64, 1 << 63, u64::MAX - 1, u64::MAX];
+
 /// A number that may mean something where `was` stands.
 fn number(was: u64, bytes: &[u8], context: &Context<'_>, rng: &mut Rng) -> u64 {
-    const LIMITS: [u64; 16] =
-        [0, 1, 2, 8, 64, 128, 255, 4096, 8192, 65_535, 1 << 24, 1 << 31, u32::MAX as u64, 1 << 63, u64::MAX - 1, u64::MAX];
     let elsewhere = |bytes: &[u8], rng: &mut Rng| {
         let places = bytes.len() / 8;
         layout::get(bytes, rng.index(places) * 8, 8)
