@@ -265,6 +265,6 @@
 //! A place is that of a range among those asked about, from 0 on. Ranges have both their ends. Parts follow on each other within their range.
 //! Identities are in order of time and hash. What is asked for and not answered is asked for again.
 //!
-//! A gap is something damaged of the answered ranges, whose events are in no sum: offset in the file (8), length (8), first time (8) and last
-//! time (8) that may be missing, length of the file's name (4), length of a text that says what is wrong (4), the name, the text. Both are
-//! UTF-8 without control characters. One without a name stands for more than are told.
+//! A gap is something damaged of the answered ranges, whose events are in no sum: offset in the file (8), length (8), first time (8) and
+//! last time (8) that may be missing, length of the file's name (4), length of a text that says what is wrong (4), the name, the text. Both
+//! are UTF-8 without control characters. One without a name stands for more than are told.

@@ -1,6 +1,6 @@
-//! Replicas drift and come together: each is given some of the events, in any order, some of them twice; they are compacted, deleted from and
-//! repaired in pairs, lose power, and are damaged on the way. Whatever happens, in the end each holds exactly the events that any of them was
-//! given, but for what it has deleted and what was damaged in all that had it, and none of them twice that was not appended twice.
+//! Replicas drift and come together: each is given some of the events, in any order, some of them twice; they are compacted, deleted from
+//! and repaired in pairs, lose power, and are damaged on the way. Whatever happens, in the end each holds exactly the events that any of
+//! them was given, but for what it has deleted and what was damaged in all that had it, and none of them twice that was not appended twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
