@@ -462,8 +462,8 @@ typedef struct efile efile;
 typedef struct estore estore;
 
 /**
- * Bytes that the library made for the caller to carry elsewhere, such as a parcel of events or a message to a replica. They never change, and
- * depend on nothing they came from.
+ * Bytes that the library made for the caller to carry elsewhere, such as a parcel of events or a message to a replica. They never change,
+ * and depend on nothing they came from.
  */
 typedef struct estore_bytes estore_bytes;
 
@@ -474,15 +474,15 @@ typedef struct estore_bytes estore_bytes;
 typedef struct estore_exchange estore_exchange;
 
 /**
- * The events of a range as parcels: bytes that can be kept or carried anywhere, each parcel whole in itself. Made by estore_export_begin or
- * efile_export_begin. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any order.
+ * The events of a range as parcels: bytes that can be kept or carried anywhere, each parcel whole in itself. Made by estore_export_begin
+ * or efile_export_begin. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any order.
  */
 typedef struct estore_export estore_export;
 
 /**
  * Events in order: those of a snapshot by time, made by estore_read_iter or efile_read_iter, or those that arrive by seq, made by
- * estore_tail_iter or efile_tail_iter. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any
- * order.
+ * estore_tail_iter or efile_tail_iter. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in
+ * any order.
  */
 typedef struct estore_iter estore_iter;
 
@@ -1204,8 +1204,8 @@ estore_status estore_durable_seq(const estore *store, uint64_t *seq, estore_erro
  * append that had returned, and nothing that comes later.
  *
  * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
- * ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
- * where the iterator goes.
+ * ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no
+ * limit. iter: where the iterator goes.
  * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
@@ -1307,8 +1307,8 @@ estore_status estore_verify(const estore *store,
  * Arguments: store. start, end: times, both included; chunks that have one of them are compacted whole. on_progress: is told how far it
  * is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
  * and as they are; each may be NULL.
- * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
- * the others are compacted before that is reported.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
+ * is: the others are compacted before that is reported.
  * Ownership: borrows store; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time compacts, the others wait.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
@@ -1387,24 +1387,25 @@ estore_status estore_digest(const estore *store,
                             estore_error *err);
 
 /**
- * Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
- * is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
- * read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
- * copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
- * time nothing is.
+ * Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks.
+ * Nothing is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it
+ * begins, and are read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from
+ * the other one, and copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied
+ * stays, and a second time nothing is.
  *
- * Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
- * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
- * of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
- * an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
- * goes how many numbers this library knows, or NULL.
+ * Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end.
+ * flags: ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one,
+ * then those of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values,
+ * capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer.
+ * n: where it goes how many numbers this library knows, or NULL.
  * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
  * it; elements from *n on, and all on failure, are as they were.
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
- * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
+ * ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
+ * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_repair(estore *to,
@@ -1421,10 +1422,10 @@ estore_status estore_repair(estore *to,
                             estore_error *err);
 
 /**
- * Begins to bring a store what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
- * is the caller who carries them. estore_exchange_request gives a message; estore_answer of the other one answers it; the answer goes to
- * estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
- * kilobytes.
+ * Begins to bring a store what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages,
+ * and it is the caller who carries them. estore_exchange_request gives a message; estore_answer of the other one answers it; the answer
+ * goes to estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages
+ * of some kilobytes.
  *
  * Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
  * ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
@@ -1446,8 +1447,8 @@ estore_status estore_exchange_begin(estore *store,
 /**
  * Answers a message of an exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.
  *
- * Arguments: store: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply: where
- * the answer goes.
+ * Arguments: store: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply:
+ * where the answer goes.
  * Returns: ESTORE_OK and *reply set; on failure it is as it was.
  * Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
  * Threads: any, also at the same time.
@@ -1464,8 +1465,8 @@ estore_status estore_answer(estore *store,
                             estore_error *err);
 
 /**
- * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export shows one
- * moment, as an iterator does.
+ * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export
+ * shows one moment, as an iterator does.
  *
  * Arguments: store. start, end, flags, limit: as for estore_read_iter. export: where the export goes.
  * Returns: ESTORE_OK and *export set; on failure it is as it was.
@@ -1544,8 +1545,8 @@ estore_status estore_delete_before(estore *store,
                                    estore_error *err);
 
 /**
- * Applies retention now: removes whole chunks, oldest first, that are older than a greatest age, or with which all take more than a greatest
- * size; see estore_options_set_max_age_ns for what is never removed. Or only tells what it would remove. Works on a full disk.
+ * Applies retention now: removes whole chunks, oldest first, that are older than a greatest age, or with which all take more than a
+ * greatest size; see estore_options_set_max_age_ns for what is never removed. Or only tells what it would remove. Works on a full disk.
  *
  * Arguments: store. max_age_ns, max_bytes: limits for this call; 0 for that of the options the store was opened with. dry_run: 1 to remove
  * nothing, else 0. horizon: where the time goes before which everything is gone then. chunks, events, bytes: where it goes how many chunks
@@ -1639,8 +1640,8 @@ estore_status estore_iter_next(estore_iter *iter,
  * goes.
  * Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again; of a tail ESTORE_TIMEOUT and ESTORE_GAP
  * as estore_iter_next. *n is as it was unless ESTORE_OK is returned.
- * Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug
- * builds of the library overwrite it then). The array is the caller's.
+ * Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close
+ * (debug builds of the library overwrite it then). The array is the caller's.
  * Threads: any, one at a time on one iterator.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
  * (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
@@ -1685,8 +1686,8 @@ estore_status estore_iter_next_columns(estore_iter *iter,
                                        estore_error *err);
 
 /**
- * Waits until a tail has something to give: events, or the news that some were deleted. Returns at once if it has, and of an iterator over a
- * range.
+ * Waits until a tail has something to give: events, or the news that some were deleted. Returns at once if it has, and of an iterator over
+ * a range.
  *
  * Arguments: iter. timeout_ms: at most so many milliseconds; 0 does not wait, ESTORE_WAIT_FOREVER sets no limit.
  * Returns: ESTORE_OK if there is something, to be taken by the calls above; ESTORE_TIMEOUT if nothing came in this time.
@@ -1718,8 +1719,8 @@ estore_status estore_iter_fd(estore_iter *iter,
                              estore_error *err);
 
 /**
- * Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one. Of a tail:
- * up to which seq it has given every event, so where another tail goes on.
+ * Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one. Of a
+ * tail: up to which seq it has given every event, so where another tail goes on.
  *
  * Arguments: iter. seq: where the number goes.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -1733,8 +1734,8 @@ estore_status estore_iter_snapshot_seq(const estore_iter *iter,
                                        estore_error *err);
 
 /**
- * Tells what an iterator made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other iterators
- * leave nothing out.
+ * Tells what an iterator made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other
+ * iterators leave nothing out.
  *
  * Arguments: iter. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
  * gaps goes, or NULL.
@@ -1887,8 +1888,8 @@ estore_status efile_durable_seq(const efile *file, uint64_t *seq, estore_error *
  * append that had returned, and nothing that comes later.
  *
  * Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
- * ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
- * where the iterator goes.
+ * ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no
+ * limit. iter: where the iterator goes.
  * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the efile may be closed before it.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
@@ -1983,14 +1984,15 @@ estore_status efile_verify(const efile *file,
                            estore_error *err);
 
 /**
- * Merges the logs of the efile into one: sorted, in full frames, with nothing late any more. Reading it takes less then, and so does keeping
- * it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless estore_options_set_compaction is off.
+ * Merges the logs of the efile into one: sorted, in full frames, with nothing late any more. Reading it takes less then, and so does
+ * keeping it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless
+ * estore_options_set_compaction is off.
  *
  * Arguments: file. start, end: times, both included; without an event between them nothing is done. on_progress: is told how far it
  * is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
  * and as they are; each may be NULL.
- * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
- * the others are compacted before that is reported.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
+ * is: the others are compacted before that is reported.
  * Ownership: borrows file; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time compacts, the others wait.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
@@ -2069,24 +2071,25 @@ estore_status efile_digest(const efile *file,
                            estore_error *err);
 
 /**
- * Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
- * is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
- * read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
- * copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
- * time nothing is.
+ * Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks.
+ * Nothing is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it
+ * begins, and are read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from
+ * the other one, and copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied
+ * stays, and a second time nothing is.
  *
- * Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
- * ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
- * of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
- * an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
- * goes how many numbers this library knows, or NULL.
+ * Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end.
+ * flags: ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one,
+ * then those of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values,
+ * capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer.
+ * n: where it goes how many numbers this library knows, or NULL.
  * Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
  * it; elements from *n on, and all on failure, are as they were.
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
- * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
+ * ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
+ * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_repair(efile *to,
@@ -2103,10 +2106,10 @@ estore_status efile_repair(efile *to,
                            estore_error *err);
 
 /**
- * Begins to bring an efile what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
- * is the caller who carries them. estore_exchange_request gives a message; efile_answer of the other one answers it; the answer goes to
- * estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
- * kilobytes.
+ * Begins to bring an efile what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages,
+ * and it is the caller who carries them. estore_exchange_request gives a message; efile_answer of the other one answers it; the answer
+ * goes to estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages
+ * of some kilobytes.
  *
  * Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
  * ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
@@ -2146,8 +2149,8 @@ estore_status efile_answer(efile *file,
                            estore_error *err);
 
 /**
- * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows one
- * moment, as an iterator does.
+ * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows
+ * one moment, as an iterator does.
  *
  * Arguments: file. start, end, flags, limit: as for efile_read_iter. export: where the export goes.
  * Returns: ESTORE_OK and *export set; on failure it is as it was.
@@ -2222,8 +2225,8 @@ estore_status efile_destroy(const char *path,
 /* Replicas, of stores and efiles */
 
 /**
- * Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks. Times
- * before the horizon of either are not compared.
+ * Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks.
+ * Times before the horizon of either are not compared.
  *
  * Arguments: start, end, width_ns: as both were asked for. one, other: the buckets of each, three numbers for each bucket, as
  * estore_digest and efile_digest give them. n_buckets: how many buckets each has. one_horizon, other_horizon: the horizons that came with
@@ -2321,8 +2324,8 @@ estore_status estore_exchange_close(estore_exchange **exchange,
                                     estore_error *err);
 
 /**
- * Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes 16
- * to 23 of each say how long it is, as a little-endian number.
+ * Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes
+ * 16 to 23 of each say how long it is, as a little-endian number.
  *
  * Arguments: export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size. parcel: where
  * the parcel goes.
@@ -2353,11 +2356,11 @@ estore_status estore_export_snapshot_seq(const estore_export *export_,
                                          estore_error *err);
 
 /**
- * Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports leave
- * nothing out.
+ * Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports
+ * leave nothing out.
  *
- * Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
- * gaps goes, or NULL.
+ * Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number
+ * of gaps goes, or NULL.
  * Returns: ESTORE_OK and *n set; on failure *n is as it was.
  * Ownership: borrows export. See estore_gap_fn for what it receives.
  * Threads: any, one at a time on one export.

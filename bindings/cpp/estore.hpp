@@ -1047,10 +1047,11 @@ struct copied {
 
 /** What a repair did. */
 struct repaired {
-    estorepp::copied to;     /**< For the store that was repaired. */
-    estorepp::copied from;   /**< For the other one. Nothing is copied there unless that was asked for. */
-    std::uint64_t gaps = 0;  /**< Damaged places in the other store: what is in there was not copied. */
-    bool stopped = false;    /**< on_progress stopped it before all was done. */
+    estorepp::copied to;        /**< For the store that was repaired. */
+    estorepp::copied from;      /**< For the other one. Nothing is copied there unless that was asked for. */
+    std::uint64_t gaps = 0;     /**< Damaged places in the other store: what is in there was not copied. */
+    std::uint64_t own_gaps = 0; /**< Damaged places in the store that was repaired: what was in there it was given anew, if the other has it. */
+    bool stopped = false;       /**< on_progress stopped it before all was done. */
 };
 
 /** How to repair: by default one way, and without a word. repair_options().both_ways().on_gap([](const gap &g) { ... }) */
@@ -1068,7 +1069,7 @@ public:
         on_progress_ = std::move(function);
         return *this;
     }
-    /** Is told of each damaged place in the other store when a repair ends. Must not use the two stores. */
+    /** Is told of each damaged place when a repair ends, first those of the other store. Must not use the two stores. */
     repair_options &on_gap(std::function<void(const gap &)> function)
     {
         on_gap_ = std::move(function);
@@ -1159,6 +1160,7 @@ inline repaired to_repaired(const std::array<std::uint64_t, ESTORE_REPAIRED_COUN
     r.from = {n[ESTORE_REPAIRED_FROM_COMPARED], n[ESTORE_REPAIRED_FROM_COPIED], n[ESTORE_REPAIRED_FROM_SKIPPED],
               n[ESTORE_REPAIRED_FROM_EXPIRED]};
     r.gaps = n[ESTORE_REPAIRED_GAPS];
+    r.own_gaps = n[ESTORE_REPAIRED_OWN_GAPS];
     r.stopped = n[ESTORE_REPAIRED_STOPPED] != 0;
     return r;
 }
@@ -1619,7 +1621,7 @@ public:
      */
     result<void> reply(byte_view answer) { return handle_.tell(::estore_exchange_reply, answer.data(), answer.size()).give_nothing(); }
 
-    /** What was done so far; on_gap(const gap &) is called for each damaged place in the other store (estore_exchange_repaired). */
+    /** What was done so far; on_gap(const gap &) is called for each damaged place, first those of the other store (estore_exchange_repaired). */
     template <class F>
     result<repaired> done(F &&on_gap) const
     {
@@ -2006,8 +2008,8 @@ public:
     /**
      * Brings this store what it lacks of the events that another one has in a range, everything unless one is given, or each of the two what
      * it lacks (estore_repair). Nothing is doubled, and what one of them has deleted is not brought back. May be stopped at any point and
-     * done again. What a function of the options throws stops it too and is thrown from here. Fails with read_only, corrupt if this
-     * store is damaged itself, and as reading and append_absent do.
+     * done again; what is in damaged frames is not there. What a function of the options throws stops it too and is thrown from here. Fails with
+     * read_only, and as reading and append_absent do.
      */
     result<repaired> repair(const Self &from, timestamp start, timestamp end, const repair_options &how = {})
     {

@@ -121,8 +121,11 @@ type Copied struct {
 type Repaired struct {
 	// To is for the store that was repaired, From for the other one. Nothing is copied there unless that was asked for.
 	To, From Copied
-	// Gaps are the damaged places in the other store: what is in there was not copied.
+	// Gaps are the damaged places in the other store: what is in there was not copied. Of a store elsewhere Path is the name of the file; a
+	// last one without a name stands for more places than are told one by one.
 	Gaps []Gap
+	// OwnGaps are the damaged places in the store that was repaired: what was in there it was given anew, if the other one has it.
+	OwnGaps []Gap
 }
 
 func asRepaired(n [capi.RepairedCount]uint64, missing []capi.Missing) Repaired {
@@ -131,7 +134,9 @@ func asRepaired(n [capi.RepairedCount]uint64, missing []capi.Missing) Repaired {
 		From: Copied{n[capi.RepairedFromCompared], n[capi.RepairedFromCopied], n[capi.RepairedFromSkipped],
 			n[capi.RepairedFromExpired]},
 	}
-	r.Gaps = asGaps(missing)
+	gaps := asGaps(missing)
+	theirs := min(n[capi.RepairedGaps], uint64(len(gaps)))
+	r.Gaps, r.OwnGaps = gaps[:theirs:theirs], gaps[theirs:]
 	return r
 }
 
@@ -140,8 +145,8 @@ func asRepaired(n [capi.RepairedCount]uint64, missing []capi.Missing) Repaired {
 // brought back. Their settings may differ, and others may append meanwhile.
 //
 // When ctx is cancelled, or Progress panics, or anything fails, it stops: what was copied stays, and a repair later brings the rest. Then it
-// answers with the error of ctx and what it has done so far. Damage in the other store is left out, and told by [Repaired.Gaps]; damage in
-// this one is [ErrCorrupt].
+// answers with the error of ctx and what it has done so far. What is in damaged frames is not there, in either of the two: see
+// [Repaired.Gaps] and [Repaired.OwnGaps].
 func (s *Store) Repair(ctx context.Context, other *Store, from, to uint64, options RepairOptions) (Repaired, error) {
 	if other == nil {
 		other = new(Store)

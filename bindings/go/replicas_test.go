@@ -147,6 +147,24 @@ func TestRepairLeavesDamageOut(t *testing.T) {
 	equal(t, done.Gaps[0].Path, log)
 	equal(t, done.Gaps[0].FirstTime, 1)
 	same(t, texts(t, here.Read(ctx, 0, all)), []string{"event0", "event2"})
+
+	// The other way round what was lost comes back, beside what is damaged; and messages tell the name of the file.
+	add(t, here, at(1, "event1"))
+	done, err = there.Repair(ctx, here, 0, all, estore.RepairOptions{})
+	must(t, err)
+	equal(t, done.To.Copied, 1)
+	equal(t, len(done.Gaps), 0)
+	equal(t, len(done.OwnGaps), 1)
+	equal(t, done.OwnGaps[0].Path, log)
+	same(t, texts(t, there.Read(ctx, 0, all, estore.Salvage())), []string{"event0", "event1", "event2"})
+	exchange, err := here.Exchange(0, all, estore.RepairOptions{})
+	must(t, err)
+	defer exchange.Close()
+	done, err = exchange.Run(ctx, func(_ context.Context, message []byte) ([]byte, error) { return there.Answer(message) })
+	must(t, err)
+	equal(t, len(done.Gaps), 1)
+	equal(t, len(done.OwnGaps), 0)
+	equal(t, done.Gaps[0].Path, "0-0.estore")
 }
 
 func TestExchange(t *testing.T) {

@@ -1308,9 +1308,9 @@ impl Runner {
         // Those of one time by id and data.
         lacking.0.sort_by_key(|event| (event.time, event.id, &data()[event.from..event.from + event.len]));
         lacking.1.sort_by_key(|event| (event.time, event.id, &data()[event.from..event.from + event.len]));
-        let mut values = [UNTOUCHED; 10];
+        let mut values = [UNTOUCHED; 11];
         let array = if odd.no_input() { null_mut() } else { values.as_mut_ptr() };
-        let capacity = if odd.endless() { usize::MAX } else { 10 };
+        let capacity = if odd.endless() { usize::MAX } else { 11 };
         let mut n = UNTOUCHED as usize;
         let out = if odd.no_output() { null_mut() } else { &raw mut n };
         let (one, other) = (self.handle(to), self.handle(from));
@@ -1330,13 +1330,13 @@ impl Runner {
         assert_eq!(status == 0, may && !wrong, "a repair answered {status}");
         assert_eq!(n == UNTOUCHED as usize, status != 0 || odd.no_output());
         if status != 0 {
-            return assert_eq!(values, [UNTOUCHED; 10], "numbers of a repair that failed");
+            return assert_eq!(values, [UNTOUCHED; 11], "numbers of a repair that failed");
         }
         let same = self.open(to, efile).map(|open| open.world) == self.open(from, efile).map(|open| open.world);
         let at = |name: &str| values[self.header.number(name) as usize];
         assert_eq!(at("ESTORE_REPAIRED_TO_COPIED"), if same { 0 } else { lacking.0.len() as u64 });
         assert_eq!(at("ESTORE_REPAIRED_FROM_COPIED"), if same || !both_ways { 0 } else { lacking.1.len() as u64 });
-        assert_eq!(at("ESTORE_REPAIRED_GAPS") + at("ESTORE_REPAIRED_STOPPED"), 0);
+        assert_eq!(at("ESTORE_REPAIRED_GAPS") + at("ESTORE_REPAIRED_OWN_GAPS") + at("ESTORE_REPAIRED_STOPPED"), 0);
         self.note_read(from, efile);
         if !same {
             self.adopt(to, efile, lacking.0);
@@ -1409,8 +1409,8 @@ impl Runner {
         let lacking = (self.lacking(to, from, efile, range), self.lacking(from, to, efile, range));
         if status == 0 && may && !same {
             self.carry(exchange, from, efile, odd);
-            let mut values = [UNTOUCHED; 10];
-            let told = call!(self, odd, estore_exchange_repaired(exchange, Some(gap), null_mut(), values.as_mut_ptr(), 10, null_mut()));
+            let mut values = [UNTOUCHED; 11];
+            let told = call!(self, odd, estore_exchange_repaired(exchange, Some(gap), null_mut(), values.as_mut_ptr(), 11, null_mut()));
             let at = |name: &str| values[self.header.number(name) as usize];
             assert_eq!((told, at("ESTORE_REPAIRED_TO_COPIED")), (0, lacking.0.len() as u64));
             assert_eq!(at("ESTORE_REPAIRED_FROM_COPIED"), if both_ways { lacking.1.len() as u64 } else { 0 });

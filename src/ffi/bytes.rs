@@ -5,8 +5,8 @@ use super::handle::{Handle, Opaque};
 use super::status::{ESTORE_OK, estore_status};
 use super::{close, require, with};
 
-/// Bytes that the library made for the caller to carry elsewhere, such as a parcel of events or a message to a replica. They never change, and
-/// depend on nothing they came from.
+/// Bytes that the library made for the caller to carry elsewhere, such as a parcel of events or a message to a replica. They never change,
+/// and depend on nothing they came from.
 pub struct estore_bytes {
     _opaque: [u8; 0],
 }

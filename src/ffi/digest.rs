@@ -16,8 +16,8 @@ fn bucket(&[count, low, high]: &Numbers) -> Bucket {
     Bucket { count, sum: u128::from(low) | u128::from(high) << 64 }
 }
 
-/// Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks. Times
-/// before the horizon of either are not compared.
+/// Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks.
+/// Times before the horizon of either are not compared.
 ///
 /// Arguments: start, end, width_ns: as both were asked for. one, other: the buckets of each, three numbers for each bucket, as
 /// estore_digest and efile_digest give them. n_buckets: how many buckets each has. one_horizon, other_horizon: the horizons that came with

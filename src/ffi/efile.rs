@@ -171,8 +171,8 @@ pub unsafe extern "C" fn efile_durable_seq(file: *const efile, seq: *mut u64, er
 /// append that had returned, and nothing that comes later.
 ///
 /// Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
-/// ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
-/// where the iterator goes.
+/// ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no
+/// limit. iter: where the iterator goes.
 /// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
 /// Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the efile may be closed before it.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
@@ -281,14 +281,15 @@ pub unsafe extern "C" fn efile_verify(
     unsafe { calls::verify(file, on_finding, userdata, VerifyOutputs { events, damaged }, err) }
 }
 
-/// Merges the logs of the efile into one: sorted, in full frames, with nothing late any more. Reading it takes less then, and so does keeping
-/// it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless estore_options_set_compaction is off.
+/// Merges the logs of the efile into one: sorted, in full frames, with nothing late any more. Reading it takes less then, and so does
+/// keeping it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless
+/// estore_options_set_compaction is off.
 ///
 /// Arguments: file. start, end: times, both included; without an event between them nothing is done. on_progress: is told how far it
 /// is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
 /// and as they are; each may be NULL.
-/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
-/// the others are compacted before that is reported.
+/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
+/// is: the others are compacted before that is reported.
 /// Ownership: borrows file; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time compacts, the others wait.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
@@ -382,24 +383,25 @@ pub unsafe extern "C" fn efile_digest(
     unsafe { calls::digest(file, (start, end), width_ns, outputs, err) }
 }
 
-/// Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
-/// is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
-/// read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
-/// copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
-/// time nothing is.
+/// Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks.
+/// Nothing is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it
+/// begins, and are read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from
+/// the other one, and copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied
+/// stays, and a second time nothing is.
 ///
-/// Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
-/// ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
-/// of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
-/// an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
-/// goes how many numbers this library knows, or NULL.
+/// Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end.
+/// flags: ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one,
+/// then those of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values,
+/// capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer.
+/// n: where it goes how many numbers this library knows, or NULL.
 /// Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
 /// it; elements from *n on, and all on failure, are as they were.
 /// Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
-/// ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
+/// ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
+/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_repair(
@@ -422,10 +424,10 @@ pub unsafe extern "C" fn efile_repair(
     unsafe { calls::repair((to, from), (start, end), flags, callbacks, outputs, err) }
 }
 
-/// Begins to bring an efile what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
-/// is the caller who carries them. estore_exchange_request gives a message; efile_answer of the other one answers it; the answer goes to
-/// estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
-/// kilobytes.
+/// Begins to bring an efile what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages,
+/// and it is the caller who carries them. estore_exchange_request gives a message; efile_answer of the other one answers it; the answer
+/// goes to estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages
+/// of some kilobytes.
 ///
 /// Arguments: file. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
 /// ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
@@ -473,8 +475,8 @@ pub unsafe extern "C" fn efile_answer(
     unsafe { calls::answer(file, (message, len), reply, err) }
 }
 
-/// Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows one
-/// moment, as an iterator does.
+/// Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows
+/// one moment, as an iterator does.
 ///
 /// Arguments: file. start, end, flags, limit: as for efile_read_iter. export: where the export goes.
 /// Returns: ESTORE_OK and *export set; on failure it is as it was.

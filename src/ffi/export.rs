@@ -11,8 +11,8 @@ use super::verify::{estore_gap_fn, tell_gaps};
 use super::{close, exclusively, is_locked, put, require};
 use crate::Export;
 
-/// The events of a range as parcels: bytes that can be kept or carried anywhere, each parcel whole in itself. Made by estore_export_begin or
-/// efile_export_begin. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any order.
+/// The events of a range as parcels: bytes that can be kept or carried anywhere, each parcel whole in itself. Made by estore_export_begin
+/// or efile_export_begin. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any order.
 pub struct estore_export {
     _opaque: [u8; 0],
 }
@@ -33,8 +33,8 @@ pub(super) fn make(export: Export) -> *mut estore_export {
     Handle::make(Mutex::new(export))
 }
 
-/// Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes 16
-/// to 23 of each say how long it is, as a little-endian number.
+/// Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes
+/// 16 to 23 of each say how long it is, as a little-endian number.
 ///
 /// Arguments: export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size. parcel: where
 /// the parcel goes.
@@ -86,11 +86,11 @@ pub unsafe extern "C" fn estore_export_snapshot_seq(export: *const estore_export
     unsafe { exclusively(export, err, body) }
 }
 
-/// Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports leave
-/// nothing out.
+/// Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports
+/// leave nothing out.
 ///
-/// Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
-/// gaps goes, or NULL.
+/// Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number
+/// of gaps goes, or NULL.
 /// Returns: ESTORE_OK and *n set; on failure *n is as it was.
 /// Ownership: borrows export. See estore_gap_fn for what it receives.
 /// Threads: any, one at a time on one export.

@@ -15,8 +15,8 @@ use super::{check_array, close, exclusively, is_locked, put, require};
 use crate::{EventRef, Reader, Tail, Tailed};
 
 /// Events in order: those of a snapshot by time, made by estore_read_iter or efile_read_iter, or those that arrive by seq, made by
-/// estore_tail_iter or efile_tail_iter. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in any
-/// order.
+/// estore_tail_iter or efile_tail_iter. Used by one thread at a time; keeps what it needs of its store alive, so the two may be closed in
+/// any order.
 pub struct estore_iter {
     _opaque: [u8; 0],
 }
@@ -388,8 +388,8 @@ pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut es
 /// goes.
 /// Returns: ESTORE_OK, *n events (at least 1) in the array; ESTORE_END at the end, again and again; of a tail ESTORE_TIMEOUT and ESTORE_GAP
 /// as estore_iter_next. *n is as it was unless ESTORE_OK is returned.
-/// Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug
-/// builds of the library overwrite it then). The array is the caller's.
+/// Ownership: the data of the events is the iterator's, valid until the next event is asked of this iterator in any way, or its close
+/// (debug builds of the library overwrite it then). The array is the caller's.
 /// Threads: any, one at a time on one iterator.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
 /// (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
@@ -480,8 +480,8 @@ pub unsafe extern "C" fn estore_iter_next_columns(
     unsafe { exclusively(iter, err, body) }
 }
 
-/// Waits until a tail has something to give: events, or the news that some were deleted. Returns at once if it has, and of an iterator over a
-/// range.
+/// Waits until a tail has something to give: events, or the news that some were deleted. Returns at once if it has, and of an iterator over
+/// a range.
 ///
 /// Arguments: iter. timeout_ms: at most so many milliseconds; 0 does not wait, ESTORE_WAIT_FOREVER sets no limit.
 /// Returns: ESTORE_OK if there is something, to be taken by the calls above; ESTORE_TIMEOUT if nothing came in this time.
@@ -527,8 +527,8 @@ pub unsafe extern "C" fn estore_iter_fd(iter: *mut estore_iter, fd: *mut c_int, 
     unsafe { exclusively(iter, err, body) }
 }
 
-/// Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one. Of a tail:
-/// up to which seq it has given every event, so where another tail goes on.
+/// Tells up to which seq the iterator shows the store: every event of its range with at most this seq, and none with a larger one. Of a
+/// tail: up to which seq it has given every event, so where another tail goes on.
 ///
 /// Arguments: iter. seq: where the number goes.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -549,8 +549,8 @@ pub unsafe extern "C" fn estore_iter_snapshot_seq(iter: *const estore_iter, seq:
     unsafe { exclusively(iter, err, body) }
 }
 
-/// Tells what an iterator made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other iterators
-/// leave nothing out.
+/// Tells what an iterator made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other
+/// iterators leave nothing out.
 ///
 /// Arguments: iter. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number of
 /// gaps goes, or NULL.

@@ -172,8 +172,8 @@ pub unsafe extern "C" fn estore_durable_seq(store: *const estore, seq: *mut u64,
 /// append that had returned, and nothing that comes later.
 ///
 /// Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_READ_FORWARD, ESTORE_READ_REVERSE,
-/// ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no limit. iter:
-/// where the iterator goes.
+/// ESTORE_READ_LAST, ESTORE_READ_SALVAGE, or several together. limit: at most so many events, counted from where reading starts; 0 for no
+/// limit. iter: where the iterator goes.
 /// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
 /// Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
@@ -295,8 +295,8 @@ pub unsafe extern "C" fn estore_verify(
 /// Arguments: store. start, end: times, both included; chunks that have one of them are compacted whole. on_progress: is told how far it
 /// is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
 /// and as they are; each may be NULL.
-/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it is:
-/// the others are compacted before that is reported.
+/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
+/// is: the others are compacted before that is reported.
 /// Ownership: borrows store; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time compacts, the others wait.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
@@ -390,24 +390,25 @@ pub unsafe extern "C" fn estore_digest(
     unsafe { calls::digest(store, (start, end), width_ns, outputs, err) }
 }
 
-/// Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks. Nothing
-/// is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it begins, and are
-/// read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from the other one, and
-/// copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second
-/// time nothing is.
+/// Brings a store what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks.
+/// Nothing is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it
+/// begins, and are read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from
+/// the other one, and copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied
+/// stays, and a second time nothing is.
 ///
-/// Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end. flags:
-/// ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one, then those
-/// of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values, capacity:
-/// an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer. n: where it
-/// goes how many numbers this library knows, or NULL.
+/// Arguments: to, from: the store that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end.
+/// flags: ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one,
+/// then those of the one that is repaired, or NULL. on_progress: is told how far it is, or NULL. userdata: given to both as it is. values,
+/// capacity: an array of the caller and its length, ESTORE_REPAIRED_COUNT for all that this header knows; capacity 0 ignores the pointer.
+/// n: where it goes how many numbers this library knows, or NULL.
 /// Returns: ESTORE_OK, the first numbers in the array, indexed by the ESTORE_REPAIRED_ constants, and *n set, also if on_progress stopped
 /// it; elements from *n on, and all on failure, are as they were.
 /// Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
-/// ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
+/// ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
+/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_repair(
@@ -430,10 +431,10 @@ pub unsafe extern "C" fn estore_repair(
     unsafe { calls::repair((to, from), (start, end), flags, callbacks, outputs, err) }
 }
 
-/// Begins to bring a store what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages, and it
-/// is the caller who carries them. estore_exchange_request gives a message; estore_answer of the other one answers it; the answer goes to
-/// estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages of some
-/// kilobytes.
+/// Begins to bring a store what it lacks of the events of another one in a time range, which may be anywhere: the two exchange messages,
+/// and it is the caller who carries them. estore_exchange_request gives a message; estore_answer of the other one answers it; the answer
+/// goes to estore_exchange_reply; until there is no request any more. One event that lacks among 100 million is found with a few messages
+/// of some kilobytes.
 ///
 /// Arguments: store. start, end: times, both inclusive; UINT64_MAX as end means no end. flags: ESTORE_REPAIR_ONE_WAY or
 /// ESTORE_REPAIR_BOTH_WAYS. exchange: where the exchange goes.
@@ -459,8 +460,8 @@ pub unsafe extern "C" fn estore_exchange_begin(
 
 /// Answers a message of an exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.
 ///
-/// Arguments: store: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply: where
-/// the answer goes.
+/// Arguments: store: may be open for reading only, unless the other one gives it events. message, len: the message, as it came. reply:
+/// where the answer goes.
 /// Returns: ESTORE_OK and *reply set; on failure it is as it was.
 /// Ownership: the reply is the caller's, to be freed by estore_bytes_free. Borrows message during the call.
 /// Threads: any, also at the same time.
@@ -481,8 +482,8 @@ pub unsafe extern "C" fn estore_answer(
     unsafe { calls::answer(store, (message, len), reply, err) }
 }
 
-/// Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export shows one
-/// moment, as an iterator does.
+/// Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export
+/// shows one moment, as an iterator does.
 ///
 /// Arguments: store. start, end, flags, limit: as for estore_read_iter. export: where the export goes.
 /// Returns: ESTORE_OK and *export set; on failure it is as it was.
@@ -591,8 +592,8 @@ pub unsafe extern "C" fn estore_delete_before(store: *mut estore, time: u64, err
     }
 }
 
-/// Applies retention now: removes whole chunks, oldest first, that are older than a greatest age, or with which all take more than a greatest
-/// size; see estore_options_set_max_age_ns for what is never removed. Or only tells what it would remove. Works on a full disk.
+/// Applies retention now: removes whole chunks, oldest first, that are older than a greatest age, or with which all take more than a
+/// greatest size; see estore_options_set_max_age_ns for what is never removed. Or only tells what it would remove. Works on a full disk.
 ///
 /// Arguments: store. max_age_ns, max_bytes: limits for this call; 0 for that of the options the store was opened with. dry_run: 1 to remove
 /// nothing, else 0. horizon: where the time goes before which everything is gone then. chunks, events, bytes: where it goes how many chunks

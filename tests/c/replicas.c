@@ -333,6 +333,29 @@ static void damage(void)
     OK(estore_repair(copy, store, 0, UINT64_MAX, 0, on_gap, NULL, &told, values, ESTORE_REPAIRED_COUNT, NULL, &err));
     CHECK(told.gaps == 1 && values[ESTORE_REPAIRED_GAPS] == 1 && values[ESTORE_REPAIRED_TO_COPIED] == 2);
     CHECK(strcmp(read_data(copy, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0), "one six") == 0);
+
+    /* And the other way round: what was lost comes back, beside what is damaged. */
+    append_text(copy, 20, "two");
+    told.store = store;
+    OK(estore_repair(store, copy, 0, UINT64_MAX, 0, on_gap, NULL, &told, values, ESTORE_REPAIRED_COUNT, NULL, &err));
+    CHECK(told.gaps == 2 && values[ESTORE_REPAIRED_GAPS] == 0 && values[ESTORE_REPAIRED_OWN_GAPS] == 1);
+    CHECK(values[ESTORE_REPAIRED_TO_COPIED] == 1);
+    CHECK(strcmp(read_data(store, 0, UINT64_MAX, ESTORE_READ_SALVAGE, 0), "one two six") == 0);
+
+    /* By messages, which tell the name of the file. */
+    {
+        estore_exchange *exchange = NULL;
+        OK(estore_exchange_begin(copy, 0, UINT64_MAX, 0, &exchange, &err));
+        CHECK(carry(exchange, store) > 0);
+        CHECK(repaired(exchange)[ESTORE_REPAIRED_GAPS] == 1 && repaired(exchange)[ESTORE_REPAIRED_OWN_GAPS] == 0);
+        OK(estore_exchange_repaired(exchange, on_gap, &told, NULL, 0, NULL, &err));
+        CHECK(told.gaps == 3);
+        OK(estore_exchange_close(&exchange, &err));
+        OK(estore_exchange_begin(store, 0, UINT64_MAX, 0, &exchange, &err));
+        CHECK(carry(exchange, copy) > 0);
+        CHECK(repaired(exchange)[ESTORE_REPAIRED_GAPS] == 0 && repaired(exchange)[ESTORE_REPAIRED_OWN_GAPS] == 1);
+        OK(estore_exchange_close(&exchange, &err));
+    }
     OK(estore_close(&store, &err));
     OK(estore_close(&copy, &err));
 }

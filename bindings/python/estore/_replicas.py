@@ -103,7 +103,10 @@ class Repaired(NamedTuple):
     from_: Copied
     """For the other one. Nothing is copied there unless that was asked for."""
     gaps: List[Gap]
-    """The damaged places in the other store: what is in there was not copied."""
+    """The damaged places in the other store: what is in there was not copied. Of a store elsewhere the path is the name of the file; a last one
+    without a name stands for more places than are told one by one."""
+    own_gaps: List[Gap]
+    """The damaged places in the store that was repaired: what was in there it was given anew, if the other one has it."""
     stopped: bool
     """on_progress stopped it before all was done."""
 
@@ -114,7 +117,7 @@ class Repairing:
     def __init__(self) -> None:
         self.gaps: List[Gap] = []
         self.on_gap = GapFunction(self._add)
-        self.values = (ctypes.c_uint64 * 10)()
+        self.values = (ctypes.c_uint64 * 11)()
 
     def _add(self, _: Any, path: int, path_len: int, offset: int, length: int, first: int, last: int, what: int, what_len: int) -> None:
         self.gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
@@ -122,7 +125,8 @@ class Repairing:
     def done(self) -> Repaired:
         """All of it."""
         values = list(self.values)
-        return Repaired(Copied(*values[:4]), Copied(*values[4:8]), self.gaps, bool(values[9]))
+        theirs = values[8]
+        return Repaired(Copied(*values[:4]), Copied(*values[4:8]), self.gaps[:theirs], self.gaps[theirs:], bool(values[10]))
 
 
 class Carried:

@@ -417,8 +417,8 @@ class Efile:
     ) -> Repaired:
         """Brings this store what it lacks of the events that another one has from start to end, both inclusive, None for no bound; with
         both_ways the other one too. Two events are the same if time, id and data are. Nothing is doubled, and what one of them has deleted is
-        not brought back. Their settings may differ, and others may append meanwhile. Damage in the other one is left out, and told by
-        Repaired.gaps; damage in this one raises CorruptError.
+        not brought back. Their settings may differ, and others may append meanwhile. What is in damaged frames is not there, in either of them:
+        see Repaired.gaps and Repaired.own_gaps.
 
         on_progress: told now and then how many events are done, and of how many; it must not use the two stores. It stops there if it
         answers something true, or raises, which reaches you: what was copied stays, and a repair later brings the rest.

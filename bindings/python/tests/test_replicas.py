@@ -115,8 +115,12 @@ def test_damage_is_left_out_and_told(tmp_path):
     log.write_bytes(content)
     with estore.open(path) as there, estore.open(tmp_path / "here") as here:
         done = here.repair(there)
-        assert [(gap.path, gap.first_time, gap.last_time) for gap in done.gaps] == [(str(log), 1, 1)]
+        assert [(gap.path, gap.first_time, gap.last_time) for gap in done.gaps] == [(str(log), 1, 1)] and done.own_gaps == []
         assert texts(here) == [b"0", b"2"]
+        by_messages = here.exchange().run(there.answer)
+        assert [gap.path for gap in by_messages.gaps] == [log.name] and by_messages.own_gaps == []
+        done = there.repair(here)
+        assert done.gaps == [] and [gap.path for gap in done.own_gaps] == [str(log)]
         with there.export() as export, pytest.raises(estore.CorruptError):
             for parcel in export:
                 assert here.import_parcel(parcel).present == 1

@@ -116,6 +116,7 @@ const (
 	RepairedFromSkipped  = C.ESTORE_REPAIRED_FROM_SKIPPED
 	RepairedFromExpired  = C.ESTORE_REPAIRED_FROM_EXPIRED
 	RepairedGaps         = C.ESTORE_REPAIRED_GAPS
+	RepairedOwnGaps      = C.ESTORE_REPAIRED_OWN_GAPS
 	RepairedStopped      = C.ESTORE_REPAIRED_STOPPED
 	RepairedCount        = C.ESTORE_REPAIRED_COUNT
 
