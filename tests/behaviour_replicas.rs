@@ -5,11 +5,17 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, event, exchange, identities};
+use estore::disk::{Access, Disk, File, Kind, Lock};
 use estore::{Compression, Digest, Durability, Error, Event, Mode, Options, ReadOptions, RepairOptions, Repaired, Store};
 
 type Identity = (u64, u32, Vec<u8>);
@@ -445,6 +451,131 @@ fn salvage_gaps(store: &Store) -> Vec<estore::Gap> {
     let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
     common::drain_batches(&mut reader, 100);
     reader.gaps().to_vec()
+}
+
+/// A disk with a page of one file that can't be read as long as it is bad.
+#[derive(Clone, Debug)]
+struct BadPage {
+    disk: Arc<dyn Disk>,
+    name: &'static str,
+    page: u64,
+    is_bad: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct BadPageFile {
+    file: Box<dyn File>,
+    disk: BadPage,
+}
+
+impl Disk for BadPage {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let file = self.disk.open(path, access)?;
+        Ok(if path.ends_with(self.name) { Box::new(BadPageFile { file, disk: self.clone() }) } else { file })
+    }
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        self.disk.kind(path)
+    }
+    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
+        self.disk.identity(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        self.disk.list(folder)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_folder(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        self.disk.lock(path)
+    }
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        self.disk.random(bytes)
+    }
+}
+
+impl File for BadPageFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let page = self.disk.page * 4096..(self.disk.page + 1) * 4096;
+        let is_hit = offset < page.end && page.start < offset + bytes.len() as u64;
+        if is_hit && self.disk.is_bad.load(Ordering::Relaxed) {
+            Err(io::Error::from_raw_os_error(libc::EIO))
+        } else {
+            self.file.read_at(bytes, offset)
+        }
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.reserve(offset, len)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.file.truncate(len)
+    }
+    fn forget(&self) -> io::Result<()> {
+        self.file.forget()
+    }
+}
+
+/// What can't be read for now is not missing: if it were given anew it would be there twice afterwards.
+#[test]
+fn what_the_system_fails_to_read_for_now_is_not_brought_anew() {
+    for page in 0..6 {
+        let places = [Place::simulated(1), Place::simulated(2)];
+        let is_bad = Arc::new(AtomicBool::new(false));
+        let disk = BadPage { disk: Arc::new(places[0].sim().session()), name: "0-0.estore", page, is_bad: Arc::clone(&is_bad) };
+        let to = Store::open(&places[0].path, options(&places[0]).disk(Arc::new(disk))).unwrap();
+        let from = open(&places[1]);
+        let events: Vec<Event> = (0..40).map(|i| event(i, i as u32, vec![b'x'; 500])).collect();
+        for event in &events {
+            for store in [&to, &from] {
+                store.append(std::slice::from_ref(event)).unwrap();
+            }
+        }
+        let parcel = from.export(.., ReadOptions::new()).unwrap().next_parcel(usize::MAX).unwrap().unwrap();
+        let by_messages = |exchange: estore::Result<estore::Exchange>, other: &Store| -> estore::Result<()> {
+            let mut exchange = exchange?;
+            while let Some(request) = exchange.request()? {
+                exchange.reply(&other.answer(&request)?)?;
+            }
+            Ok(())
+        };
+        let both_ways = || RepairOptions::new().both_ways();
+        is_bad.store(true, Ordering::Relaxed);
+        let failed = [
+            to.repair(&from, .., RepairOptions::new(), on).is_err(),
+            from.repair(&to, .., both_ways(), on).is_err(),
+            to.import(&parcel).is_err(),
+            by_messages(to.exchange(.., RepairOptions::new()), &from).is_err(),
+            by_messages(from.exchange(.., both_ways()), &to).is_err(),
+        ];
+        assert_eq!(failed, [true; 5], "page {page}");
+        // Who gives without being given anything tells what can't be had of it.
+        let third = Place::simulated(3);
+        let done = repair(&open(&third), &to);
+        assert!(!done.gaps.is_empty() && done.to.copied < 40, "page {page}: {done:?}");
+        is_bad.store(false, Ordering::Relaxed);
+        assert_eq!((to.count(..).unwrap(), from.count(..).unwrap()), (40, 40), "page {page}");
+        assert_eq!(set(&to), set(&from));
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::planted::{self, Bug};
 
 use super::frame::{Header, LAST, Slot};
 use super::index::Entry;
-use super::log::{self, LOG_HEADER_LEN, LogId, Stretch, Walk};
+use super::log::{self, LOG_HEADER_LEN, LogId, Salvage, Stretch, Walk};
 use super::read::{self, Block, Class};
 use super::{Chunk, Log, LogSummary};
 
@@ -202,7 +202,7 @@ impl Chunk {
     fn last_seq_by_frames(&self, log: &Log) -> Result<u64> {
         let name = log.id().log_name();
         let Some(file) = self.shared.folder.open_if_there(&name, Access::Read)? else { return Ok(u64::MAX) };
-        let Some(instance) = log::find_instance(&file)? else { return Ok(u64::MAX) };
+        let Some(instance) = log::find_instance(&file, Salvage::Damage)? else { return Ok(u64::MAX) };
         let mut walk = Walk::new(&file, instance, LOG_HEADER_LEN as u64, file.len()?, false);
         let mut last = 0;
         while let Some(stretch) = walk.next()? {

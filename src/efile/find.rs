@@ -16,6 +16,7 @@ use crate::planted::{self, Bug};
 use super::Chunk;
 use super::frame::Slot;
 use super::index::Entry;
+use super::log::Salvage;
 use super::read::{self, Class, Merge, Scope, Spare, gallop};
 
 /// Events that are taken from a merge at a time.
@@ -66,7 +67,7 @@ impl Chunk {
         self.distrust();
         let scope = Scope { first: Key::new(first.time, 0), last: Key::new(last.time, u64::MAX), seq: u64::MAX, reverse: false };
         let mut merge = Merge::new(scope);
-        merge.salvage();
+        merge.salvage(Salvage::Damage);
         merge.set_from_logs(true);
         if past_headers { self.add_what_can_be_read(&mut merge) } else { self.add_to(&mut merge) }?;
         loop {

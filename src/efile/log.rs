@@ -143,18 +143,18 @@ impl Refusal {
 
 /// The instance of a log that nothing else tells: what its header says if that is whole and any frame agrees, or else what most of its
 /// frames name. No single frame is believed, since the checksum of its header leaves the instance out.
-pub(crate) fn find_instance(file: &Handle) -> Result<Option<u64>> {
+pub(crate) fn find_instance(file: &Handle, past: Salvage) -> Result<Option<u64>> {
     /// So many more frames than name any other instance are enough.
     const LEAD: u64 = 16;
     let mut header = [0; LOG_HEADER_LEN];
-    file.read_what_can_be(&mut header, 0)?;
+    past.read(file, &mut header, 0)?;
     let told = LogHeader::decode(&header).ok().map(|header| header.instance);
     let mut frames: Vec<(u64, u64)> = Vec::new();
     let magic = frame::magic();
     let mut window = vec![0; WINDOW_LEN];
     let mut at = LOG_HEADER_LEN as u64;
     loop {
-        let n = file.read_what_can_be(&mut window, at)?;
+        let n = past.read(file, &mut window, at)?;
         let bytes = window.get(..n).unwrap_or_default();
         for (place, _) in bytes.windows(magic.len()).enumerate().filter(|(_, found)| *found == magic) {
             let header = bytes.get(place..).unwrap_or_default();
@@ -193,6 +193,32 @@ pub(crate) enum Stretch {
     Zeros { offset: u64, len: u64 },
 }
 
+/// What reading goes on at when it leaves damage out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Salvage {
+    /// Bytes that are not what was written. What the system fails to read stays a failure: it may be there another time.
+    Damage,
+    /// And what the system fails to read.
+    Failures,
+}
+
+impl Salvage {
+    pub(crate) fn takes_for_damage(self, error: &Error) -> bool {
+        match self {
+            Salvage::Damage => matches!(error, Error::Corrupt { .. }),
+            Salvage::Failures => error.is_damage(),
+        }
+    }
+
+    /// Reads as many bytes as there are, which it answers, or as can be read.
+    pub(crate) fn read(self, file: &Handle, bytes: &mut [u8], offset: u64) -> Result<usize> {
+        match self {
+            Salvage::Damage => file.read_up_to(bytes, offset),
+            Salvage::Failures => file.read_what_can_be(bytes, offset),
+        }
+    }
+}
+
 /// Walks over the frames of a log, or of any file of frames, from one offset to another.
 ///
 /// Reads in windows: large ones where frames are small, only the headers where they are large (unless bodies are wanted). After damage it
@@ -203,7 +229,7 @@ pub(crate) struct Walk<'a> {
     at: u64,
     end: u64,
     check_bodies: bool,
-    salvaging: bool,
+    past: Salvage,
     room_ends_it: bool,
     window: Vec<u8>,
     window_start: u64,
@@ -218,14 +244,14 @@ pub(crate) const PROVEN_LEN: usize = 4 << 20;
 pub(crate) const BAD_BODY: &str = "the checksum of a frame's body does not fit";
 
 /// Whether the body of a frame is what its header says, looked at piece by piece: a header can claim any length.
-pub(crate) fn body_is_proven(file: &Handle, header: &Header, salvaging: bool) -> Result<bool> {
+pub(crate) fn body_is_proven(file: &Handle, header: &Header, past: Salvage) -> Result<bool> {
     let mut window = vec![0; WINDOW_LEN];
     let mut crc = crc32fast::Hasher::new();
     let mut at = header.offset + header.header_len() as u64;
     while at < header.end() {
         let len = usize::try_from(header.end() - at).unwrap_or(WINDOW_LEN).min(WINDOW_LEN);
         let piece = window.get_mut(..len).unwrap_or_default();
-        let found = if salvaging { file.read_what_can_be(piece, at)? } else { file.read_up_to(piece, at)? };
+        let found = past.read(file, piece, at)?;
         if found < len {
             return Ok(false);
         }
@@ -252,7 +278,7 @@ impl<'a> Walk<'a> {
             at: from,
             end,
             check_bodies,
-            salvaging: false,
+            past: Salvage::Damage,
             room_ends_it: false,
             window: Vec::new(),
             window_start: 0,
@@ -260,9 +286,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes what the system can't read for damage, and goes on behind it.
-    pub(crate) fn salvaging(mut self) -> Walk<'a> {
-        self.salvaging = true;
+    /// What it takes for damage, and goes on behind.
+    pub(crate) fn past(mut self, past: Salvage) -> Walk<'a> {
+        self.past = past;
         self
     }
 
@@ -275,7 +301,7 @@ impl<'a> Walk<'a> {
     /// Decodes the events of a frame that the walk has just given into `slots`, whose data then lie in the answer; or says what is wrong.
     pub(crate) fn decode(&mut self, header: &Header, slots: &mut Vec<Slot>) -> Result<Result<&[u8], &'static str>> {
         slots.clear();
-        if header.body_len as usize > PROVEN_LEN && !body_is_proven(self.file, header, self.salvaging)? {
+        if header.body_len as usize > PROVEN_LEN && !body_is_proven(self.file, header, self.past)? {
             return Ok(Err(BAD_BODY));
         }
         let (file, at, len) = (self.file, header.offset + header.header_len() as u64, header.body_len as usize);
@@ -327,7 +353,7 @@ impl<'a> Walk<'a> {
 
     fn body_is_whole(&mut self, header: &Header) -> Result<bool> {
         if header.body_len as usize > WINDOW_LEN {
-            return body_is_proven(self.file, header, self.salvaging);
+            return body_is_proven(self.file, header, self.past);
         }
         let bytes = self.bytes_at(header.offset + header.header_len() as u64, header.body_len as usize)?;
         Ok(header.has_body_crc(crc32(bytes)))
@@ -380,11 +406,7 @@ impl<'a> Walk<'a> {
             self.window.clear();
             self.window.resize(within as usize, 0);
             self.window_start = offset;
-            if self.salvaging {
-                self.file.read_what_can_be(&mut self.window, offset)?;
-            } else {
-                self.file.read_up_to(&mut self.window, offset)?;
-            }
+            self.past.read(self.file, &mut self.window, offset)?;
         }
         let start = (offset - self.window_start) as usize;
         Ok(self.window.get(start..start + len).unwrap_or_default())

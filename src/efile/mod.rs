@@ -44,7 +44,7 @@ mod watermark;
 pub(crate) use compact::summarize;
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
 use index::{Damage, Entry, EntryList, LogIndex, Tail};
-use log::{LOG_HEADER_LEN, LogHeader, LogId, Stretch, Walk};
+use log::{LOG_HEADER_LEN, LogHeader, LogId, Salvage, Stretch, Walk};
 pub(crate) use messages::Messages;
 use read::{Class, Gap, Merge, Scope};
 use recon::{PENDING_ENTRIES, Pending, Recon};
@@ -1325,7 +1325,7 @@ impl Chunk {
             };
             const HEADER: &str = "the log header is not what was written";
             // Where not even the journal tells the instance, the frames do.
-            let found = if instance == 0 { log::find_instance(&file)? } else { Some(instance) };
+            let found = if instance == 0 { log::find_instance(&file, merge.past())? } else { Some(instance) };
             let Some(instance) = found else {
                 merge.note_gap(self.gap_of(log, file.path(), &whole(HEADER)));
                 continue;
@@ -1338,7 +1338,7 @@ impl Chunk {
                 merge.note_gap(self.gap_of(log, file.path(), &Damage { len: LOG_HEADER_LEN as u64, ..whole(HEADER) }));
             }
             let mut index = LogIndex::new();
-            let mut walk = Walk::new(&file, instance, LOG_HEADER_LEN as u64, len, false).salvaging();
+            let mut walk = Walk::new(&file, instance, LOG_HEADER_LEN as u64, len, false).past(merge.past());
             while let Some(stretch) = walk.next()? {
                 // Without its header there is no telling whose log it is but by the times.
                 let stretch = match stretch {
@@ -1392,7 +1392,7 @@ impl Chunk {
     /// About how many they are: exactly so where nothing is damaged. Where something is, events in frames with a damaged body may count.
     pub(crate) fn count_about(&self, first: Key, last: Key, seq: u64) -> Result<u64> {
         let mut merge = Merge::new(Scope { first, last, seq, reverse: false });
-        merge.salvage();
+        merge.salvage(Salvage::Failures);
         merge.set_from_logs(self.is_distrustful());
         self.count_by(merge)
     }

@@ -31,7 +31,7 @@ use crate::threads::{Mutex, lock};
 
 use super::frame::{Header, LATE, MAX_HEADER_LEN, Refusal, Slot};
 use super::index::{Entry, EntryList, Segment};
-use super::log::{BAD_BODY, PROVEN_LEN, Stretch, Walk, body_is_proven};
+use super::log::{BAD_BODY, PROVEN_LEN, Salvage, Stretch, Walk, body_is_proven};
 
 /// A batch ends early when the blocks behind it hold this many bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -209,6 +209,8 @@ pub(crate) struct Merge {
     failed_for_good: bool,
     /// Of a merge that salvages.
     gaps: Option<Gaps>,
+    /// What it takes for damage.
+    past: Salvage,
 }
 
 /// Gaps, each once: a second merge over the same files meets them again.
@@ -307,12 +309,30 @@ impl Merge {
             stored: Vec::new(),
             failed_for_good: false,
             gaps: None,
+            past: Salvage::Failures,
         }
     }
 
     /// From here on damage of logs is left out and noted.
-    pub(crate) fn salvage(&mut self) {
+    pub(crate) fn salvage(&mut self, salvage: Salvage) {
         self.gaps.get_or_insert_default();
+        self.past = salvage;
+    }
+
+    /// Goes on at what another merge goes on at.
+    pub(crate) fn salvage_like(&mut self, other: &Merge) {
+        if other.salvages() {
+            self.salvage(other.past);
+        }
+    }
+
+    /// Whether a failure is damage to it, so that it would go on behind it if it salvages.
+    pub(crate) fn takes_for_damage(&self, error: &Error) -> bool {
+        self.past.takes_for_damage(error)
+    }
+
+    pub(crate) fn past(&self) -> Salvage {
+        self.past
     }
 
     pub(crate) fn salvages(&self) -> bool {
@@ -509,9 +529,11 @@ impl Merge {
         let filled = block.fill(source, entry);
         std::mem::swap(&mut block.stored, &mut self.stored);
         let filled = match filled {
-            Err(Unreadable { error, certain }) if source.class != Class::Run && error.is_damage() && (certain || self.from_logs) => {
+            Err(Unreadable { error, certain })
+                if source.class != Class::Run && self.past.takes_for_damage(&error) && (certain || self.from_logs) =>
+            {
                 let mut damage = Vec::new();
-                let salvaged = salvage_entry(source, entry, &mut block.bytes, &mut block.slots, |gap| damage.push(gap));
+                let salvaged = salvage_entry(source, entry, self.past, &mut block.bytes, &mut block.slots, |gap| damage.push(gap));
                 // Where the entry lies, the events would come in a wrong place.
                 let fits = block.slots.iter().all(|slot| (entry.first..=entry.last).contains(&slot.key()));
                 damage.retain(|gap| self.scope.overlaps(gap.first(), gap.last()));
@@ -640,7 +662,7 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, stored: &mut 
         if header.frame_len() != u64::from(entry.len) {
             return Err(damaged(entry.offset, "the index does not agree with the log"));
         }
-        if !body_is_proven(file, &header, false)? {
+        if !body_is_proven(file, &header, Salvage::Damage)? {
             return Err(Unreadable { certain: true, ..damaged(entry.offset, BAD_BODY) });
         }
     }
@@ -693,7 +715,14 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, stored: &mut 
 }
 
 /// As [`read_entry`] for an entry with damage in it: the events of the frames that are whole. The others go to `gap`.
-fn salvage_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mut Vec<Slot>, mut gap: impl FnMut(Gap)) -> Result<()> {
+fn salvage_entry(
+    source: &Source,
+    entry: &Entry,
+    past: Salvage,
+    bytes: &mut Vec<u8>,
+    slots: &mut Vec<Slot>,
+    mut gap: impl FnMut(Gap),
+) -> Result<()> {
     let path = source.file.path();
     let mut gap = |offset, len, (first_time, last_time), what: &str| {
         gap(Gap { path: path.to_owned(), offset, len, first_time, last_time, what: what.to_owned() });
@@ -706,8 +735,8 @@ fn salvage_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, slots: &mu
         return Ok(());
     }
     bytes.resize(entry.len as usize, 0);
-    source.file.read_what_can_be(bytes, entry.offset)?;
-    let mut walk = Walk::new(&source.file, source.instance, entry.offset, entry.end(), true).salvaging();
+    past.read(&source.file, bytes, entry.offset)?;
+    let mut walk = Walk::new(&source.file, source.instance, entry.offset, entry.end(), true).past(past);
     while let Some(stretch) = walk.next()? {
         match stretch {
             Stretch::Frame(header) if source.class.takes(&header) => {

@@ -23,7 +23,7 @@ use crate::event::{EventRef, Key};
 use super::cut;
 use super::frame::{Header, LAST, LATE};
 use super::index::{Entry, EntryList, LogIndex};
-use super::log::{LOG_HEADER_LEN, LogId, Stretch, Walk};
+use super::log::{LOG_HEADER_LEN, LogId, Salvage, Stretch, Walk};
 use super::read::{self, Block, Class};
 use super::recon::Recon;
 use super::recover::{self, Totals};
@@ -196,7 +196,7 @@ impl Chunk {
         findings.verified.files += 1;
         // The length may be a journal's word.
         findings.verified.log_bytes = findings.verified.log_bytes.saturating_add(summary.len);
-        let mut walk = Walk::new(file, summary.instance, LOG_HEADER_LEN as u64, summary.len, false).salvaging();
+        let mut walk = Walk::new(file, summary.instance, LOG_HEADER_LEN as u64, summary.len, false).past(Salvage::Failures);
         while let Some(stretch) = walk.next()? {
             let (offset, len, what) = match stretch {
                 Stretch::Frame(header) => match walk.decode(&header, &mut slots) {

@@ -1,11 +1,11 @@
 //! Append-if-absent: finding out which events of a batch are there already.
 //!
 //! Where damage may hide one, that can't be found out, which is an error; but for what comes from another replica, which is to make good
-//! for what the damage took.
+//! for what the damage took. What the system fails to read is an error in any case: it may be there another time.
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::EventRef;
 use crate::threads::lock;
 
@@ -44,10 +44,10 @@ pub(super) fn retain_absent(core: &Core, order: &mut Order, batch: &mut Vec<Even
         rest = others;
         if let Some(chunk) = chunks.get(&number) {
             match core.read_chunk(chunk, || chunk.find(wanted, absent.since, &mut present, &core.spare)) {
-                Err(e) if absent.or_damaged && e.is_damage() => {
+                Err(Error::Corrupt { .. }) if absent.or_damaged => {
                     let mut find = |past_headers| core.read_chunk(chunk, || chunk.find_what_is_whole(wanted, &mut present, past_headers));
                     match find(false) {
-                        Err(e) if e.is_damage() => find(true)?,
+                        Err(Error::Corrupt { .. }) => find(true)?,
                         found => found?,
                     }
                 }

@@ -386,7 +386,8 @@ macro_rules! handle {
             /// Events in damaged frames are not there, in either of them: those of `from` are not copied, and told by [`Repaired::gaps`];
             /// those of this store are brought anew if `from` has them, and told by [`Repaired::own_gaps`]. The damage itself stays, and
             /// reading goes on to meet it; what could be had again is had by [salvaging](ReadOptions::salvage), or by exporting so into a
-            /// new store. Otherwise the errors are those of reading and of [`append_absent`](Self::append_absent).
+            /// new store. What the system fails to read of a store that is to be given events is an error, since it may be there another
+            /// time. Otherwise the errors are those of reading and of [`append_absent`](Self::append_absent).
             pub fn repair(
                 &self,
                 from: &$name,

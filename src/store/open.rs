@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Access, Folder, Handle, Kind, Lock, process, retry};
-use crate::efile::log::{LogHeader, LogId, find_instance};
+use crate::efile::log::{LogHeader, LogId, Salvage, find_instance};
 use crate::efile::read::Spare;
 use crate::efile::recover::{Survey, Totals, survey};
 use crate::efile::{self, Chunk, LogSummary};
@@ -531,7 +531,7 @@ impl Opening<'_> {
                     self.say(Level::Error, &format!("{}: the log header is not what was written", id.log_name()));
                     let (oldest, newest) = (self.settings.chunk_start(id.chunk), self.settings.chunk_end(id.chunk));
                     let totals = Totals { oldest, newest, ..Totals::default() };
-                    if let Some(instance) = find_instance(&file)? {
+                    if let Some(instance) = find_instance(&file, Salvage::Failures)? {
                         // It can be read only past its header, but its seqs were given.
                         let seq_high = survey(&file, instance, len, 0, false)?.seq_high;
                         facts.committed = facts.committed.max(seq_high);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::efile::Chunk;
+use crate::efile::log::Salvage;
 use crate::efile::read::{Batch, Gap, Merge, Scope};
 use crate::error::{Error, Result};
 use crate::event::{Event, Key};
@@ -20,7 +21,7 @@ pub struct ReadOptions {
     reverse: bool,
     last: bool,
     limit: Option<u64>,
-    salvage: bool,
+    salvage: Option<Salvage>,
 }
 
 impl ReadOptions {
@@ -45,7 +46,13 @@ impl ReadOptions {
     /// Goes on at damage instead of failing: leaves out damaged frames, gives every event outside of them, and tells by [`Reader::gaps`] what
     /// is missing. Also past what the system fails to read.
     pub fn salvage(mut self) -> ReadOptions {
-        self.salvage = true;
+        self.salvage = Some(Salvage::Failures);
+        self
+    }
+
+    /// The same, but what the system fails to read stays a failure: for who would take what is missing for what was never there.
+    pub(crate) fn whole(mut self) -> ReadOptions {
+        self.salvage = Some(Salvage::Damage);
         self
     }
 
@@ -156,7 +163,7 @@ impl Source {
                 Err(Error::Gone { path }) if self.core.renew(chunk, &path) => {}
                 Err(e) => {
                     let e = self.core.explain(chunk, e);
-                    if !(e.is_damage() && self.distrustful && merge.salvages()) {
+                    if !(merge.takes_for_damage(&e) && self.distrustful && merge.salvages()) {
                         return Err(e);
                     }
                     merge.reset(self.scope());
@@ -171,7 +178,7 @@ impl Source {
 
     /// Whether setting the merge up anew, without what is derived from logs, may help against a failure.
     fn may_mend(&self, merge: &Merge, e: &Error) -> bool {
-        let is_damage = if merge.salvages() { e.is_damage() } else { matches!(e, Error::Corrupt { .. }) };
+        let is_damage = if merge.salvages() { merge.takes_for_damage(e) } else { matches!(e, Error::Corrupt { .. }) };
         is_damage && !self.distrustful && !merge.failed_for_good()
     }
 
@@ -201,8 +208,8 @@ impl Reader {
         let empty = range.is_none() || start > end;
         let source = Source { reverse: options.reverse, empty, ..Source::over(core, view, first, last) };
         let mut merge = Merge::with_spare(source.scope(), &core.spare);
-        if options.salvage {
-            merge.salvage();
+        if let Some(salvage) = options.salvage {
+            merge.salvage(salvage);
         }
         let left = options.limit.unwrap_or(u64::MAX);
         let mut reader = Reader { source, merge, left, failed: None };
@@ -232,9 +239,7 @@ impl Reader {
         core.check_callable()?;
         let source = Source { empty: *empty, ..Source::over(core, view.clone(), first, last) };
         let mut merge = Merge::new(source.scope());
-        if self.merge.salvages() {
-            merge.salvage();
-        }
+        merge.salvage_like(&self.merge);
         Ok(Reader { source, merge, left: u64::MAX, failed: None })
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Taking(pub(super) Arc<Core>);
 
 impl Replica for Taking {
     fn read(&self, first: u64, last: u64) -> Result<Reader> {
-        Reader::new(&self.0, Some((first, last)), ReadOptions::new().salvage())
+        Reader::new(&self.0, Some((first, last)), ReadOptions::new().whole())
     }
 
     fn count_about(&self, first: u64, last: u64) -> Result<u64> {
@@ -76,8 +76,9 @@ pub(super) fn repair(
         from.check_writable()?;
     }
     let total = to.count_about(range)?.saturating_add(from.count_about(range)?);
-    let read = |core| Reader::new(core, range, ReadOptions::new().salvage());
-    let (read_to, read_from) = (read(to)?, read(from)?);
+    // Who is given events must not lack some for now only. Of who gives, all that can be had is wanted.
+    let read_from = if options.is_both_ways() { ReadOptions::new().whole() } else { ReadOptions::new().salvage() };
+    let (read_to, read_from) = (Reader::new(to, range, ReadOptions::new().whole())?, Reader::new(from, range, read_from)?);
     // What each reader gives is compared, so only what came since may be there without being seen.
     let since = |reader: &Reader| Absent { since: reader.snapshot_seq(), ..Absent::OR_DAMAGED };
     let (since_to, since_from) = (since(&read_to), since(&read_from));
