@@ -187,6 +187,20 @@ fn the_default_settings_are_those_of_the_documentation() {
 }
 
 #[test]
+fn the_settings_can_be_told_by_whoever_opens_without_them() {
+    on_both_disks(|place| {
+        make_store(place);
+        for mode in [Mode::Existing, Mode::ReadOnly] {
+            let store = Store::open(&place.path, place.options().mode(mode)).unwrap();
+            assert_eq!((store.file_size(), store.grace()), (100, 10));
+        }
+    });
+    let place = Place::simulated(1);
+    let efile = Efile::open(&place.path, place.options().grace(7)).unwrap();
+    assert_eq!(efile.grace(), 7);
+}
+
+#[test]
 fn options_out_of_range_are_refused() {
     let place = Place::simulated(1);
     let wrong = [

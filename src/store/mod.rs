@@ -255,6 +255,11 @@ macro_rules! handle {
                 self.core.path()
             }
 
+            /// Setting: an event is late when it lies more than this behind the newest of its chunk; see [`Options::grace`].
+            pub fn grace(&self) -> u64 {
+                self.core.settings.grace
+            }
+
             /// Stores a batch of events, in any order, and answers the last seq of the store. What is then safe depends on the
             /// [`Durability`]. Readers see the whole batch or nothing of it. A batch of none does nothing.
             ///
@@ -479,6 +484,11 @@ handle! {
 }
 
 impl Store {
+    /// Setting: the time range of one chunk; see [`Options::file_size`].
+    pub fn file_size(&self) -> u64 {
+        self.core.settings.file_size
+    }
+
     /// Deletes all events with a time before `time`, for good and durably: reads and counts start at `time` at once, file sets that
     /// lie wholly before it are removed, and later appends before it are left out (and counted in [`Stats::expired`]). Readers that are
     /// open keep what they show. Deleting before an earlier time than the last does nothing.
