@@ -179,8 +179,14 @@ fn tree(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Everything that is installed below LIBDIR and INCLUDEDIR, but for the folders.
-fn installed_files(lib: &str, include: &str) -> BTreeMap<String, String> {
+/// The commands of the tool, each of which has a manual page.
+const COMMANDS: [&str; 15] = [
+    "append", "bench", "compact", "delete", "diff", "digest", "export", "import", "read", "repair", "retain", "salvage", "snapshot",
+    "stat", "verify",
+];
+
+/// Everything that is installed below LIBDIR, INCLUDEDIR, BINDIR and DATADIR, but for the folders.
+fn installed_files(lib: &str, include: &str, bin: &str, data: &str) -> BTreeMap<String, String> {
     let version = env!("CARGO_PKG_VERSION");
     let real = format!("libestore.so.1.{version}");
     let mut files = vec![
@@ -194,6 +200,10 @@ fn installed_files(lib: &str, include: &str) -> BTreeMap<String, String> {
         let path = path.replacen("lib/", &format!("{lib}/"), 1).replacen("include/", &format!("{include}/"), 1);
         files.push((path, "644".to_owned()));
     }
+    files.push((format!("{bin}/estore"), "755".to_owned()));
+    let completions = ["bash-completion/completions/estore", "zsh/site-functions/_estore", "fish/vendor_completions.d/estore.fish"];
+    let pages = std::iter::once("man/man1/estore.1".to_owned()).chain(COMMANDS.map(|command| format!("man/man1/estore-{command}.1")));
+    files.extend(completions.map(str::to_owned).into_iter().chain(pages).map(|path| (format!("{data}/{path}"), "644".to_owned())));
     files.into_iter().collect()
 }
 
@@ -202,13 +212,13 @@ fn installed_files(lib: &str, include: &str) -> BTreeMap<String, String> {
 fn a_staged_copy_holds_final_paths_and_right_modes() {
     let folder = tempfile::tempdir().unwrap();
     let stage = folder.path().join("the stage");
-    let plain = make(&["install", "PREFIX=/usr", "LIBDIR=/usr/lib/x86_64-linux-gnu", "INCLUDEDIR=/usr/include/es"]);
+    let plain = make(&["install", "PREFIX=/usr", "LIBDIR=/usr/lib/x86_64-linux-gnu", "INCLUDEDIR=/usr/include/es", "BINDIR=/usr/games"]);
     let mut command = Command::new("sh");
     command.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(plain.get_program()).args(plain.get_args());
     run(command.arg(variable("DESTDIR", &stage)));
 
     let (folders, files): (BTreeMap<_, _>, _) = tree(&stage).into_iter().partition(|(path, _)| stage.join(path).is_dir());
-    assert_eq!(files, installed_files("usr/lib/x86_64-linux-gnu", "usr/include/es"));
+    assert_eq!(files, installed_files("usr/lib/x86_64-linux-gnu", "usr/include/es", "usr/games", "usr/share"));
     assert!(folders.values().all(|mode| mode == "755"), "{folders:?}");
     let lib = stage.join("usr/lib/x86_64-linux-gnu");
     let config = fs::read_to_string(lib.join("pkgconfig/estore.pc")).unwrap();
@@ -235,7 +245,14 @@ fn folders_outside_of_the_prefix_are_named_as_they_are() {
 fn uninstalling_leaves_what_was_there_before() {
     let folder = tempfile::tempdir().unwrap();
     let prefix = folder.path().join("the prefix");
-    for foreign in ["lib/pkgconfig/other.pc", "lib/cmake/other/otherConfig.cmake", "lib/libestore-tools.so.1", "include/estore/x.h"] {
+    for foreign in [
+        "lib/pkgconfig/other.pc",
+        "lib/cmake/other/otherConfig.cmake",
+        "lib/libestore-tools.so.1",
+        "include/estore/x.h",
+        "bin/estore-tools",
+        "share/man/man1/estore-tools.1",
+    ] {
         let path = prefix.join(foreign);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
@@ -259,7 +276,25 @@ fn uninstalling_from_a_prefix_of_its_own_leaves_no_file_and_no_folder_of_ours() 
     let prefix_is = variable("PREFIX", folder.path());
     run(make(&["install"]).arg(&prefix_is));
     run(make(&["uninstall"]).arg(&prefix_is));
-    assert_eq!(tree(folder.path()).into_keys().collect::<Vec<_>>(), ["include", "lib"]);
+    assert_eq!(tree(folder.path()).into_keys().collect::<Vec<_>>(), ["bin", "include", "lib", "share"]);
+}
+
+#[test]
+fn the_tool_and_the_library_are_installed_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix_is = variable("PREFIX", folder.path());
+    run(make(&["install-cli"]).arg(&prefix_is));
+    assert!(!folder.path().join("lib").exists() && !folder.path().join("include").exists());
+    // It needs nothing that is installed beside it.
+    let tool = folder.path().join("bin/estore");
+    let store = folder.path().join("store");
+    let log = folder.path().join("log");
+    fs::write(&log, "2026-01-02 second\n2026-01-01 first\n").unwrap();
+    run(Command::new(&tool).args(["append", "--create"]).args([&store, &log]));
+    assert_eq!(text_of(Command::new(&tool).arg("read").arg(&store)), "2026-01-01 first\n2026-01-02 second\n");
+    run(make(&["uninstall"]).arg(&prefix_is));
+    run(make(&["install-lib"]).arg(&prefix_is));
+    assert!(folder.path().join("lib/libestore.a").exists() && !tool.exists());
 }
 
 #[test]

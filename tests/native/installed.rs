@@ -7,12 +7,12 @@ use std::{env, fs};
 
 use super::{root, run};
 
-/// A command that runs make for these goals, none of which has to build the library any more: several at once would get into each other's
+/// A command that runs make for these goals, none of which has to build anything any more: several at once would get into each other's
 /// way.
 pub(crate) fn make(goals: &[&str]) -> Command {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
-        run(Command::new("make").arg("-C").arg(root()).arg("lib"));
+        run(Command::new("make").arg("-C").arg(root()).args(["lib", "cli"]));
     });
     let mut command = Command::new("make");
     command.arg("-C").arg(root()).args(goals);
