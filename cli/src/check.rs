@@ -19,7 +19,7 @@ use crate::{Common, Outcome, read};
 /// All checksums, the order of events, and whether files agree with each other. Nothing is changed. Works beside a program that writes the store.
 #[derive(Args)]
 #[command(after_long_help = "\
-What is found is of three kinds. damage: events are lost, or may be. derived: an index or recon file is not what it should be; nothing is
+What is found is of three kinds. damage: events are lost, or may be. derived: an index or recon file is not what it should be; nothing is \
 lost, and it is made anew. aside: bytes that a recovery has cut off and kept, which is no fault.
 
 Exit status: 0 if all is well, 1 if there is something damaged or derived, 2 if the store could not be looked at.")]

@@ -40,7 +40,7 @@ use output::{Paint, Style};
 /// An event is a time, an id and some bytes, such as a line of a log. A store is a folder. Events are appended in any order and come out in
 /// exact order of time; those with equal times in the order in which they came.
 #[derive(Parser)]
-#[command(name = "estore", version, propagate_version = true, max_term_width = 110, after_long_help = AFTER)]
+#[command(name = "estore", version, max_term_width = 110, after_long_help = AFTER)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,12 +49,13 @@ struct Cli {
 }
 
 const AFTER: &str = "\
-Times (T) are 2026-11-28, 2026-11-28T10:05:00 with or without a fraction and a zone, @SECONDS since 1970, NUMBERns, now, today or yesterday. A
-range has both of its ends; a day, minute or second that ends it belongs to it as a whole. Stretches of time are 90s, 2h, 1d or 1h30m: units ns, us,
-ms, s, m, h, d, w.
+Times (T) are 2026-11-28, 2026-11-28T10:05:00 with or without a fraction and a zone, @SECONDS since 1970, NUMBERns, now, today or \
+yesterday. A range has both of its ends; a day, minute or second that ends it belongs to it as a whole.
 
-Exit status: 0 if all is well, 1 if something was found (damage, a difference, lines that were left out), 2 if it could not be done. A closed pipe
-is no error.";
+Stretches of time (TIME) are 90s, 2h, 1d or 1h30m: units ns, us, ms, s, m, h, d, w.
+
+Exit status: 0 if all is well, 1 if something was found (damage, a difference, lines that were left out), 2 if it could not be done. \
+A closed pipe is no error.";
 
 #[derive(clap::Args)]
 struct CommonArgs {
@@ -172,6 +173,8 @@ fn describe(error: &anyhow::Error, causes: &[String]) -> String {
             let around = causes.iter().take_while(|cause| **cause != engine.to_string());
             std::iter::once(engine.to_string()).chain(around.map(|text| format!("\n  {text}"))).collect()
         }
+        // Whatever else is read or written is named where that is done.
+        None if error.is::<io::Error>() && causes.len() == 1 => format!("standard output cannot be written: {error}"),
         None => causes.join(": "),
     }
 }

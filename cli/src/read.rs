@@ -182,13 +182,12 @@ pub(crate) fn say_gaps(gaps: &[Gap], common: &Common) {
 }
 
 pub(crate) fn run(args: &Read, common: &Common) -> Result<Outcome> {
-    if common.json {
-        bail!("events are printed as JSON with -o json; --json is for reports");
-    }
     let (start, end) = args.range.bounds(common)?;
     let store = AnyStore::open_to_read(&args.dir)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let mut printer = Printer::new(args.output, args.null, common);
+    // What is a report elsewhere are the events here.
+    let format = if common.json { Format::Json } else { args.output };
+    let mut printer = Printer::new(format, args.null, common);
     if let Some(path) = &args.cursor_file {
         return print_new(&store, path, args, &mut printer, &mut out);
     }

@@ -589,6 +589,38 @@ mod tests {
         assert_eq!(stamps(Format::Pattern("%Y".into())).time_of(b"\xff\xfe"), None);
     }
 
+    /// Whatever is cut off or changed in a line, it is read or not, and nothing else happens.
+    #[test]
+    fn no_line_does_harm() {
+        let formats = [Format::Auto, Format::Epoch, Format::Iso, Format::Syslog, Format::Pattern("%d/%b/%Y:%H:%M:%S %z".into())];
+        let lines = [
+            "<34>1 2003-10-11T22:14:15.003+01:00 host",
+            "[10/Oct/2000:13:55:36 -0700] x",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sat Nov 28 16:07:24 CET 2026",
+            "20250624T143625Z 1237714200.123456789",
+            "99999999999999999999 18446744073709551615",
+        ];
+        let mut tried = 0;
+        for line in lines {
+            for at in 0..line.len() {
+                for byte in [b'0', b'9', b' ', b':', b'-', b'.', b'a', b'Z', 0, 0xff] {
+                    let mut changed = line.as_bytes().to_vec();
+                    changed[at] = byte;
+                    for format in &formats {
+                        let stamps = stamps(format.clone());
+                        for text in [&changed[..], &changed[..=at], &changed[at..]] {
+                            let time = stamps.time_of(text);
+                            assert!(time.is_none_or(|time| !times::text(time, &TimeZone::UTC).is_empty()));
+                            tried += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(tried > 20_000);
+    }
+
     #[test]
     fn each_format_finds_only_its_own() {
         assert_eq!(found(Format::Epoch, "2015-07-29 17:41:44 7"), Some("1970-01-01T00:00:07Z".to_owned()));

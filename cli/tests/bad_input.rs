@@ -185,6 +185,17 @@ fn a_disk_that_is_full_costs_nothing_that_was_stored() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let place = Place::new();
+    place.run_with(&["append", "--create", "store"], b"x\n").fine();
+    for command in ["read store", "stat store", "export store", "diff store store"] {
+        let output = place.shell(&format!("estore {command} > /dev/full"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains("standard output cannot be written: No space left"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn a_folder_without_permission_says_so() {
     let place = Place::new();
     place.run_with(&["append", "--create", "store"], b"x\n").fine();
