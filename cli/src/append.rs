@@ -186,7 +186,7 @@ enum Fallback {
 enum Kind {
     /// Lines of any bytes
     Lines,
-    /// An object a line: {"time":…,"id":…,"data":…}; the time a number of nanoseconds since 1970 or text, the id may be missing, bytes that are no text as "base64"
+    /// An object a line: {"time":T,"id":N,"data":TEXT}; the time a number of nanoseconds since 1970 or text, the id may be missing, bytes that are no text as "base64"
     Json,
 }
 
@@ -427,14 +427,17 @@ pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
         let bar = (!inputs.iter().any(Input::is_terminal)).then(|| Bar::new("appending", Unit::Bytes, length));
         take_all(&store, &inputs, &blocks, &interrupt, &mut intake, &mut done, bar.as_ref(), common)
     };
+    // Looking hands the buffer of `buffered` to the system, if that can be.
     let closed = store.stats().ok();
+    let buffer_is_lost = closed.is_none() && args.durability == Durability::Buffered;
     let expired = closed.map_or(0, |stats| stats.expired);
     // What it survives from then on is what was promised.
     let taken = taken.and_then(|all| store.close().map(|()| all));
     done.stored = done.stored.saturating_sub(if args.absent { 0 } else { expired });
 
     let mut report = Report::new(common.style());
-    let mut text = format!("{} stored", counted(done.stored, "event"));
+    let at_most = if buffer_is_lost { "at most " } else { "" };
+    let mut text = format!("{at_most}{} stored", counted(done.stored, "event"));
     if args.absent {
         text += &format!(", {} there already", output::count(done.present));
     }
@@ -453,7 +456,7 @@ pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
     report.value("given_a_time", intake.given_a_time).value("seconds", seconds);
     let named: Vec<_> = intake.named.iter().map(|(file, line)| serde_json::json!({"file": file, "line": line})).collect();
     report.value("first_lines", named);
-    let through = done.through.map(|(input, line)| (inputs[input].name(), line));
+    let through = done.through.filter(|_| !buffer_is_lost).map(|(input, line)| (inputs[input].name(), line));
     if let Some((file, line)) = &through {
         report.value("through", serde_json::json!({"file": file, "line": line}));
     }
@@ -469,6 +472,7 @@ pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
     }
     let so_far = match &through {
         Some((file, line)) => format!("all up to line {} of {file} is stored", output::count(*line)),
+        None if buffer_is_lost => "all is stored but what the buffer held, which is 1 MiB at most".to_owned(),
         None => "nothing was stored".to_owned(),
     };
     match taken {

@@ -1,10 +1,11 @@
 //! How far a command has come: a bar on stderr where that is a terminal, nothing elsewhere.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::output::{self, Paint};
 use crate::signals::Interrupt;
@@ -27,14 +28,18 @@ impl Bar {
         let done = match (unit, length) {
             (Unit::Bytes, Some(_)) => "{bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
             (Unit::Bytes, None) => "{bytes}  {bytes_per_sec}",
-            (Unit::Events, Some(_)) => "{human_pos} of {human_len} events  {per_sec}  {eta} left",
-            (Unit::Events, None) => "{human_pos} events  {per_sec}",
+            (Unit::Events, Some(_)) => "{human_pos} of {human_len} events  {rate}  {eta} left",
+            (Unit::Events, None) => "{human_pos} events  {rate}",
             (Unit::Time, _) => "{elapsed}",
         };
         let picture = if length.is_some() { "[{bar:30}]" } else { "{spinner}" };
         let style =
             ProgressStyle::with_template(&format!("{name} {picture} {done}  {{msg}}")).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("=> "));
+        let rate = |state: &ProgressState, to: &mut dyn Write| {
+            // A bar that can't be drawn is nobody's loss.
+            let _ = write!(to, "{}/s", output::count(state.per_sec() as u64));
+        };
+        bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
         if shown {
             if length.is_none() {
                 bar.enable_steady_tick(Duration::from_millis(125));

@@ -149,6 +149,23 @@ fn a_limit_on_the_length_of_files_is_like_a_full_disk() {
     assert!(place.run(&["read", "store"]).fine().text() == log);
 }
 
+#[test]
+fn who_buffers_is_told_what_a_full_disk_costs() {
+    let place = Place::new();
+    let log = large_log();
+    place.write("log", &log);
+    let output = place.shell("trap '' XFSZ; ulimit -f 2048; exec estore append --durability buffered --json --create store log");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no space left") && said.contains("but what the buffer held") && said.contains("--absent"), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report.get("through").is_none() && report["complete"] == false, "{report}");
+    let stored = place.run(&["read", "store"]).fine().text();
+    assert!(log.starts_with(&stored) && stored.lines().count() as u64 <= report["stored"].as_u64().unwrap());
+    place.run(&["append", "--absent", "store", "log"]).fine();
+    assert!(place.run(&["read", "store"]).fine().text() == log);
+}
+
 fn grouped(number: usize) -> String {
     format!("{},{:03}", number / 1000, number % 1000)
 }
