@@ -19,8 +19,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::lines::{self, Block, Input, Line, Splitter};
-use crate::output::{self, Report, counted};
+use crate::lines::{self, Block, Input, Line, Lines, Splitter};
+use crate::output::{self, Report, Style, counted};
 use crate::progress::{Bar, Unit};
 use crate::signals::{self, Interrupt};
 use crate::stamps::{Format, Stamps};
@@ -246,15 +246,40 @@ struct Intake<'a> {
     occurrences: Occurrences,
     left_out: u64,
     given_a_time: u64,
+    /// Some were left out for that.
+    without_time: bool,
     named: Vec<(String, u64)>,
-    style: output::Style,
+    common: &'a Common,
 }
 
-impl Intake<'_> {
-    /// Nothing but these two names the reason.
+impl<'a> Intake<'a> {
+    fn new(args: &'a Append, common: &'a Common) -> Intake<'a> {
+        Intake {
+            args,
+            stamps: None,
+            name: String::new(),
+            previous: None,
+            arrival: 0,
+            occurrences: Occurrences::default(),
+            left_out: 0,
+            given_a_time: 0,
+            without_time: false,
+            named: Vec::new(),
+            common,
+        }
+    }
+
+    /// What comes now is of this input.
+    fn begin(&mut self, input: &Input) {
+        self.name = input.name();
+        self.previous = None;
+        self.stamps = self.args.format_of(input).map(|format| self.args.stamps(format, input, self.common));
+    }
+
+    /// Names the first lines that did not go as usual.
     fn note(&mut self, line: u64, what: &str) {
         if self.left_out + self.given_a_time <= NAMED {
-            if self.style != output::Style::Quiet {
+            if self.common.style() != Style::Quiet {
                 output::say(&format!("{}:{line}: {what}", self.name));
             }
             self.named.push((self.name.clone(), line));
@@ -264,6 +289,17 @@ impl Intake<'_> {
     fn leave_out(&mut self, line: u64, why: &str) {
         self.left_out += 1;
         self.note(line, &format!("left out: {why}"));
+    }
+
+    /// How many lines were not named, and what may help.
+    fn say_the_rest(&self) {
+        let unnamed = (self.left_out + self.given_a_time).saturating_sub(NAMED);
+        if unnamed > 0 && self.common.style() != Style::Quiet {
+            output::say(&format!("... and {} more", counted(unnamed, "line")));
+        }
+        if self.without_time && self.args.time_fallback == Fallback::Reject && self.common.style() == Style::Text {
+            output::say("lines without a time are kept with --time-fallback previous (the time of the line before) or now");
+        }
     }
 
     /// Two lines never arrive at one time, so they stay apart and in order.
@@ -288,10 +324,11 @@ impl Intake<'_> {
             None if what.is_empty() => self.leave_out(line, why),
             None => self.leave_out(line, &format!("{why}, and {what}")),
         }
+        self.without_time |= time.is_none();
         time
     }
 
-    fn event<'a>(&mut self, line: &Line<'a>) -> Option<Pending<'a>> {
+    fn event<'l>(&mut self, line: &Line<'l>) -> Option<Pending<'l>> {
         match *line {
             Line::TooLong(number) => {
                 self.leave_out(number, &format!("longer than {} (--max-event)", output::bytes(self.args.max_event.into())));
@@ -312,8 +349,8 @@ impl Intake<'_> {
         }
     }
 
-    fn event_of_json<'a>(&mut self, number: u64, line: &'a [u8]) -> Option<Pending<'a>> {
-        let parsed: Result<JsonEvent<'a>, _> = serde_json::from_slice(line);
+    fn event_of_json<'l>(&mut self, number: u64, line: &'l [u8]) -> Option<Pending<'l>> {
+        let parsed: Result<JsonEvent<'l>, _> = serde_json::from_slice(line);
         let event = match parsed {
             Ok(event) => event,
             Err(e) => {
@@ -392,16 +429,10 @@ struct Done {
 }
 
 pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
-    if args.absent && args.input == Kind::Lines {
-        let is_now = match &args.time_format {
-            Some(format) => *format == TimeFormat::Now,
-            None => Input::all(&args.files).iter().any(|input| matches!(input, Input::Standard)),
-        };
-        if is_now {
-            bail!("with --absent the times of standard input have to be in its lines: say --time-format auto, or another format");
-        }
-    }
     let inputs = Input::all(&args.files);
+    if args.absent && args.input == Kind::Lines && inputs.iter().any(|input| args.format_of(input).is_none()) {
+        bail!("with --absent times have to be in the lines, or nothing is ever there already: say --time-format auto, or another format");
+    }
     let length = lines::total_length(&inputs)?;
     let store = args.create.open(&args.dir, |options| {
         // A batch is what was read at once, which may span any number of chunks.
@@ -409,33 +440,78 @@ pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
     })?;
     let (blocks, interrupt) = lines::start(&inputs)?;
     let began = Instant::now();
-    let mut intake = Intake {
+    // Somebody who types sees what he types.
+    let bar = (!inputs.iter().any(Input::is_terminal)).then(|| Bar::new("appending", Unit::Bytes, length));
+    let mut appending = Appending {
         args,
-        stamps: None,
-        name: String::new(),
-        previous: None,
-        arrival: 0,
-        occurrences: Occurrences::default(),
-        left_out: 0,
-        given_a_time: 0,
-        named: Vec::new(),
-        style: common.style(),
+        common,
+        store: &store,
+        inputs: &inputs,
+        interrupt: &interrupt,
+        intake: Intake::new(args, common),
+        done: Done::default(),
     };
-    let mut done = Done::default();
-    let taken = {
-        // Somebody who types sees what he types.
-        let bar = (!inputs.iter().any(Input::is_terminal)).then(|| Bar::new("appending", Unit::Bytes, length));
-        take_all(&store, &inputs, &blocks, &interrupt, &mut intake, &mut done, bar.as_ref(), common)
-    };
+    let taken = appending.take_all(&blocks, bar.as_ref());
+    drop(bar);
+    let Appending { intake, mut done, .. } = appending;
+
     // Looking hands the buffer of `buffered` to the system, if that can be.
-    let closed = store.stats().ok();
-    let buffer_is_lost = closed.is_none() && args.durability == Durability::Buffered;
-    let expired = closed.map_or(0, |stats| stats.expired);
+    let stats = store.stats().ok();
+    let buffer_is_lost = stats.is_none() && args.durability == Durability::Buffered;
     // What it survives from then on is what was promised.
     let taken = taken.and_then(|all| store.close().map(|()| all));
-    done.stored = done.stored.saturating_sub(if args.absent { 0 } else { expired });
+    let expired = stats.map_or(0, |stats| stats.expired);
+    if !args.absent {
+        done.stored = done.stored.saturating_sub(expired);
+    }
+    let through = done.through.filter(|_| !buffer_is_lost).map(|(input, line)| (inputs[input].name(), line));
 
     let mut report = Report::new(common.style());
+    report.row(&format!("{}:", args.dir.display()), summary(args, &done, &intake, expired, buffer_is_lost));
+    report.value("stored", done.stored).value("present", done.present).value("expired", expired).value("left_out", intake.left_out);
+    report.value("given_a_time", intake.given_a_time).value("seconds", began.elapsed().as_secs_f64());
+    let place = |(file, line): &(String, u64)| serde_json::json!({"file": file, "line": line});
+    report.value("first_lines", intake.named.iter().map(place).collect::<Vec<_>>());
+    if let Some(through) = &through {
+        report.value("through", place(through));
+    }
+    report.value("complete", *taken.as_ref().unwrap_or(&false));
+    report.print()?;
+    intake.say_the_rest();
+
+    let so_far = match &through {
+        Some((file, line)) => format!("all up to line {} of {file} is stored", output::count(*line)),
+        None if buffer_is_lost => "all is stored but what the buffer held, which is 1 MiB at most".to_owned(),
+        None => "nothing was stored".to_owned(),
+    };
+    match taken {
+        Ok(true) => {}
+        Ok(false) => {
+            output::say(&format!("estore: ended by {}: {so_far}", interrupt.name()));
+            signals::die_of(interrupt.signal().unwrap_or_default());
+        }
+        Err(e) => {
+            // What has the time at which it comes does not come again.
+            let again = if args.absent || intake.stamps.is_none() { "" } else { "; run it again with --absent to go on" };
+            let unknown = matches!(e.downcast_ref::<Error>(), Some(Error::OutcomeUnknown { .. } | Error::Poisoned { .. }));
+            let behind = if unknown { ", and perhaps what came behind it" } else { "" };
+            return Err(e.context(format!("{so_far}{behind}{again}")));
+        }
+    }
+    let is_scattered = |stats: &estore::Stats| stats.chunks > MANY_CHUNKS && stats.events < stats.chunks.saturating_mul(FEW_EVENTS);
+    if let Some(stats) = stats.filter(|stats| is_scattered(stats) && common.style() == Style::Text) {
+        output::say(&format!(
+            "the store has {} for {}: one made with a larger --file-size than {} takes less room",
+            counted(stats.chunks, "chunk"),
+            counted(stats.events, "event"),
+            estore::duration::format(stats.file_size)
+        ));
+    }
+    Ok(if intake.left_out > 0 { Outcome::Found } else { Outcome::Fine })
+}
+
+/// What was done, in a line.
+fn summary(args: &Append, done: &Done, intake: &Intake<'_>, expired: u64, buffer_is_lost: bool) -> String {
     let at_most = if buffer_is_lost { "at most " } else { "" };
     let mut text = format!("{at_most}{} stored", counted(done.stored, "event"));
     if args.absent {
@@ -450,152 +526,111 @@ pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
     if intake.left_out > 0 {
         text += &format!("; {} left out", counted(intake.left_out, "line"));
     }
-    report.row(&format!("{}:", args.dir.display()), text);
-    let seconds = began.elapsed().as_secs_f64();
-    report.value("stored", done.stored).value("present", done.present).value("expired", expired).value("left_out", intake.left_out);
-    report.value("given_a_time", intake.given_a_time).value("seconds", seconds);
-    let named: Vec<_> = intake.named.iter().map(|(file, line)| serde_json::json!({"file": file, "line": line})).collect();
-    report.value("first_lines", named);
-    let through = done.through.filter(|_| !buffer_is_lost).map(|(input, line)| (inputs[input].name(), line));
-    if let Some((file, line)) = &through {
-        report.value("through", serde_json::json!({"file": file, "line": line}));
-    }
-    report.value("complete", *taken.as_ref().unwrap_or(&false));
-    report.print()?;
-
-    let unnamed = (intake.left_out + intake.given_a_time).saturating_sub(NAMED);
-    if unnamed > 0 && common.style() != output::Style::Quiet {
-        output::say(&format!("... and {} more", counted(unnamed, "line")));
-    }
-    if intake.left_out > 0 && args.time_fallback == Fallback::Reject && common.style() == output::Style::Text {
-        output::say("lines without a time are kept with --time-fallback previous (the time of the line before) or now");
-    }
-    let so_far = match &through {
-        Some((file, line)) => format!("all up to line {} of {file} is stored", output::count(*line)),
-        None if buffer_is_lost => "all is stored but what the buffer held, which is 1 MiB at most".to_owned(),
-        None => "nothing was stored".to_owned(),
-    };
-    match taken {
-        Ok(true) => {}
-        Ok(false) => {
-            output::say(&format!("estore: ended by {}: {so_far}", interrupt.name()));
-            signals::die_of(interrupt.signal().unwrap_or_default());
-        }
-        Err(e) => {
-            let again = if args.absent { "" } else { "; run it again with --absent to go on" };
-            let unknown = matches!(e.downcast_ref::<Error>(), Some(Error::OutcomeUnknown { .. } | Error::Poisoned { .. }));
-            let behind = if unknown { ", and perhaps what came behind it" } else { "" };
-            return Err(e.context(format!("{so_far}{behind}{again}")));
-        }
-    }
-    let is_scattered = |stats: &estore::Stats| stats.chunks > MANY_CHUNKS && stats.events < stats.chunks.saturating_mul(FEW_EVENTS);
-    if let Some(stats) = closed.filter(|stats| is_scattered(stats) && common.style() == output::Style::Text) {
-        output::say(&format!(
-            "the store has {} for {}: one made with a larger --file-size than {} takes less room",
-            counted(stats.chunks, "chunk"),
-            counted(stats.events, "event"),
-            estore::duration::format(stats.file_size)
-        ));
-    }
-    Ok(if intake.left_out > 0 { Outcome::Found } else { Outcome::Fine })
+    text
 }
 
-/// Answers `false` if a signal came before all was taken.
-#[expect(clippy::too_many_arguments, reason = "they are what one run has, and nothing else calls it")]
-fn take_all(
-    store: &AnyStore,
-    inputs: &[Input],
-    blocks: &Receiver<Block>,
-    interrupt: &Interrupt,
-    intake: &mut Intake<'_>,
-    done: &mut Done,
-    bar: Option<&Bar>,
-    common: &Common,
-) -> Result<bool> {
-    let args = intake.args;
-    let new_splitter = || Splitter::new(if args.null { 0 } else { b'\n' }, args.max_event as usize);
-    let mut splitter = new_splitter();
-    let mut begun = None;
-    let mut hinted = args.time_format.is_some() || args.input == Kind::Json;
-    for block in blocks {
-        if interrupt.signal().is_some() {
-            return Ok(false);
-        }
-        let (at, bytes, at_end) = match block {
-            Block::Interrupted => return Ok(false),
-            Block::Failed(at, e) => return Err(e).with_context(|| format!("{}: cannot be read", inputs[at].name())),
-            Block::Bytes(at, bytes) => (at, bytes, false),
-            Block::End(at) => (at, Vec::new(), true),
-        };
-        if begun != Some(at) {
-            begun = Some(at);
-            intake.begin(&inputs[at], common);
-        }
-        let lines = splitter.take(&bytes, at_end);
-        if !hinted && intake.stamps.is_none() {
-            hinted = true;
-            if let Some(Line::Bytes(_, first)) = lines.iter().next()
-                && args.stamps(Format::Auto, &inputs[at], common).time_of(first).is_some()
-                && common.style() == output::Style::Text
-            {
-                output::say("these lines seem to hold times; --time-format auto stores them with those, not with the present one");
+/// One run of the command.
+struct Appending<'a> {
+    args: &'a Append,
+    common: &'a Common,
+    store: &'a AnyStore,
+    inputs: &'a [Input],
+    interrupt: &'a Interrupt,
+    intake: Intake<'a>,
+    done: Done,
+}
+
+impl Appending<'_> {
+    /// Answers `false` if a signal came before all was taken.
+    fn take_all(&mut self, blocks: &Receiver<Block>, bar: Option<&Bar>) -> Result<bool> {
+        let new_splitter = || Splitter::new(if self.args.null { 0 } else { b'\n' }, self.args.max_event as usize);
+        let mut splitter = new_splitter();
+        let mut begun = None;
+        for block in blocks {
+            if self.interrupt.signal().is_some() {
+                return Ok(false);
+            }
+            let (at, bytes, at_end) = match block {
+                Block::Interrupted => return Ok(false),
+                Block::Failed(at, e) => return Err(e).with_context(|| format!("{}: cannot be read", self.inputs[at].name())),
+                Block::Bytes(at, bytes) => (at, bytes, false),
+                Block::End(at) => (at, Vec::new(), true),
+            };
+            let is_first = begun != Some(at);
+            if is_first {
+                begun = Some(at);
+                self.intake.begin(&self.inputs[at]);
+            }
+            let lines = splitter.take(&bytes, at_end);
+            if is_first {
+                self.hint(&lines, &self.inputs[at]);
+            }
+            self.append(at, &lines)?;
+            drop(lines);
+            self.done.bytes += bytes.len() as u64;
+            if let Some(bar) = bar {
+                bar.set(self.done.bytes);
+                bar.message(counted(self.done.stored, "event"));
+            }
+            if at_end && at + 1 == self.inputs.len() {
+                return Ok(true);
+            }
+            if at_end {
+                splitter = new_splitter();
             }
         }
+        Ok(true)
+    }
+
+    /// Stores these lines of an input as one batch.
+    fn append(&mut self, at: usize, lines: &Lines<'_>) -> Result<()> {
         let mut batch = Vec::new();
         let mut last = None;
         for line in lines.iter() {
-            batch.extend(intake.event(&line));
             let (Line::Bytes(number, _) | Line::TooLong(number)) = line;
+            batch.extend(self.intake.event(&line));
             last = Some(number);
         }
-        if !batch.is_empty() {
-            if args.absent {
-                let appended = store.append_absent(&batch)?;
-                done.stored += appended.stored;
-                done.present += appended.present;
-            } else {
-                store.append(&batch)?;
-                done.stored += batch.len() as u64;
-            }
+        if !batch.is_empty() && self.args.absent {
+            let appended = self.store.append_absent(&batch)?;
+            self.done.stored += appended.stored;
+            self.done.present += appended.present;
+        } else if !batch.is_empty() {
+            self.store.append(&batch)?;
+            self.done.stored += batch.len() as u64;
         }
         if let Some(line) = last {
-            done.through = Some((at, line));
+            self.done.through = Some((at, line));
         }
-        done.bytes += bytes.len() as u64;
-        drop(batch);
-        drop(lines);
-        if at_end && at + 1 == inputs.len() {
-            return Ok(true);
-        }
-        if at_end {
-            splitter = new_splitter();
-        }
-        if let Some(bar) = bar {
-            bar.set(done.bytes);
-            bar.message(counted(done.stored, "event"));
+        Ok(())
+    }
+
+    /// A word to those who send a log and may want the times that are in it.
+    fn hint(&self, lines: &Lines<'_>, input: &Input) {
+        if self.args.time_format.is_none()
+            && self.intake.stamps.is_none()
+            && self.common.style() == Style::Text
+            && let Some(Line::Bytes(_, first)) = lines.iter().next()
+            && self.args.stamps(Format::Auto, input, self.common).time_of(first).is_some()
+        {
+            output::say("these lines seem to hold times; --time-format auto stores them with those, not with the present one");
         }
     }
-    Ok(true)
 }
 
 impl Append {
-    fn stamps(&self, format: Format, input: &Input, common: &Common) -> Stamps {
-        Stamps { format, field: self.time_field.map(usize::from), zone: common.zone.clone(), year: self.year, newest: input.written() }
-    }
-}
-
-impl Intake<'_> {
-    /// What comes now is of this input.
-    fn begin(&mut self, input: &Input, common: &Common) {
-        self.name = input.name();
-        self.previous = None;
-        let format = match &self.args.time_format {
+    /// How the time is written in the lines of an input; `None` if it is that of their arrival.
+    fn format_of(&self, input: &Input) -> Option<Format> {
+        match &self.time_format {
             Some(TimeFormat::Now) => None,
             Some(TimeFormat::Written(format)) => Some(format.clone()),
-            None if matches!(input, Input::Standard) && self.args.input == Kind::Lines && self.args.time_field.is_none() => None,
+            None if matches!(input, Input::Standard) && self.input == Kind::Lines && self.time_field.is_none() => None,
             None => Some(Format::Auto),
-        };
-        self.stamps = format.map(|format| self.args.stamps(format, input, common));
+        }
+    }
+
+    fn stamps(&self, format: Format, input: &Input, common: &Common) -> Stamps {
+        Stamps { format, field: self.time_field.map(usize::from), zone: common.zone.clone(), year: self.year, newest: input.written() }
     }
 }
 

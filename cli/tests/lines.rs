@@ -69,6 +69,7 @@ fn standard_input_has_the_time_at_which_it_comes() {
     place.run_with(&["append", "store"], b"2026-01-01 10:00:00 x\n").ends(0).says("--time-format auto");
     place.run_with(&["append", "-q", "store"], b"2026-01-01 10:00:00 x\n").fine();
     place.run_with(&["append", "--absent", "store"], b"x\n").ends(2).says("--time-format");
+    place.run_with(&["append", "--absent", "--time-field", "1", "store"], b"2026-01-01 x\n").fine();
 }
 
 #[test]
