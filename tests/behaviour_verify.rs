@@ -264,6 +264,40 @@ fn the_walk_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn it_tells_how_far_it_has_come_and_ends_where_it_is_told_to() {
+    let place = Place::simulated(1);
+    let store = open(&place, Mode::CreateNew);
+    // One frame for each event, so that it is told within a chunk, too.
+    (0..600).for_each(|time| drop(store.append(&events_at([time])).unwrap()));
+    store.append(&events_at([CHUNK, CHUNK + 1])).unwrap();
+    let mut told = Vec::new();
+    let mut go_on = |_: Finding| ControlFlow::Continue(());
+    let verified = store.verify_telling(&mut go_on, |progress| {
+        told.push(progress);
+        // Whoever is told may call the store.
+        assert_eq!(store.count(..).unwrap(), 602);
+        ControlFlow::Continue(())
+    });
+    assert_eq!(verified.unwrap().events, 602);
+    let come: Vec<_> = told.iter().map(|progress| (progress.chunks_done, progress.chunks, progress.events)).collect();
+    assert_eq!(come, [(0, 2, 602), (0, 2, 602), (1, 2, 602), (2, 2, 602)]);
+    let events: Vec<u64> = told.iter().map(|progress| progress.events_done).collect();
+    assert!(events.is_sorted() && events[0] > 200 && events[1] < 600, "{events:?}");
+    assert_eq!(events[2..], [600, 602]);
+
+    for calls in 1..=4 {
+        let mut left = calls;
+        let verified = store.verify_telling(&mut go_on, |_| {
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let verified = verified.unwrap();
+        assert_eq!((verified.stopped, left), (true, 0));
+        assert_eq!(verified.events, events[calls - 1]);
+    }
+}
+
+#[test]
 fn a_closed_handle_is_refused() {
     let place = Place::simulated(1);
     let efile = Efile::open(&place.path, place.options()).unwrap();

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueHint};
-use estore::{Durability, Event, FindingKind, Gap, Mode, ReadOptions};
+use estore::{Durability, Event, Finding, FindingKind, Gap, Mode, ReadOptions};
 use serde_json::json;
 
+use crate::keep::end_by_signal;
 use crate::output::{self, Paint, Report, Style, bytes, counted};
 use crate::progress::{Bar, Unit};
 use crate::signals::{self, Interrupt};
@@ -31,11 +32,12 @@ pub(crate) struct Verify {
 
 pub(crate) fn verify(args: &Verify, common: &Common) -> Result<Outcome> {
     let store = AnyStore::open_to_read(&args.dir)?;
-    let bar = Bar::new("verifying", Unit::Time, None);
+    let interrupt = Interrupt::install(|| {})?;
+    let bar = Bar::new("verifying", Unit::Events, Some(0));
     let paint = Paint::of_stdout();
     let mut list = Vec::new();
     let mut printed = Ok(());
-    let verified = store.verify(|finding| {
+    let receiver = |finding: Finding| {
         let (kind, text) = match finding.kind {
             FindingKind::Damage => ("damage", paint.red("damage")),
             FindingKind::Derived => ("derived", paint.yellow("derived")),
@@ -49,7 +51,8 @@ pub(crate) fn verify(args: &Verify, common: &Common) -> Result<Outcome> {
         }
         list.push(json!({"kind": kind, "file": path, "offset": finding.offset, "len": finding.len, "what": finding.what}));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
+    };
+    let verified = store.verify(receiver, |progress| bar.follow(progress, &interrupt))?;
     drop(bar);
     printed?;
     let mut report = Report::new(common.style());
@@ -58,6 +61,7 @@ pub(crate) fn verify(args: &Verify, common: &Common) -> Result<Outcome> {
     report.row("looked at", format!("{looked}, {} of logs", bytes(verified.log_bytes)));
     let found = verified.damaged + verified.derived;
     let verdict = match (verified.damaged, verified.derived) {
+        (0, 0) if verified.stopped => "nothing was found in what was looked at".to_owned(),
         (0, 0) => paint.green("all is well"),
         (0, derived) => paint.yellow(format!("{} not as it should be; nothing is lost", counted(derived, "index or recon file"))),
         (damaged, _) => paint.red(format!("damaged in {}; estore salvage makes a new store of what is left", counted(damaged, "place"))),
@@ -65,8 +69,9 @@ pub(crate) fn verify(args: &Verify, common: &Common) -> Result<Outcome> {
     report.row("result", verdict);
     report.value("events", verified.events).value("frames", verified.frames).value("files", verified.files);
     report.value("log_bytes", verified.log_bytes).value("damaged", verified.damaged).value("derived", verified.derived);
-    report.value("aside", verified.aside).value("findings", list);
+    report.value("aside", verified.aside).value("complete", !verified.stopped).value("findings", list);
     report.print()?;
+    end_by_signal(&interrupt, verified.stopped, "not all of it was looked at");
     Ok(if found > 0 { Outcome::Found } else { Outcome::Fine })
 }
 

@@ -116,8 +116,12 @@ impl AnyStore {
         call!(self, store => store.stats())
     }
 
-    pub(crate) fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
-        call!(self, store => store.verify(receiver))
+    pub(crate) fn verify(
+        &self,
+        receiver: impl FnMut(Finding) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Verified> {
+        call!(self, store => store.verify_telling(receiver, progress))
     }
 
     pub(crate) fn compact(&self, range: RangeInclusive<u64>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted> {

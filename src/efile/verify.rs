@@ -75,24 +75,49 @@ pub struct Verified {
     pub derived: u64,
     /// Findings of the kind [`FindingKind::Aside`].
     pub aside: u64,
-    /// The receiver of findings asked to stop before all was looked at.
+    /// A receiver asked to stop before all was looked at.
     pub stopped: bool,
 }
 
 /// Receives findings; see [`crate::Store::verify`].
 pub(crate) type Receiver<'a> = dyn FnMut(Finding) -> ControlFlow<()> + 'a;
+/// Is told how many events were looked at.
+pub(crate) type Events<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
+
+/// So often, in frames, it is told how far this has come: some 16 MiB.
+const TELL_FRAMES: u64 = 256;
 
 /// Where findings go.
 pub(crate) struct Findings<'a> {
     receiver: &'a mut Receiver<'a>,
+    progress: &'a mut Events<'a>,
+    /// Frames since it was told how far this has come.
+    untold: u64,
     pub(crate) verified: Verified,
     /// Why not all could be looked at, though nothing is wrong with it.
     pub(crate) failure: Option<Error>,
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn new(receiver: &'a mut Receiver<'a>) -> Findings<'a> {
-        Findings { receiver, verified: Verified::default(), failure: None }
+    pub(crate) fn new(receiver: &'a mut Receiver<'a>, progress: &'a mut Events<'a>) -> Findings<'a> {
+        Findings { receiver, progress, untold: 0, verified: Verified::default(), failure: None }
+    }
+
+    /// Tells how far it has come.
+    pub(crate) fn tell(&mut self) {
+        self.untold = 0;
+        if !self.verified.stopped {
+            self.verified.stopped = (self.progress)(self.verified.events).is_break();
+        }
+    }
+
+    /// Another stretch of a log is about to be looked at. Whether to go on.
+    fn goes_on(&mut self) -> bool {
+        self.untold += 1;
+        if self.untold >= TELL_FRAMES {
+            self.tell();
+        }
+        !self.verified.stopped
     }
 
     pub(crate) fn add(&mut self, kind: FindingKind, path: &Path, offset: u64, len: u64, what: impl Into<String>) {
@@ -198,6 +223,9 @@ impl Chunk {
         findings.verified.log_bytes = findings.verified.log_bytes.saturating_add(summary.len);
         let mut walk = Walk::new(file, summary.instance, LOG_HEADER_LEN as u64, summary.len, false).past(Salvage::Failures);
         while let Some(stretch) = walk.next()? {
+            if !findings.goes_on() {
+                return Ok(());
+            }
             let (offset, len, what) = match stretch {
                 Stretch::Frame(header) => match walk.decode(&header, &mut slots) {
                     // Its checksum fits. The others are looked at all the same.

@@ -23,7 +23,7 @@ use super::Core;
 use super::chunks::View;
 use super::journal::{self, Fact};
 
-/// How far a compaction has come, as it tells its receiver.
+/// How far something that takes long has come, as it tells its receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {

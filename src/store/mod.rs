@@ -331,7 +331,17 @@ macro_rules! handle {
             /// taken for damage. What is in the buffer of [`Durability::Buffered`] is not looked at. Nothing is changed. That the
             /// store is damaged is no error of this call; an error means that it could not be looked at at all.
             pub fn verify(&self, receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
-                self.core.verify(receiver)
+                self.verify_telling(receiver, |_| ControlFlow::Continue(()))
+            }
+
+            /// As [`verify`](Self::verify), and tells `progress` now and then how far it has come; if that answers [`ControlFlow::Break`], the
+            /// walk ends there, too. Both may call the store.
+            pub fn verify_telling(
+                &self,
+                receiver: impl FnMut(Finding) -> ControlFlow<()>,
+                progress: impl FnMut(Progress) -> ControlFlow<()>,
+            ) -> Result<Verified> {
+                self.core.verify(receiver, progress)
             }
 
             /// Merges the logs of each chunk of a time range into one: sorted, in full frames, with nothing late any more. Reading it takes

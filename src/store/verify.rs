@@ -1,18 +1,20 @@
 //! Verifying a whole store: settings, journal, the names in the folder, and then chunk by chunk.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::disk::{Access, Folder};
 use crate::efile::log::{LogHeader, LogId};
 use crate::efile::recover::content_len;
-use crate::efile::verify::{FindingKind, Findings, Receiver};
+use crate::efile::verify::{Events, FindingKind, Findings, Receiver};
 use crate::efile::{self, LogSummary};
 use crate::error::{Error, Result};
 use crate::threads::lock;
 
 use super::Core;
 use super::chunks::View;
+use super::compact::Progress;
 use super::journal::{self, Reading};
 use super::settings::{self, Settings};
 
@@ -20,19 +22,29 @@ pub use crate::efile::verify::{Finding, Verified};
 
 impl Core {
     /// See [`Store::verify`](crate::Store::verify).
-    pub(super) fn verify(&self, mut receiver: impl FnMut(Finding) -> ControlFlow<()>) -> Result<Verified> {
+    pub(super) fn verify(
+        &self,
+        mut receiver: impl FnMut(Finding) -> ControlFlow<()>,
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Verified> {
         self.check_open()?;
         self.catch_up()?;
+        let come = Cell::new(Progress::default());
         let receiver: &mut Receiver<'_> = &mut receiver;
-        let mut findings = Findings::new(receiver);
+        let tell: &mut Events<'_> = &mut |events_done| progress(Progress { events_done, ..come.get() });
+        let mut findings = Findings::new(receiver, tell);
         self.verify_settings(&mut findings);
         let view = self.verify_journal_and_names(&mut findings);
+        let events = view.chunks.values().map(|chunk| chunk.totals().count).fold(0, u64::saturating_add);
+        come.set(Progress { chunks: view.chunks.len() as u64, events, ..Progress::default() });
         let journaled = |id: LogId| self.journaled(id);
         for chunk in view.chunks.values() {
             if findings.verified.stopped {
                 break;
             }
             chunk.verify(&mut findings, &journaled);
+            come.set(Progress { chunks_done: come.get().chunks_done + 1, ..come.get() });
+            findings.tell();
         }
         match findings.failure.filter(|_| !findings.verified.stopped) {
             Some(failure) => Err(failure),
