@@ -76,7 +76,8 @@ pub(crate) struct Append {
 
     /// Leave out events that are there already, by time, id and data: the same input again stores nothing
     ///
-    /// A line that is in the input twice is two events and both stay, as long as no more than about two million other lines lie between them.
+    /// A line that is in the input twice is two events and both stay, as long as no more than about two million other lines lie between them. The last
+    /// line of a FILE counts also without its end, so a log that is being written is better sent through `tail -F`.
     #[arg(long)]
     absent: bool,
     /// What stored events survive while the command runs: buffered (nothing yet), process (the end of this process), interval or interval=TIME (loss

@@ -100,9 +100,9 @@ pub(crate) fn is_plain() -> bool {
     text.is_some_and(|text| !text.contains("utf-8") && !text.contains("utf8"))
 }
 
-/// How wide a picture may be.
+/// How wide a picture on stdout may be.
 pub(crate) fn width() -> usize {
-    let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let terminal = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     terminal.unwrap_or(80).clamp(40, 120)
 }
 

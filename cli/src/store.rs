@@ -179,6 +179,9 @@ pub(crate) fn advice(error: &Error) -> Option<&'static str> {
         Error::Corrupt { path, .. } if path == Path::new("parcel") => {
             Some("the parcels before it are stored; export and import again for the rest")
         }
+        Error::Corrupt { path, .. } if path.file_name().is_some_and(|name| name == "estore") => {
+            Some("a store can't be opened without its settings; the file of that name in a snapshot of it is the same one")
+        }
         Error::Corrupt { .. } => Some("estore verify finds all that is damaged; estore salvage makes a new store of what is left"),
         Error::Poisoned { .. } | Error::OutcomeUnknown { .. } => {
             Some("running it again opens the store anew; with --absent nothing is stored twice")

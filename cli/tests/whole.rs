@@ -118,6 +118,19 @@ fn what_a_salvaged_store_had_deleted_stays_deleted() {
 }
 
 #[test]
+fn settings_that_are_damaged_can_be_taken_from_a_snapshot() {
+    let place = with_days();
+    place.run(&["snapshot", "store", "copy"]).fine();
+    damage(&place.path("store/estore"), 20);
+    for command in [&["read", "store"][..], &["verify", "store"], &["salvage", "store", "new"]] {
+        place.run(command).ends(2).says("store/estore: damaged").says("in a snapshot of it is the same one");
+    }
+    fs::copy(place.path("copy/estore"), place.path("store/estore")).unwrap();
+    place.run(&["verify", "store"]).fine();
+    place.run(&["diff", "store", "copy"]).fine();
+}
+
+#[test]
 fn derived_files_that_are_wrong_are_found_too() {
     let place = with_days();
     let index =
