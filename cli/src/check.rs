@@ -153,7 +153,7 @@ pub(crate) fn salvage(args: &Salvage, common: &Common) -> Result<Outcome> {
 
     if common.style() != Style::Quiet {
         read::say_gaps(&gaps, common);
-        unreadable.iter().for_each(|what| output::warn(&format!("{what}: all of this chunk is missing")));
+        unreadable.iter().for_each(|what| output::warn(&format!("{what}: what was not read before is missing of this chunk")));
     }
     let missing = gaps.len() + unreadable.len();
     let mut report = Report::new(common.style());
