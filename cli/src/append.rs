@@ -1,8 +1,8 @@
 //! `append`: lines become events.
 //!
-//! The id of an event tells it apart from others with equal time and equal data. It is the number of its occurrence in the input of one run:
-//! the first such line has the id 0, the second 1. So equal lines both stay, and the same input gives the same events again, which `--absent`
-//! then finds. Lines whose time is that of their arrival never come twice; they have random ids.
+//! The id of an event tells it apart from others with equal time and equal data. It is the number of its occurrence in the input of one
+//! run: the first such line has the id 0, the second 1. So equal lines both stay, and the same input gives the same events again, which
+//! `--absent` then finds. Lines whose time is that of their arrival never come twice; they have random ids.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -35,9 +35,9 @@ const FEW_EVENTS: u64 = 100;
 
 /// Stores lines as events
 ///
-/// Each line becomes one event, whose data is the whole line without its end. A line of a FILE has the time that is written in it; a line of standard
-/// input has the time at which it comes, unless --time-format is given. What came is safe once the command has ended without an error; if
-/// it is stopped with Ctrl-C, it says how far it came, and what it had stored is there.
+/// Each line becomes one event, whose data is the whole line without its end. A line of a FILE has the time that is written in it; a line
+/// of standard input has the time at which it comes, unless --time-format is given. What came is safe once the command has ended without
+/// an error; if it is stopped with Ctrl-C, it says how far it came, and what it had stored is there.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Append {
@@ -50,11 +50,12 @@ pub(crate) struct Append {
 
     /// How the time is written in a line: now, auto, epoch, iso, syslog, or a pattern of strftime such as "%d.%m.%Y %H:%M:%S"
     ///
-    /// now: not at all; an event has the time at which its line was read. auto: the first thing in a line that is a time, in any of the next three
-    /// ways, among its first six fields. epoch: seconds since 1970, perhaps with a fraction, or a longer number of milliseconds, microseconds or nanoseconds. iso:
-    /// 2026-11-28T10:05:00 with a "T", "_" or space, perhaps a fraction and a zone. syslog: with the name of a month, as in "Nov  9 12:01:01",
-    /// "10/Oct/2000:13:55:36 -0700" or "Sun, 06 Nov 1994 08:49:37 GMT". Where there is no year, it is the last one in which the time does not lie more
-    /// than a day behind the last change of FILE. [default: auto for a FILE, now for standard input]
+    /// now: not at all; an event has the time at which its line was read. auto: the first thing in a line that is a time, in any of the
+    /// next three ways, among its first six fields. epoch: seconds since 1970, perhaps with a fraction, or a longer number of
+    /// milliseconds, microseconds or nanoseconds. iso: 2026-11-28T10:05:00 with a "T", "_" or space, perhaps a fraction and a zone.
+    /// syslog: with the name of a month, as in "Nov  9 12:01:01", "10/Oct/2000:13:55:36 -0700" or "Sun, 06 Nov 1994 08:49:37 GMT". Where
+    /// there is no year, it is the last one in which the time does not lie more than a day behind the last change of FILE. [default: auto
+    /// for a FILE, now for standard input]
     #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
     time_format: Option<TimeFormat>,
     /// The field in which the time begins, counted from 1; fields are separated by whitespace
@@ -76,12 +77,12 @@ pub(crate) struct Append {
 
     /// Leave out events that are there already, by time, id and data: the same input again stores nothing
     ///
-    /// A line that is in the input twice is two events and both stay, as long as no more than about two million other lines lie between them. The last
-    /// line of a FILE counts also without its end, so a log that is being written is better sent through `tail -F`.
+    /// A line that is in the input twice is two events and both stay, as long as no more than about two million other lines lie between
+    /// them. The last line of a FILE counts also without its end, so a log that is being written is better sent through `tail -F`.
     #[arg(long)]
     absent: bool,
-    /// What stored events survive while the command runs: buffered (nothing yet), process (the end of this process), interval or interval=TIME (loss
-    /// of power, but for the last second or TIME), power (loss of power). Once it has ended, all of them survive that
+    /// What stored events survive while the command runs: buffered (nothing yet), process (the end of this process), interval or
+    /// interval=TIME (loss of power, but for the last second or TIME), power (loss of power). Once it has ended, all of them survive that
     #[arg(long, value_name = "WHAT", default_value = "interval", value_parser = parse_durability)]
     durability: Durability,
     /// The largest event that is stored; longer lines are left out
@@ -187,7 +188,8 @@ enum Fallback {
 enum Kind {
     /// Lines of any bytes
     Lines,
-    /// An object a line: {"time":T,"id":N,"data":TEXT}; the time a number of nanoseconds since 1970 or text, the id may be missing, bytes that are no text as "base64"
+    /// An object a line: {"time":T,"id":N,"data":TEXT}; the time a number of nanoseconds since 1970 or text, the id may be missing, bytes
+    /// that are no text as "base64"
     Json,
 }
 
@@ -204,7 +206,8 @@ impl AsEvent for Pending<'_> {
     }
 }
 
-/// How often each line came. It holds the last lines of the input: two generations, the older of which is forgotten when the newer one is full.
+/// How often each line came. It holds the last lines of the input: two generations, the older of which is forgotten when the newer one is
+/// full.
 #[derive(Default)]
 struct Occurrences {
     newer: HashMap<u64, u32>,

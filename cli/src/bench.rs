@@ -33,8 +33,8 @@ const SYNCS: usize = 200;
 
 /// Measures what a disk gives, through estore and without it
 ///
-/// Appends and reads as many events as fit into SIZE, and writes and reads plain files of as many bytes, all in a new folder in DIR that is removed
-/// again. The ratios tell how much of what the disk gives estore passes on.
+/// Appends and reads as many events as fit into SIZE, and writes and reads plain files of as many bytes, all in a new folder in DIR that
+/// is removed again. The ratios tell how much of what the disk gives estore passes on.
 #[derive(Args)]
 pub(crate) struct Bench {
     /// A folder on the disk to measure
@@ -323,7 +323,9 @@ pub(crate) fn run(args: &Bench, common: &Common) -> Result<Outcome> {
         report.value("events", events).value("event_bytes", args.event).value("disk_bytes", len).value("rounds", args.rounds);
         let each: Vec<Value> = rounds
             .iter()
-            .map(|round| json!({"plain_write": round.plain_write, "append": round.append, "plain_read": round.plain_read, "scan": round.scan}))
+            .map(|&Round { plain_write, append, plain_read, scan }| {
+                json!({"plain_write": plain_write, "append": append, "plain_read": plain_read, "scan": scan})
+            })
             .collect();
         report.value("seconds", each).value("append_ratio", append_ratio).value("scan_ratio", scan_ratio);
         report.value("plain_write_and_sync_seconds", write).value("append_with_power_seconds", append);

@@ -17,7 +17,8 @@ use crate::{Common, Outcome, read};
 
 /// Looks at every byte of a store for damage
 ///
-/// All checksums, the order of events, and whether files agree with each other. Nothing is changed. Works beside a program that writes the store.
+/// All checksums, the order of events, and whether files agree with each other. Nothing is changed. Works beside a program that writes the
+/// store.
 #[derive(Args)]
 #[command(after_long_help = "\
 What is found is of three kinds. damage: events are lost, or may be. derived: an index or recon file is not what it should be; nothing is \
@@ -77,7 +78,8 @@ pub(crate) fn verify(args: &Verify, common: &Common) -> Result<Outcome> {
 
 /// Makes a new store of all that can be read of a damaged one
 ///
-/// NEW has the settings of DIR and every event outside of damage, in the same order. What is missing is told by its bytes and times. DIR stays as it is.
+/// NEW has the settings of DIR and every event outside of damage, in the same order. What is missing is told by its bytes and times. DIR
+/// stays as it is.
 #[derive(Args)]
 #[command(after_long_help = "Exit status: 0 if nothing was missing, 1 if something was, 2 if it could not be done.")]
 pub(crate) struct Salvage {

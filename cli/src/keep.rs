@@ -15,8 +15,8 @@ use crate::{Common, Outcome, times};
 
 /// Sorts late events in, and makes one log of several
 ///
-/// The logs of each chunk become one, sorted, so that reading takes less, and so does keeping it. What is in the store stays the same. Chunks that are so
-/// already are left alone. It can be stopped at any time.
+/// The logs of each chunk become one, sorted, so that reading takes less, and so does keeping it. What is in the store stays the same.
+/// Chunks that are so already are left alone. It can be stopped at any time.
 #[derive(Args)]
 pub(crate) struct Compact {
     /// The store
@@ -80,8 +80,8 @@ pub(crate) fn end_by_signal(interrupt: &Interrupt, stopped: bool, state: &str) {
 
 /// Deletes all events before a time, for good
 ///
-/// Whole chunks before it are removed from the disk; events before it in the chunk where it lies are not shown any more. Events that are appended
-/// before it later are left out.
+/// Whole chunks before it are removed from the disk; events before it in the chunk where it lies are not shown any more. Events that are
+/// appended before it later are left out.
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  estore delete events --before 2026-01-01 --dry-run\n  estore delete events --before 2026-01-01")]
 pub(crate) struct Delete {
@@ -182,9 +182,8 @@ pub(crate) fn retain(args: &Retain, common: &Common) -> Result<Outcome> {
 /// NEW becomes a store like DIR at one moment, and survives loss of power once the command has ended. An earlier snapshot of the same store
 /// there is brought up to date: only what is new is copied.
 #[derive(Args)]
-#[command(
-    after_long_help = "Exit status: 0 if all is well, 1 if what was copied is damaged in DIR already, 2 if it could not be done; NEW is then as it was."
-)]
+#[command(after_long_help = "\
+Exit status: 0 if all is well, 1 if what was copied is damaged in DIR already, 2 if it could not be done; NEW is then as it was.")]
 pub(crate) struct Snapshot {
     /// The store
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

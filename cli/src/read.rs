@@ -26,8 +26,8 @@ const SAVE: Duration = Duration::from_secs(1);
 
 /// Prints events, oldest first
 ///
-/// Each event is printed as its data and a newline, so that what was appended as lines comes out as lines, sorted by time. Lines of equal time
-/// stay in the order in which they came. Works beside a program that writes the store.
+/// Each event is printed as its data and a newline, so that what was appended as lines comes out as lines, sorted by time. Lines of equal
+/// time stay in the order in which they came. Works beside a program that writes the store.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Read {
@@ -47,8 +47,8 @@ pub(crate) struct Read {
     follow: bool,
     /// Print the events that came since the last time, in the order in which they came, and keep in FILE how far that was
     ///
-    /// Every event is printed once, late ones too. FILE holds the seq of the last event that was printed; it is made if it is not there, and
-    /// replaced in one step. Without it yet, all events are printed.
+    /// Every event is printed once, late ones too. FILE holds the seq of the last event that was printed; it is made if it is not there,
+    /// and replaced in one step. Without it yet, all events are printed.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["reverse", "lines", "since", "from", "to", "salvage"])]
     cursor_file: Option<PathBuf>,
     /// How events are printed

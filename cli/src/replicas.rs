@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueHint};
-use estore::{Bucket, Event, EventRef, Mode, ReadOptions, Reader, RepairOptions};
+use estore::{Bucket, Copied, Event, EventRef, Mode, ReadOptions, Reader, RepairOptions};
 use serde_json::json;
 
 use crate::append::Create;
@@ -23,12 +23,13 @@ const BATCH: usize = 4096;
 
 /// Prints a short sum of what a store holds
 ///
-/// Stores with equal digests hold the same events, by time, id and data: however they were appended, how often, and whatever has become of their
-/// files. The digest is a count and a sum of hashes.
+/// Stores with equal digests hold the same events, by time, id and data: however they were appended, how often, and whatever has become of
+/// their files. The digest is a count and a sum of hashes.
 #[derive(Args)]
-#[command(
-    after_long_help = "Examples:\n  estore digest events\n  diff <(estore digest events --width 1d) <(ssh other estore digest events --width 1d)"
-)]
+#[command(after_long_help = "\
+Examples:
+  estore digest events
+  diff <(estore digest events --width 1d) <(ssh other estore digest events --width 1d)")]
 pub(crate) struct Digest {
     /// The store
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -257,8 +258,8 @@ impl Difference {
 
 /// Brings a store what it lacks of another one
 ///
-/// A gets the events that only B has; with --both-ways B those that only A has, too. Nothing is doubled, and what one of them has deleted is not
-/// brought back. It can be stopped at any time, and done again.
+/// A gets the events that only B has; with --both-ways B those that only A has, too. Nothing is doubled, and what one of them has deleted
+/// is not brought back. It can be stopped at any time, and done again.
 #[derive(Args)]
 #[command(after_long_help = "\
 estore diff A B shows beforehand what would be copied.
@@ -300,7 +301,7 @@ pub(crate) fn repair(args: &Repair, common: &Common) -> Result<Outcome> {
     if args.both_ways {
         report.row(&format!("{}:", args.b.display()), text(from.copied, from.expired));
     }
-    let copied = |copied: &estore::Copied| json!({"compared": copied.compared, "copied": copied.copied, "skipped": copied.skipped, "expired": copied.expired});
+    let copied = |Copied { compared, copied, skipped, expired, .. }: &Copied| json!({"compared": compared, "copied": copied, "skipped": skipped, "expired": expired});
     report.value("to", copied(&to)).value("from", copied(&from)).value("gaps", repaired.gaps.len()).value("complete", !repaired.stopped);
     report.print()?;
     say_gaps(&repaired.gaps, common);
@@ -310,12 +311,13 @@ pub(crate) fn repair(args: &Repair, common: &Common) -> Result<Outcome> {
 
 /// Writes events in a form that can be carried elsewhere
 ///
-/// What is written are parcels, each of which tells its own length and has a checksum; estore import takes them in. Times, ids and data come
-/// along, seqs do not.
+/// What is written are parcels, each of which tells its own length and has a checksum; estore import takes them in. Times, ids and data
+/// come along, seqs do not.
 #[derive(Args)]
-#[command(
-    after_long_help = "Examples:\n  estore export events --since 1d | ssh other estore import events\n  estore export events > events.parcels"
-)]
+#[command(after_long_help = "\
+Examples:
+  estore export events --since 1d | ssh other estore import events
+  estore export events > events.parcels")]
 pub(crate) struct Export {
     /// The store
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -417,9 +419,8 @@ impl Drop for NewFile {
 ///
 /// Events that are there already, by time, id and data, are left out, so the same file may be imported again.
 #[derive(Args)]
-#[command(
-    after_long_help = "Exit status: 0 if all is there now, 2 if a file is damaged or cut short, or it could not go on; what came before that is stored."
-)]
+#[command(after_long_help = "\
+Exit status: 0 if all is there now, 2 if a file is damaged or cut short, or it could not go on; what came before that is stored.")]
 pub(crate) struct Import {
     /// The store
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

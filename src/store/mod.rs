@@ -334,8 +334,8 @@ macro_rules! handle {
                 self.verify_telling(receiver, |_| ControlFlow::Continue(()))
             }
 
-            /// As [`verify`](Self::verify), and tells `progress` now and then how far it has come; if that answers [`ControlFlow::Break`], the
-            /// walk ends there, too. Both may call the store.
+            /// As [`verify`](Self::verify), and tells `progress` now and then how far it has come; if that answers
+            /// [`ControlFlow::Break`], the walk ends there, too. Both may call the store.
             pub fn verify_telling(
                 &self,
                 receiver: impl FnMut(Finding) -> ControlFlow<()>,
