@@ -268,7 +268,9 @@ fn it_tells_how_far_it_has_come_and_ends_where_it_is_told_to() {
     let place = Place::simulated(1);
     let store = open(&place, Mode::CreateNew);
     // One frame for each event, so that it is told within a chunk, too.
-    (0..600).for_each(|time| drop(store.append(&events_at([time])).unwrap()));
+    for time in 0..600 {
+        store.append(&events_at([time])).unwrap();
+    }
     store.append(&events_at([CHUNK, CHUNK + 1])).unwrap();
     let mut told = Vec::new();
     let mut go_on = |_: Finding| ControlFlow::Continue(());
