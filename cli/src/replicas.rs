@@ -259,12 +259,12 @@ impl Difference {
 /// Brings a store what it lacks of another one
 ///
 /// A gets the events that only B has; with --both-ways B those that only A has, too. Nothing is doubled, and what one of them has deleted
-/// is not brought back. It can be stopped at any time, and done again.
+/// is not brought back. What is damaged is not there: A gets it anew if B has it. It can be stopped at any time, and done again.
 #[derive(Args)]
 #[command(after_long_help = "\
 estore diff A B shows beforehand what would be copied.
 
-Exit status: 0 if A has all that B has, 1 if B is damaged and A lacks what is damaged there, 2 if it could not be done.")]
+Exit status: 0 if A has all that B has, 1 if one of them is damaged, 2 if it could not be done.")]
 pub(crate) struct Repair {
     /// The store that is repaired
     #[arg(value_name = "A", value_hint = ValueHint::DirPath)]
@@ -302,11 +302,13 @@ pub(crate) fn repair(args: &Repair, common: &Common) -> Result<Outcome> {
         report.row(&format!("{}:", args.b.display()), text(from.copied, from.expired));
     }
     let copied = |Copied { compared, copied, skipped, expired, .. }: &Copied| json!({"compared": compared, "copied": copied, "skipped": skipped, "expired": expired});
-    report.value("to", copied(&to)).value("from", copied(&from)).value("gaps", repaired.gaps.len()).value("complete", !repaired.stopped);
+    report.value("to", copied(&to)).value("from", copied(&from)).value("gaps", repaired.gaps.len());
+    report.value("own_gaps", repaired.own_gaps.len()).value("complete", !repaired.stopped);
     report.print()?;
     say_gaps(&repaired.gaps, common);
+    say_gaps(&repaired.own_gaps, common);
     end_by_signal(&interrupt, repaired.stopped, "what was copied stays; do it again for the rest");
-    Ok(if repaired.gaps.is_empty() { Outcome::Fine } else { Outcome::Found })
+    Ok(if repaired.gaps.is_empty() && repaired.own_gaps.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
 
 /// Writes events in a form that can be carried elsewhere

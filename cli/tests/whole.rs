@@ -257,6 +257,22 @@ fn diff_shows_what_repair_brings_over() {
 }
 
 #[test]
+fn a_damaged_store_is_given_what_it_lost() {
+    let place = with_days();
+    place.run(&["snapshot", "store", "copy"]).fine();
+    damage(&logs(&place, "store")[1], 300);
+    let report = place.run(&["repair", "--json", "store", "copy"]).ends(1).says("missing are events from 2026-01-02T10:00:00Z").json();
+    assert_eq!((&report["to"]["copied"], &report["gaps"], &report["own_gaps"]), (&100.into(), &0.into(), &1.into()));
+    let whole = place.run(&["read", "--salvage", "store"]).ends(1).text();
+    assert_eq!(whole, place.run(&["read", "copy"]).fine().text());
+    // What gives is damaged: what is whole of it is taken.
+    damage(&logs(&place, "copy")[4], 300);
+    place.run_with(&["append", "--create", "new"], b"").fine();
+    let report = place.run(&["repair", "--json", "new", "copy"]).ends(1).json();
+    assert_eq!((&report["to"]["copied"], &report["gaps"], &report["own_gaps"]), (&900.into(), &1.into(), &0.into()));
+}
+
+#[test]
 fn exports_are_imported_elsewhere() {
     let place = with_days();
     let output = place.shell("estore export store | estore import --create --file-size 1h pipe");
