@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+
 use common::place::Place;
 use common::{drain, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
@@ -229,6 +231,33 @@ fn a_store_whose_events_are_all_deleted_has_the_numbers_of_an_empty_one() {
     let stats = store.stats().unwrap();
     assert_eq!((stats.events, stats.oldest, stats.newest), (0, u64::MAX, 0));
     assert_eq!(all(&store), []);
+}
+
+/// Compaction takes the files away that such a reader was to read, and deleting those that compaction made.
+#[test]
+fn readers_of_a_closed_store_keep_what_a_later_opening_compacts_and_deletes() {
+    for place in [Place::simulated(1), Place::real()] {
+        for read_before in [0, 3] {
+            let store = open(&place);
+            store.append(&events_at([1, 50, 101, 150, 201, 250])).unwrap();
+            store.append(&events_at([20, 120, 220])).unwrap();
+            let mut reader = store.read(..).unwrap();
+            let mut seen: Vec<u64> = reader.by_ref().take(read_before).map(|event| event.unwrap().time).collect();
+            store.close().unwrap();
+            drop(store);
+            let store = open(&place);
+            store.append(&events_at([30, 130])).unwrap();
+            assert_eq!(store.compact(.., |_| ControlFlow::Continue(())).unwrap().chunks, 3);
+            store.delete_before(1000).unwrap();
+            assert_eq!(all(&store), []);
+            seen.extend(reader.map(|event| event.unwrap().time));
+            assert_eq!(seen, [1, 20, 50, 101, 120, 150, 201, 220, 250]);
+            assert_eq!(place.names(".estore"), [""; 0], "the files go with the reader");
+            store.close().unwrap();
+            drop(store);
+            Store::destroy(&place.path, options(&place)).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What one thread does while another waits for the disk: the disk of these tests holds a sync until it is told to go on.
+//! What one thread does while another waits for the disk: the disk of these tests holds a sync, or a write of a run, until it is told to go on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,15 +6,17 @@ mod common;
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use common::place::Place;
-use common::{drain, events_at, times};
+use common::{drain, event, events_at, times};
 use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, Kind, Lock, SimDisk};
-use estore::{Durability, Error, Mode, Options, Store};
+use estore::{Durability, Error, Event, Mode, Options, Store};
 
 /// Where a sync stands that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +155,11 @@ impl File for GatedFile {
         self.inner.read_at(bytes, offset)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.inner.write_at(bytes, offset)
+        let written = self.inner.write_at(bytes, offset);
+        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.name.ends_with(".recon") && offset > 0) {
+            gate.pass();
+        }
+        written
     }
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
         self.inner.reserve(offset, len)
@@ -218,6 +224,50 @@ fn power_goes_during_a_sync(held: &'static str, max_open_logs: usize, waits: boo
             assert_eq!(store.stats().unwrap().damaged, 0, "{crash:?}, seed {seed}");
         }
     }
+}
+
+/// A run of which a part is written is no damage of its file.
+#[test]
+fn verifying_waits_for_a_run_that_is_being_written() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "1-0.recon", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let options = options(&place).file_size(1_000_000).disk(Arc::new(GatedDisk::new(&place, &gate)));
+    let store = Store::open(&place.path, options).unwrap();
+    store.append(&events_at([1, 1_900_000, 1_900_001])).unwrap();
+    // More than is written at once, and then behind a run that is there.
+    let late = |from: u64| -> Vec<Event> { (from..from + 3000).map(|i| event(i, 0, vec![b'x'; 1000])).collect() };
+    store.append(&late(1_000_000)).unwrap();
+    let (begin, is_begun) = mpsc::channel();
+    let (done, is_done) = mpsc::channel();
+    let verified = thread::scope(|scope| {
+        let (store, gate) = (&store, &gate);
+        scope.spawn(move || {
+            is_begun.recv().unwrap();
+            store.append(&late(1_100_000)).unwrap();
+        });
+        let verifying = scope.spawn(move || {
+            let mut begin = Some(begin);
+            let verified = store.verify_telling(
+                |finding| panic!("{finding:?}"),
+                |_| {
+                    // One chunk is done. Before the next one a part of a run of its late events is written.
+                    if let Some(begin) = begin.take() {
+                        *gate.stage.lock().unwrap() = Stage::Armed;
+                        begin.send(()).unwrap();
+                        gate.wait_until_held();
+                    }
+                    ControlFlow::Continue(())
+                },
+            );
+            done.send(()).unwrap();
+            verified
+        });
+        // Long enough for one that does not wait.
+        let _ = is_done.recv_timeout(Duration::from_millis(300));
+        gate.open();
+        verifying.join().unwrap().unwrap()
+    });
+    assert_eq!(verified.damaged, 0);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn instrumented() -> Option<&'static (PathBuf, PathBuf)> {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("races");
         let mut cargo = Command::new(env!("CARGO"));
         cargo
-            .args(["build", "--quiet", "--locked", "--lib", "--features", "lz4", "-Zbuild-std", "--target", &host, "--target-dir"])
+            .args(["build", "--quiet", "--locked", "--lib", "--features", "lz4,digest", "-Zbuild-std", "--target", &host, "--target-dir"])
             .arg(&target);
         cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
         run(cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=thread"));

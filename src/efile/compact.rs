@@ -235,17 +235,20 @@ impl Chunk {
         replaced
     }
 
-    /// Puts compacted logs in the place of those that they were made of. Whether anything has changed, or the missing file is not one of
-    /// a log of the chunk any more.
-    pub(crate) fn take_over<'a>(&self, compacted: impl Iterator<Item = &'a LogSummary>, missing: &Path) -> bool {
+    /// Puts a log that another handle has compacted in the place of those that it was made of, if they are here. Whether they are.
+    pub(crate) fn take_compacted(&self, compacted: &LogSummary) -> bool {
         let mut state = self.lock();
-        let mut changed = false;
-        for summary in compacted {
-            if state.logs.iter().any(|log| summary.covers(log.id().generation)) {
-                state.replace(summary);
-                changed = true;
-            }
+        let is_here = state.logs.iter().any(|log| compacted.covers(log.id().generation));
+        if is_here {
+            state.replace(compacted);
         }
+        is_here
+    }
+
+    /// As [`Chunk::take_compacted`] for some. Whether anything has changed, or the missing file is not one of a log of the chunk any more.
+    pub(crate) fn take_over<'a>(&self, compacted: impl Iterator<Item = &'a LogSummary>, missing: &Path) -> bool {
+        let changed = compacted.fold(false, |changed, summary| self.take_compacted(summary) | changed);
+        let state = self.lock();
         changed || state.logs.iter().all(|log| self.shared.folder.file_path(&log.id().log_name()) != missing)
     }
 

@@ -20,7 +20,7 @@ use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
 use super::Core;
-use super::chunks::View;
+use super::chunks::{self, View};
 use super::journal::{self, Fact};
 
 /// How far something that takes long has come, as it tells its receiver.
@@ -266,6 +266,10 @@ impl Core {
                 writer.journal.note_synced(&journal);
                 self.shorten_journal(writer).map_err(|e| self.stop(e))?;
             }
+        }
+        // Readers of an earlier handle go on with the new log, and so it waits for them when it is deleted.
+        for earlier in chunks::earlier_chunks(self, chunk.number) {
+            earlier.take_compacted(new);
         }
         replaced.into_iter().for_each(|log| self.chunk_shared.remove_replaced(log));
         Ok(Some(new.len))
