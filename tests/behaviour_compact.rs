@@ -428,6 +428,20 @@ fn a_damaged_chunk_stays_as_it_is_and_the_others_are_compacted() {
     assert!(place.names(".new").is_empty());
 }
 
+/// Nobody else has removed it: the journal still has it.
+#[test]
+fn compacting_a_log_that_is_lost_says_so() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    append_disorder(&store, 0, 0);
+    store.close().unwrap();
+    drop(store);
+    let store = open(&place);
+    place.sim().remove(place.path.join("0-0.estore"));
+    let failure = store.compact(.., on).unwrap_err();
+    assert!(matches!(&failure, Error::Corrupt { what, .. } if what.contains("missing")), "{failure}");
+}
+
 #[test]
 fn a_damaged_recon_file_is_not_what_is_compacted() {
     let place = Place::simulated(1);

@@ -237,7 +237,7 @@ impl Core {
                 Err(match (stopped, deleted) {
                     (true, _) => NotDone::Stopped,
                     (_, true) => NotDone::Nothing,
-                    _ => NotDone::Failed(e),
+                    _ => NotDone::Failed(self.explain(chunk, e)),
                 })
             }
         }
