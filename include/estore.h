@@ -574,8 +574,8 @@ typedef int32_t (*estore_finding_fn)(void *userdata,
 
 /**
  * Is told now and then how far a call has come: done of so many events. Comes from the thread that calls the library. Answers 0 to go on,
- * anything else to stop: what that leaves, each call says. It must not call functions on the same store
- * (ESTORE_ERR_INVALID), throw, or leave by longjmp.
+ * anything else to stop: what that leaves, each call says. It must not call functions on the same store, or
+ * on either store of a repair (ESTORE_ERR_INVALID), throw, or leave by longjmp.
  */
 typedef int32_t (*estore_progress_fn)(void *userdata, uint64_t done, uint64_t events);
 
@@ -1007,8 +1007,8 @@ estore_status estore_options_set_compaction(estore_options *options,
  * keeps that much.
  *
  * Arguments: options. max_age_ns: in nanoseconds, as event times must be for this; 0 (the default) for no limit.
- * Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that is
- * opened for reading only has no use for one.
+ * Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that
+ * is opened for reading only has no use for one.
  * Ownership: borrows options.
  * Threads: any, one at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
@@ -1057,8 +1057,8 @@ estore_status estore_options_set_compression(estore_options *options,
  *
  * Arguments: options. log: the function, or NULL for none (the default). userdata: given to it as it is.
  * Returns: ESTORE_OK; on failure the options are as they were.
- * Ownership: userdata stays the caller's; it and the function must live until every store and iterator opened with these options is
- * closed.
+ * Ownership: userdata stays the caller's; it and the function must live until every store opened with these options is closed,
+ * and every iterator, exchange and export made from it.
  * Threads: any, one at a time; see estore_log_fn for the threads that log is called from.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
  * Since: 0.1.
@@ -1403,9 +1403,9 @@ estore_status estore_digest(const estore *store,
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
- * ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
- * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+ * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_repair(estore *to,
@@ -1468,8 +1468,8 @@ estore_status estore_answer(estore *store,
  * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export
  * shows one moment, as an iterator does.
  *
- * Arguments: store. start, end, flags, limit: as for estore_read_iter. export: where the export goes.
- * Returns: ESTORE_OK and *export set; on failure it is as it was.
+ * Arguments: store. start, end, flags, limit: as for estore_read_iter. parcels: where the export goes.
+ * Returns: ESTORE_OK and *parcels set; on failure it is as it was.
  * Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the store may be closed before it.
  * Threads: any, also at the same time; the export itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
@@ -1481,7 +1481,7 @@ estore_status estore_export_begin(const estore *store,
                                   uint64_t end,
                                   uint32_t flags,
                                   uint64_t limit,
-                                  estore_export **export_,
+                                  estore_export **parcels,
                                   estore_error *err);
 
 /**
@@ -1495,7 +1495,7 @@ estore_status estore_export_begin(const estore *store,
  * Threads: any, also at the same time; each parcel stays together.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no parcel, or one that was cut or changed); ESTORE_ERR_TOO_LARGE;
  * ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_import(estore *store,
@@ -2087,9 +2087,9 @@ estore_status efile_digest(const efile *file,
  * Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
  * Threads: any, also beside all other calls.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
- * ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
- * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+ * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_repair(efile *to,
@@ -2152,8 +2152,8 @@ estore_status efile_answer(efile *file,
  * Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for efile_import elsewhere. The export shows
  * one moment, as an iterator does.
  *
- * Arguments: file. start, end, flags, limit: as for efile_read_iter. export: where the export goes.
- * Returns: ESTORE_OK and *export set; on failure it is as it was.
+ * Arguments: file. start, end, flags, limit: as for efile_read_iter. parcels: where the export goes.
+ * Returns: ESTORE_OK and *parcels set; on failure it is as it was.
  * Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the efile may be closed before it.
  * Threads: any, also at the same time; the export itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
@@ -2165,7 +2165,7 @@ estore_status efile_export_begin(const efile *file,
                                  uint64_t end,
                                  uint32_t flags,
                                  uint64_t limit,
-                                 estore_export **export_,
+                                 estore_export **parcels,
                                  estore_error *err);
 
 /**
@@ -2179,7 +2179,7 @@ estore_status efile_export_begin(const efile *file,
  * Threads: any, also at the same time; each parcel stays together.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no parcel, or one that was cut or changed); ESTORE_ERR_TOO_LARGE;
  * ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_import(efile *file,
@@ -2226,7 +2226,8 @@ estore_status efile_destroy(const char *path,
 
 /**
  * Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks.
- * Times before the horizon of either are not compared.
+ * Times before the later horizon of the two are left out; but the bucket in which it lies may differ just by what is deleted of it. To be
+ * exact there, ask both for a range that starts at the later horizon.
  *
  * Arguments: start, end, width_ns: as both were asked for. one, other: the buckets of each, three numbers for each bucket, as
  * estore_digest and efile_digest give them. n_buckets: how many buckets each has. one_horizon, other_horizon: the horizons that came with
@@ -2262,7 +2263,7 @@ estore_status estore_digest_differences(uint64_t start,
  * Ownership: the message is the caller's, to be freed by estore_bytes_free.
  * Threads: any, one at a time on one exchange.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_CLOSED; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_exchange_request(estore_exchange *exchange,
@@ -2273,14 +2274,14 @@ estore_status estore_exchange_request(estore_exchange *exchange,
  * Takes the other store's answer to the last message. What it brings is appended before this returns.
  *
  * Arguments: exchange. reply, len: the answer, as it came.
- * Returns: ESTORE_OK, and it is time for the next estore_exchange_request. On failure the answer counts for nothing, and the same message
- * waits to be sent again.
+ * Returns: ESTORE_OK, and it is time for the next estore_exchange_request. On failure the answer counts for nothing, except that
+ * ESTORE_ERR_OUTCOME_UNKNOWN leaves that open, and the same message waits to be sent again.
  * Ownership: borrows reply during the call.
  * Threads: any, one at a time on one exchange.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed);
- * ESTORE_ERR_CLOSED; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the store); ESTORE_ERR_NO_SPACE;
- * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * ESTORE_ERR_CLOSED; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the store);
+ * ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_exchange_reply(estore_exchange *exchange,
@@ -2327,16 +2328,16 @@ estore_status estore_exchange_close(estore_exchange **exchange,
  * Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes
  * 16 to 23 of each say how long it is, as a little-endian number.
  *
- * Arguments: export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size. parcel: where
- * the parcel goes.
+ * Arguments: parcels: the export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size.
+ * parcel: where the parcel goes.
  * Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned.
  * Ownership: the parcel is the caller's, to be freed by estore_bytes_free.
  * Threads: any, one at a time on one export.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
- * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_export_next(estore_export *export_,
+estore_status estore_export_next(estore_export *parcels,
                                  size_t max_bytes,
                                  estore_bytes **parcel,
                                  estore_error *err);
@@ -2344,14 +2345,14 @@ estore_status estore_export_next(estore_export *export_,
 /**
  * Tells up to which seq the export shows the store: every event of its range with at most this seq, and none with a larger one.
  *
- * Arguments: export. seq: where the number goes.
+ * Arguments: parcels: the export. seq: where the number goes.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
- * Ownership: borrows export.
+ * Ownership: borrows parcels.
  * Threads: any, one at a time on one export.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_export_snapshot_seq(const estore_export *export_,
+estore_status estore_export_snapshot_seq(const estore_export *parcels,
                                          uint64_t *seq,
                                          estore_error *err);
 
@@ -2359,15 +2360,15 @@ estore_status estore_export_snapshot_seq(const estore_export *export_,
  * Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports
  * leave nothing out.
  *
- * Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number
- * of gaps goes, or NULL.
+ * Arguments: parcels: the export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where
+ * the number of gaps goes, or NULL.
  * Returns: ESTORE_OK and *n set; on failure *n is as it was.
- * Ownership: borrows export. See estore_gap_fn for what it receives.
+ * Ownership: borrows parcels. See estore_gap_fn for what it receives.
  * Threads: any, one at a time on one export.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_export_gaps(const estore_export *export_,
+estore_status estore_export_gaps(const estore_export *parcels,
                                  estore_gap_fn on_gap,
                                  void *userdata,
                                  size_t *n,
@@ -2376,14 +2377,14 @@ estore_status estore_export_gaps(const estore_export *export_,
 /**
  * Closes an export and sets the variable to NULL. Parcels that it gave stay.
  *
- * Arguments: export: the address of the variable; a NULL in it is fine.
+ * Arguments: parcels: the address of the variable; a NULL in it is fine.
  * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
  * Ownership: ends the caller's. The store may be closed before or after.
  * Threads: any, while no other thread uses the export. Allowed in a forked child, where it touches no file and no lock.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_export_close(estore_export **export_, estore_error *err);
+estore_status estore_export_close(estore_export **parcels, estore_error *err);
 
 /**
  * Gives a view of the bytes.

@@ -151,8 +151,11 @@ fn what_one_store_has_deleted_is_not_compared() {
     deleted.delete_before(5_050).unwrap();
     let (digest, without) = (store.digest(0..10_000, 1_000).unwrap(), deleted.digest(0..10_000, 1_000).unwrap());
     assert_eq!(without.horizon, 5_050);
-    // Where the border lies within a bucket, its events are not the same.
-    assert_eq!(digest.differences(&without).unwrap(), [5_000..=5_999]);
+    // Where the horizon lies within a bucket, its events are not the same; what is before it is not told, either way round.
+    assert_eq!(digest.differences(&without).unwrap(), [5_050..=5_999]);
+    assert_eq!(without.differences(&digest).unwrap(), [5_050..=5_999]);
+    let from_horizon = |store: &Store| store.digest(without.horizon..10_000, 1_000).unwrap();
+    assert_eq!(from_horizon(&store).differences(&from_horizon(&deleted)).unwrap(), []);
     let repaired = repair(&deleted, &store);
     assert_eq!((repaired.to.copied, repaired.to.expired, repaired.to.skipped), (0, 51, 49));
     assert_eq!(set(&deleted), set_of(&events[51..]));
@@ -928,11 +931,13 @@ fn an_exchange_needs_a_store_to_write_to_and_may_be_with_one_that_is_read_only()
     let request = giving.request().unwrap().unwrap();
     giving.reply(&from.answer(&request).unwrap()).unwrap();
     assert_eq!((giving.request().unwrap(), giving.repaired().from.copied), (None, 1));
+    let reply = from.answer(&request).unwrap();
+    assert_error!(giving.reply(&reply), Error::Corrupt { .. });
     to.close().unwrap();
     assert_error!(to.exchange(.., RepairOptions::new()), Error::Closed { .. });
     assert_error!(to.answer(&request), Error::Closed { .. });
-    let reply = from.answer(&request).unwrap();
-    assert_error!(giving.reply(&reply), Error::Corrupt { .. });
+    assert_error!(giving.reply(&reply), Error::Closed { .. });
+    assert_error!(giving.request(), Error::Closed { .. });
 }
 
 #[test]

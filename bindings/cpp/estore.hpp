@@ -681,7 +681,8 @@ public:
     {
         answer<std::nullptr_t> a;
         a.status = Close(&handle_, &a.err);
-        log_.reset();
+        if (handle_ == nullptr)
+            log_.reset();
         return a;
     }
 
@@ -1031,8 +1032,9 @@ struct digest {
     std::vector<bucket> buckets;
 
     /**
-     * The times in which the two stores differ, as ranges that don't touch; what either has deleted is not compared
-     * (estore_digest_differences). Fails with errc::invalid if the other is of another range or width. Any thread.
+     * The times in which the two stores differ, as ranges that don't touch (estore_digest_differences). Times before the later horizon of
+     * the two are left out; but the bucket in which it lies may differ just by what is deleted of it. To be exact there, ask both for a
+     * range that starts at the later horizon. Fails with errc::invalid if the other is of another range or width. Any thread.
      */
     result<std::vector<time_range>> differences(const digest &other) const;
 };
@@ -2011,7 +2013,7 @@ public:
      * done again; what is in damaged frames is not there. What a function of the options throws stops it too and is thrown from here. Fails with
      * read_only, and as reading and append_absent do.
      */
-    result<repaired> repair(const Self &from, timestamp start, timestamp end, const repair_options &how = {})
+    result<repaired> repair(Self &from, timestamp start, timestamp end, const repair_options &how = {})
     {
         if (from.native_handle() == nullptr)
             return refuse<repaired>(errc::closed, "the handle was closed or moved from");
@@ -2025,12 +2027,12 @@ public:
         return a.failed() ? fail<repaired>(a.what()) : result<repaired>(to_repaired(n));
     }
     /** Everything. */
-    result<repaired> repair(const Self &from, const repair_options &how = {}) { return repair(from, 0, forever, how); }
+    result<repaired> repair(Self &from, const repair_options &how = {}) { return repair(from, 0, forever, how); }
 
     /**
      * Begins to bring this store what it lacks of the events that another one has in a range, everything unless one is given, or each of the
-     * two what it lacks, by messages that the caller carries (estore_exchange_begin). Fails with read_only, missing_feature, and as reading
-     * does.
+     * two what it lacks, by messages that the caller carries (estore_exchange_begin). Of the options only both_ways counts: there is no
+     * progress, and gaps are told by exchange::done. Fails with read_only, missing_feature, and as reading does.
      */
     result<exchange> begin_exchange(timestamp from, timestamp to, const repair_options &how = {})
     {

@@ -67,8 +67,9 @@ func (c *common) Digest(from, to uint64, width time.Duration) (Digest, error) {
 	return d, nil
 }
 
-// Differences are the times in which two stores differ, as ranges that don't touch; none if the digests are equal. What either has deleted
-// is not compared. Digests of different ranges or widths are refused with [ErrInvalid].
+// Differences are the times in which two stores differ, as ranges that don't touch; none if the digests are equal. Times before the
+// later horizon of the two are left out; but the bucket in which it lies may differ just by what is deleted of it. To be exact there, ask both
+// for a range that starts at the later horizon. Digests of different ranges or widths are refused with [ErrInvalid].
 func (d Digest) Differences(other Digest) ([]Range, error) {
 	if d.From != other.From || d.To != other.To || d.Width != other.Width || len(d.Buckets) != len(other.Buckets) || d.Width < 0 {
 		return nil, refuse(ErrInvalid, "differences", "", "digests of different ranges can't be compared")
@@ -93,8 +94,8 @@ func asRanges(bounds []uint64) []Range {
 type RepairOptions struct {
 	// BothWays gives the other store what it lacks, too.
 	BothWays bool
-	// Progress is told now and then how many events are done, and of how many, where it is not nil. It must not use the two stores. An
-	// exchange has no progress.
+	// Progress is told now and then how many events are done, and of how many, where it is not nil. It must not use the two stores, nor
+	// close them, which would wait for the repair. An exchange has no progress.
 	Progress func(done, events uint64)
 }
 
@@ -144,8 +145,8 @@ func asRepaired(n [capi.RepairedCount]uint64, missing []capi.Missing) Repaired {
 // that there is none. Two events are the same if time, id and data are. Nothing is doubled, and what one of the two has deleted is not
 // brought back. Their settings may differ, and others may append meanwhile.
 //
-// When ctx is cancelled, or Progress panics, or anything fails, it stops: what was copied stays, and a repair later brings the rest. Then it
-// answers with the error of ctx and what it has done so far. What is in damaged frames is not there, in either of the two: see
+// When ctx is cancelled, or Progress panics, or anything fails, it stops: what was copied stays, and a repair later brings the rest. When ctx
+// is cancelled it answers with the error of ctx and what it has done so far, on failure with nothing done. What is in damaged frames is not there, in either of the two: see
 // [Repaired.Gaps] and [Repaired.OwnGaps].
 func (s *Store) Repair(ctx context.Context, other *Store, from, to uint64, options RepairOptions) (Repaired, error) {
 	if other == nil {
@@ -180,7 +181,10 @@ func (c *common) repair(ctx context.Context, other *common, from, to uint64, opt
 	if f != nil {
 		return Repaired{}, k.error(f, "repair")
 	}
-	return asRepaired(n, missing), ctx.Err()
+	if n[capi.RepairedStopped] != 0 {
+		return asRepaired(n, missing), ctx.Err()
+	}
+	return asRepaired(n, missing), nil
 }
 
 // A handle of the library beside its store: who uses it takes turns.
@@ -240,10 +244,13 @@ func (h *held) forgotten() {
 
 // Exchange repairs a store by messages with another one, which may be anywhere. It is the caller who carries them: each Request is answered by
 // Answer of the other store, and the answer goes to Reply; Run does it until all is done. It may be given up at any point: what was copied
-// stays, and another exchange brings the rest. Several goroutines may use it and take turns. End it with Close.
+// stays, and another exchange brings the rest. Several goroutines may call it and take turns, but let one at a time carry messages: an answer
+// to the message of another is refused. End it with Close.
 type Exchange struct {
 	held *held
 	c    capi.Exchange
+	// What is forgotten is closed, and an exchange is of no use without its store.
+	store *common
 }
 
 // Exchange begins to bring this store what it lacks of the events that another one has in a range of times, both included, or each of the
@@ -259,7 +266,7 @@ func (c *common) Exchange(from, to uint64, options RepairOptions) (*Exchange, er
 	if f != nil {
 		return nil, k.error(f, "exchange")
 	}
-	e := &Exchange{held: k.hold("exchange", x.End), c: x}
+	e := &Exchange{held: k.hold("exchange", x.End), c: x, store: c}
 	runtime.AddCleanup(e, (*held).forgotten, e.held)
 	return e, nil
 }
@@ -472,10 +479,6 @@ func (x *Export) Close() {
 //	}
 func (c *common) Parcels(ctx context.Context, from, to uint64, maxBytes int, options ...ReadOption) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		if err := ctx.Err(); err != nil {
-			yield(nil, err)
-			return
-		}
 		x, err := c.Export(from, to, options...)
 		if err != nil {
 			yield(nil, err)
@@ -483,12 +486,13 @@ func (c *common) Parcels(ctx context.Context, from, to uint64, maxBytes int, opt
 		}
 		defer x.Close()
 		for {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
 			parcel, err := x.Next(maxBytes)
 			if err == nil && parcel == nil {
 				return
-			}
-			if ctx.Err() != nil {
-				parcel, err = nil, ctx.Err()
 			}
 			if !yield(parcel, err) || err != nil {
 				return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -247,6 +248,32 @@ func TestAnExchangeEndsWithItsStore(t *testing.T) {
 	must(t, here.Close())
 	_, err = exchange.Run(ctx, func(_ context.Context, message []byte) ([]byte, error) { return there.Answer(message) })
 	isError(t, err, estore.ErrClosed)
+}
+
+// An exchange of a store that nobody else holds.
+func exchangeOf(t *testing.T) *estore.Exchange {
+	store, err := estore.Open(t.TempDir() + "/events")
+	must(t, err)
+	forgottenOnPurpose.Add(1)
+	exchange, err := store.Exchange(0, all, estore.RepairOptions{})
+	must(t, err)
+	return exchange
+}
+
+func TestAnExchangeKeepsItsStore(t *testing.T) {
+	before := estore.OpenHandles()
+	_, there := twoReplicas(t)
+	exchange := exchangeOf(t)
+	done, err := exchange.Run(ctx, func(_ context.Context, message []byte) ([]byte, error) {
+		runtime.GC()
+		runtime.GC()
+		return there.Answer(message)
+	})
+	must(t, err)
+	equal(t, done.To.Copied, 2)
+	exchange.Close()
+	exchange = nil
+	collectUntil(t, before+2)
 }
 
 // Replicas in a ring, each of which repairs itself from the next one while events are appended to all: in the end all hold the same.

@@ -404,11 +404,14 @@ func (c *common) Compact(ctx context.Context, from, to uint64, progress func(don
 		return Compacted{}, err
 	}
 	defer k.leave()
-	before, after, f := k.log.Compact(ctx, from, to, progress)
+	before, after, stopped, f := k.log.Compact(ctx, from, to, progress)
 	if f != nil {
 		return Compacted{}, k.error(f, "compact")
 	}
-	return Compacted{before, after}, ctx.Err()
+	if stopped {
+		return Compacted{before, after}, ctx.Err()
+	}
+	return Compacted{before, after}, nil
 }
 
 // Snapshotted is what Snapshot made.

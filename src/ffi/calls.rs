@@ -65,6 +65,7 @@ pub(super) trait Engine: Sized {
     fn answer(&self, request: &[u8]) -> Result<Vec<u8>>;
     fn export(&self, start: u64, end: u64, options: ReadOptions) -> Result<Export>;
     fn import(&self, parcel: &[u8]) -> Result<Appended>;
+    fn while_telling(&self, tell: impl FnOnce());
 }
 
 macro_rules! engine {
@@ -132,6 +133,9 @@ macro_rules! engine {
             }
             fn import(&self, parcel: &[u8]) -> Result<Appended> {
                 self.import(parcel)
+            }
+            fn while_telling(&self, tell: impl FnOnce()) {
+                self.while_telling(tell)
             }
         }
     };
@@ -572,11 +576,11 @@ where
     let body = |engine: &H::Inner| {
         let (buckets, capacity) = (outputs.buckets.cast::<digest::Numbers>(), outputs.capacity);
         check_array(buckets, capacity, "buckets")?;
-        let digest = engine.digest(start, end, width)?;
-        let needed = digest.buckets.len();
+        let needed = Digest::bucket_count(start, end, width)?;
         if needed > capacity {
             return Err(Failure::invalid(format!("there are {needed} buckets, and room for {capacity}")));
         }
+        let digest = engine.digest(start, end, width)?;
         for (index, bucket) in digest.buckets.iter().enumerate() {
             // SAFETY: below capacity; the contract. Three numbers are aligned like one.
             unsafe { buckets.add(index).write(digest::numbers(bucket)) };
@@ -621,7 +625,7 @@ where
         // SAFETY: the contract.
         let repaired = to.repair(from, start..=end, options, |progress| unsafe { tell_progress(on_progress, userdata, progress) })?;
         // SAFETY: the contract.
-        unsafe { outputs.put(&repaired, on_gap, userdata) };
+        to.while_telling(|| from.while_telling(|| unsafe { outputs.put(&repaired, on_gap, userdata) }));
         Ok(ESTORE_OK)
     };
     // SAFETY: the contract.

@@ -17,7 +17,8 @@ fn bucket(&[count, low, high]: &Numbers) -> Bucket {
 }
 
 /// Tells where two digests of the same range and width differ: the times in which one of the two stores has an event that the other lacks.
-/// Times before the horizon of either are not compared.
+/// Times before the later horizon of the two are left out; but the bucket in which it lies may differ just by what is deleted of it. To be
+/// exact there, ask both for a range that starts at the later horizon.
 ///
 /// Arguments: start, end, width_ns: as both were asked for. one, other: the buckets of each, three numbers for each bucket, as
 /// estore_digest and efile_digest give them. n_buckets: how many buckets each has. one_horizon, other_horizon: the horizons that came with
@@ -48,6 +49,10 @@ pub unsafe extern "C" fn estore_digest_differences(
     let body = || {
         check_array(bounds.cast::<[u64; 2]>(), capacity_ranges, "bounds")?;
         require(ranges, "ranges")?;
+        let needed = Digest::bucket_count(start, end, width_ns)?;
+        if n_buckets != needed {
+            return Err(Failure::invalid(format!("{n_buckets} buckets, and not {needed} as there are of this width in the range")));
+        }
         let digest = |numbers: *const u64, name, horizon| -> Result<Digest, Failure> {
             // SAFETY: three numbers for each bucket, as the header asks; an array of numbers is aligned like they are.
             let numbers: &[Numbers] = unsafe { array(numbers.cast(), n_buckets, name) }?;

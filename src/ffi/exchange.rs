@@ -133,7 +133,7 @@ pub(super) fn make(exchange: Exchange) -> *mut estore_exchange {
 /// Ownership: the message is the caller's, to be freed by estore_bytes_free.
 /// Threads: any, one at a time on one exchange.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_CLOSED; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
-/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_exchange_request(
@@ -155,14 +155,14 @@ pub unsafe extern "C" fn estore_exchange_request(
 /// Takes the other store's answer to the last message. What it brings is appended before this returns.
 ///
 /// Arguments: exchange. reply, len: the answer, as it came.
-/// Returns: ESTORE_OK, and it is time for the next estore_exchange_request. On failure the answer counts for nothing, and the same message
-/// waits to be sent again.
+/// Returns: ESTORE_OK, and it is time for the next estore_exchange_request. On failure the answer counts for nothing, except that
+/// ESTORE_ERR_OUTCOME_UNKNOWN leaves that open, and the same message waits to be sent again.
 /// Ownership: borrows reply during the call.
 /// Threads: any, one at a time on one exchange.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no answer to the last message, or one that was cut or changed);
-/// ESTORE_ERR_CLOSED; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the store); ESTORE_ERR_NO_SPACE;
-/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// ESTORE_ERR_CLOSED; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the store);
+/// ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_exchange_reply(

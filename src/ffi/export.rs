@@ -36,17 +36,17 @@ pub(super) fn make(export: Export) -> *mut estore_export {
 /// Gives the next events as a parcel, for estore_import or efile_import elsewhere. Parcels may be put one behind the other in a file: bytes
 /// 16 to 23 of each say how long it is, as a little-endian number.
 ///
-/// Arguments: export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size. parcel: where
-/// the parcel goes.
+/// Arguments: parcels: the export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size.
+/// parcel: where the parcel goes.
 /// Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned.
 /// Ownership: the parcel is the caller's, to be freed by estore_bytes_free.
 /// Threads: any, one at a time on one export.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
-/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_export_next(
-    export: *mut estore_export,
+    parcels: *mut estore_export,
     max_bytes: usize,
     parcel: *mut *mut estore_bytes,
     err: *mut estore_error,
@@ -62,19 +62,19 @@ pub unsafe extern "C" fn estore_export_next(
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.
-    unsafe { exclusively(export, err, body) }
+    unsafe { exclusively(parcels, err, body) }
 }
 
 /// Tells up to which seq the export shows the store: every event of its range with at most this seq, and none with a larger one.
 ///
-/// Arguments: export. seq: where the number goes.
+/// Arguments: parcels: the export. seq: where the number goes.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
-/// Ownership: borrows export.
+/// Ownership: borrows parcels.
 /// Threads: any, one at a time on one export.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn estore_export_snapshot_seq(export: *const estore_export, seq: *mut u64, err: *mut estore_error) -> estore_status {
+pub unsafe extern "C" fn estore_export_snapshot_seq(parcels: *const estore_export, seq: *mut u64, err: *mut estore_error) -> estore_status {
     let body = |export: &mut Export| {
         require(seq, "seq")?;
         let snapshot = export.snapshot_seq();
@@ -83,22 +83,22 @@ pub unsafe extern "C" fn estore_export_snapshot_seq(export: *const estore_export
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.
-    unsafe { exclusively(export, err, body) }
+    unsafe { exclusively(parcels, err, body) }
 }
 
 /// Tells what an export made with ESTORE_READ_SALVAGE has left out so far; all of it is known once it has come to its end. Other exports
 /// leave nothing out.
 ///
-/// Arguments: export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where the number
-/// of gaps goes, or NULL.
+/// Arguments: parcels: the export. on_gap: called for each gap, or NULL to have them counted only. userdata: given to it as it is. n: where
+/// the number of gaps goes, or NULL.
 /// Returns: ESTORE_OK and *n set; on failure *n is as it was.
-/// Ownership: borrows export. See estore_gap_fn for what it receives.
+/// Ownership: borrows parcels. See estore_gap_fn for what it receives.
 /// Threads: any, one at a time on one export.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_export_gaps(
-    export: *const estore_export,
+    parcels: *const estore_export,
     on_gap: estore_gap_fn,
     userdata: *mut c_void,
     n: *mut usize,
@@ -114,19 +114,19 @@ pub unsafe extern "C" fn estore_export_gaps(
         Ok(ESTORE_OK)
     };
     // SAFETY: as the header asks.
-    unsafe { exclusively(export, err, body) }
+    unsafe { exclusively(parcels, err, body) }
 }
 
 /// Closes an export and sets the variable to NULL. Parcels that it gave stay.
 ///
-/// Arguments: export: the address of the variable; a NULL in it is fine.
+/// Arguments: parcels: the address of the variable; a NULL in it is fine.
 /// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
 /// Ownership: ends the caller's. The store may be closed before or after.
 /// Threads: any, while no other thread uses the export. Allowed in a forked child, where it touches no file and no lock.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn estore_export_close(export: *mut *mut estore_export, err: *mut estore_error) -> estore_status {
+pub unsafe extern "C" fn estore_export_close(parcels: *mut *mut estore_export, err: *mut estore_error) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { close(export, err, |_| Ok(())) }
+    unsafe { close(parcels, err, |_| Ok(())) }
 }

@@ -345,8 +345,8 @@ pub unsafe extern "C" fn estore_options_set_compaction(options: *mut estore_opti
 /// keeps that much.
 ///
 /// Arguments: options. max_age_ns: in nanoseconds, as event times must be for this; 0 (the default) for no limit.
-/// Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that is
-/// opened for reading only has no use for one.
+/// Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that
+/// is opened for reading only has no use for one.
 /// Ownership: borrows options.
 /// Threads: any, one at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
@@ -445,8 +445,8 @@ impl Userdata {
 ///
 /// Arguments: options. log: the function, or NULL for none (the default). userdata: given to it as it is.
 /// Returns: ESTORE_OK; on failure the options are as they were.
-/// Ownership: userdata stays the caller's; it and the function must live until every store and iterator opened with these options is
-/// closed.
+/// Ownership: userdata stays the caller's; it and the function must live until every store opened with these options is closed,
+/// and every iterator, exchange and export made from it.
 /// Threads: any, one at a time; see estore_log_fn for the threads that log is called from.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
 /// Since: 0.1.

@@ -406,9 +406,9 @@ pub unsafe extern "C" fn estore_digest(
 /// Ownership: borrows both, and the array; see estore_gap_fn and estore_progress_fn.
 /// Threads: any, also beside all other calls.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_CLOSED; ESTORE_ERR_CORRUPT;
-/// ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events); ESTORE_ERR_NO_SPACE;
-/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_TOO_LARGE and ESTORE_ERR_TOO_MANY_CHUNKS (by the limits of the one that is given events);
+/// ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_repair(
@@ -485,8 +485,8 @@ pub unsafe extern "C" fn estore_answer(
 /// Starts giving the events of a range as parcels, bytes that can be kept or carried anywhere, for estore_import elsewhere. The export
 /// shows one moment, as an iterator does.
 ///
-/// Arguments: store. start, end, flags, limit: as for estore_read_iter. export: where the export goes.
-/// Returns: ESTORE_OK and *export set; on failure it is as it was.
+/// Arguments: store. start, end, flags, limit: as for estore_read_iter. parcels: where the export goes.
+/// Returns: ESTORE_OK and *parcels set; on failure it is as it was.
 /// Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the store may be closed before it.
 /// Threads: any, also at the same time; the export itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
@@ -499,11 +499,11 @@ pub unsafe extern "C" fn estore_export_begin(
     end: u64,
     flags: u32,
     limit: u64,
-    export: *mut *mut estore_export,
+    parcels: *mut *mut estore_export,
     err: *mut estore_error,
 ) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::begin_export(store, Window { start, end, flags, limit }, export, err) }
+    unsafe { calls::begin_export(store, Window { start, end, flags, limit }, parcels, err) }
 }
 
 /// Appends the events of a parcel that are not there yet, as one batch. One that was cut or changed on its way is refused as a whole.
@@ -516,7 +516,7 @@ pub unsafe extern "C" fn estore_export_begin(
 /// Threads: any, also at the same time; each parcel stays together.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_CORRUPT (no parcel, or one that was cut or changed); ESTORE_ERR_TOO_LARGE;
 /// ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
-/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_PERMISSION; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_import(

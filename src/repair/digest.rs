@@ -72,18 +72,26 @@ impl Digest {
     /// Errors: [`Error::EndBeforeStart`]; [`Error::Invalid`] for a width that is none, and if there are more or fewer buckets than of this
     /// width are in the range.
     pub fn new(start: u64, end: u64, width: u64, horizon: u64, buckets: Vec<Bucket>) -> Result<Digest> {
-        if end < start {
-            return Err(Error::EndBeforeStart { start, end });
-        }
-        let (count, needed) = (buckets.len(), bucket_count(start, end, width)?);
+        let (count, needed) = (buckets.len(), Digest::bucket_count(start, end, width)?);
         if count != needed {
             return Err(Error::invalid(format!("a digest of {start}..={end} by {width} has {needed} buckets, and not {count}")));
         }
         Ok(Digest { start, end, width, horizon, buckets })
     }
 
-    /// The times in which two stores differ, as a list of ranges that don't touch. Where one of them has deleted everything they are not
-    /// compared.
+    /// How many buckets of a width a range has.
+    ///
+    /// Errors: as for [`Digest::new`].
+    pub fn bucket_count(start: u64, end: u64, width: u64) -> Result<usize> {
+        if end < start {
+            return Err(Error::EndBeforeStart { start, end });
+        }
+        bucket_count(start, end, width)
+    }
+
+    /// The times in which two stores differ, as a list of ranges that don't touch. Times before the later horizon of the two are left out; but
+    /// the bucket in which it lies may differ just by what is deleted of it. To be exact there, ask both for a range that starts at
+    /// the later horizon.
     ///
     /// Errors: [`Error::Invalid`] if the digests are of different ranges, or have buckets of different width.
     pub fn differences(&self, other: &Digest) -> Result<Vec<RangeInclusive<u64>>> {
@@ -100,6 +108,7 @@ impl Digest {
             if bucket == other || last < horizon {
                 continue;
             }
+            let first = first.max(horizon);
             match ranges.last_mut() {
                 Some(before) if before.end().checked_add(1) == Some(first) => *before = *before.start()..=last,
                 _ => ranges.push(first..=last),

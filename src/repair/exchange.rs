@@ -47,6 +47,9 @@ const MOST_EVENTS_LOOKED_AT: u64 = 1 << 24;
 
 /// A store, as this needs it.
 pub(crate) trait Replica {
+    /// An error if it can't be used any more.
+    fn check(&self) -> Result<()>;
+
     /// Reads what is whole of a range.
     fn read(&self, first: u64, last: u64) -> Result<Reader>;
 
@@ -354,6 +357,7 @@ impl Exchange {
 
     /// The next message for the other store; `None` once all is done. The same again until there was a reply to it.
     pub fn request(&mut self) -> Result<Option<Vec<u8>>> {
+        self.replica.check()?;
         if let Some((_, message)) = &self.sent {
             return Ok(Some(message.clone()));
         }
@@ -392,8 +396,10 @@ impl Exchange {
     /// Takes the answer to the last request.
     ///
     /// Errors: [`Error::Corrupt`](crate::Error::Corrupt) for bytes that are no answer to it, or were cut or changed: nothing of them counts,
-    /// and another reply may be taken. Otherwise those of reading and of [`Store::append_absent`](crate::Store::append_absent).
+    /// and another reply may be taken. [`Error::Closed`](crate::Error::Closed). Otherwise those of reading and of
+    /// [`Store::append_absent`](crate::Store::append_absent).
     pub fn reply(&mut self, reply: &[u8]) -> Result<()> {
+        self.replica.check()?;
         let message = Message::decode(reply)?;
         let Some((sent, request)) = self.sent.take() else { return Err(nonsense(0, "a reply to no request")) };
         let taken = match (&sent, message) {

@@ -219,7 +219,7 @@ impl Union<'_> {
         let (again_to, again_from) = (self.to.again()?, self.from.again()?);
         let (mut for_to, mut for_from) = (Copying::to(Some(self.append_to)), Copying::to(self.append_from));
         let mut progress = Progress { events: self.total, ..Progress::default() };
-        let mut stopped = false;
+        let (mut stopped, mut told_at) = (false, 0);
         let mut from = Side::at_batch(&mut self.from)?;
         let mut to = Side::at_batch(&mut self.to)?;
         loop {
@@ -230,7 +230,8 @@ impl Union<'_> {
                 to = Side::at_batch(&mut self.to)?;
             }
             let looked_at = for_to.done.compared + for_from.done.compared;
-            if looked_at >= progress.events_done + BATCH as u64 {
+            if looked_at >= told_at + BATCH as u64 {
+                told_at = looked_at;
                 progress.events_done = looked_at.min(self.total);
                 stopped = receiver(progress).is_break();
                 if stopped {

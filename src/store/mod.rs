@@ -446,6 +446,11 @@ macro_rules! handle {
                 self.core.append(&parcel::unpack(parcel)?, Some(Absent::OR_DAMAGED))
             }
 
+            /// Does what tells the caller something, during which the store can't be closed.
+            pub(crate) fn while_telling<T>(&self, tell: impl FnOnce() -> T) -> T {
+                self.core.chunk_shared.messages.while_telling(tell)
+            }
+
             /// Whether the calling thread is in the receiver of a message of this store.
             pub(crate) fn is_being_received(&self) -> bool {
                 self.core.is_being_received()

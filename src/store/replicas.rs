@@ -29,6 +29,10 @@ impl Core {
 pub(super) struct Taking(pub(super) Arc<Core>);
 
 impl Replica for Taking {
+    fn check(&self) -> Result<()> {
+        self.0.check_open()
+    }
+
     fn read(&self, first: u64, last: u64) -> Result<Reader> {
         Reader::new(&self.0, Some((first, last)), ReadOptions::new().whole())
     }

@@ -102,8 +102,9 @@ void messages()
 
     auto late = here.begin_exchange();
     there.append(event(9, "z"));
-    here.close();
     const auto reply = there.answer(late.request());
+    here.close();
+    CHECK(code_of([&] { (void)late.request(); }) == errc::closed);
     CHECK(code_of([&] { late.reply(reply); }) == errc::closed);
 }
 

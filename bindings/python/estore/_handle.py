@@ -140,8 +140,12 @@ class Handle:
             if self._generation == _generation:
                 warnings.warn(f"a {self.what} was never closed: {self.filename}", ResourceWarning, stacklevel=2)
         finally:
-            if get_ident() in self._inside_log:
-                # The store's own thread can't wait for itself.
-                threading.Thread(target=self.close, name="estore-close").start()
-            else:
-                self.close(_PATIENCE)
+            self.dropped()
+
+    def dropped(self) -> None:
+        """Closes what need not be closed, without a word."""
+        if get_ident() in self._inside_log:
+            # The store's own thread can't wait for itself.
+            threading.Thread(target=self.close, name="estore-close").start()
+        else:
+            self.close(_PATIENCE)

@@ -30,6 +30,25 @@ GapFunction = ctypes.CFUNCTYPE(
 )
 
 
+class Raised:
+    """What functions of the caller raised while the library called them: nothing may be thrown into it. A with block around the call raises the
+    first of it afterwards, also where the call itself failed."""
+
+    def __init__(self) -> None:
+        self._first: Optional[BaseException] = None
+
+    def add(self, exception: BaseException) -> None:
+        """Keeps it."""
+        self._first = self._first or exception
+
+    def __enter__(self) -> Raised:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._first is not None:
+            raise self._first
+
+
 class ErrorDetail(ctypes.Structure):
     """estore_error."""
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, NoReturn, Optional
 from ._errors import InvalidError
 from ._events import whole
 from ._handle import Handle
-from ._library import ErrorDetail, Function, GapFunction, error_of, library, text_at
+from ._library import ErrorDetail, Function, GapFunction, Raised, error_of, library, text_at
 from ._reader import Gap
 from ._times import FOREVER
 
@@ -45,7 +45,8 @@ class Digest(NamedTuple):
 
     def differences(self, other: Digest) -> List[Tuple[int, int]]:
         """The times in which the two stores differ: pairs of first and last time, both inclusive, which don't touch; none if the digests are
-        equal. What either has deleted is not compared. Digests of different ranges or widths raise InvalidError.
+        equal. Times before the later horizon of the two are left out; but the bucket in which it lies may differ just by what is deleted of
+        it. To be exact there, ask both for a range that starts at the later horizon. Digests of different ranges or widths raise InvalidError.
         """
         shape = (self.start, self.end, self.width, len(self.buckets))
         if shape != (other.start, other.end, other.width, len(other.buckets)):
@@ -114,13 +115,17 @@ class Repaired(NamedTuple):
 class Repairing:
     """Where a repair puts what it did."""
 
-    def __init__(self) -> None:
+    def __init__(self, raised: Raised) -> None:
+        self._raised = raised
         self.gaps: List[Gap] = []
         self.on_gap = GapFunction(self._add)
         self.values = (ctypes.c_uint64 * 11)()
 
     def _add(self, _: Any, path: int, path_len: int, offset: int, length: int, first: int, last: int, what: int, what_len: int) -> None:
-        self.gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
+        try:
+            self.gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
+        except BaseException as e:  # noqa: B902 # see Raised
+            self._raised.add(e)
 
     def done(self) -> Repaired:
         """All of it."""
@@ -163,7 +168,7 @@ class _Beside:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
         self._turn = Lock()
-        self._end = weakref.finalize(self, handle.close)
+        self._end = weakref.finalize(self, handle.dropped)
 
     def _call(self, function: Function, *arguments: Any) -> int:
         # In a forked child nobody will ever give the turn back.
@@ -201,10 +206,16 @@ class Exchange(_Beside):
             repaired = exchange.run(lambda message: post("https://the.other/answer", message))
 
     It may be given up at any point: what was copied stays, and another exchange brings the rest. Once its store is closed it raises
-    ClosedError. Threads: any; they take turns.
+    ClosedError. Threads: any; they take turns, but let one at a time carry messages: an answer to the message of another is refused.
     """
 
     _what = "exchange"
+
+    def __init__(self, handle: Handle, store: object) -> None:
+        """Made by Store.exchange."""
+        super().__init__(handle)
+        # A store that nobody holds is closed, and without it an exchange is of no use.
+        self._store = store
 
     def request(self) -> Optional[bytes]:
         """The next message for the other store; None once all is done. The same message again until `reply` has taken an answer."""
@@ -221,8 +232,9 @@ class Exchange(_Beside):
 
     def repaired(self) -> Repaired:
         """What was done so far. Ranges of which both hold the same are not looked into: their events are not among those compared."""
-        repairing = Repairing()
-        self._call(library.estore_exchange_repaired, repairing.on_gap, None, repairing.values, len(repairing.values), None)
+        with Raised() as raised:
+            repairing = Repairing(raised)
+            self._call(library.estore_exchange_repaired, repairing.on_gap, None, repairing.values, len(repairing.values), None)
         return repairing.done()
 
     def run(self, send: Callable[[bytes], BytesLike]) -> Repaired:
@@ -268,6 +280,7 @@ class Export(_Beside):
     @property
     def gaps(self) -> List[Gap]:
         """What has been left out so far; all of it at the end. Empty unless it was made with salvage=True."""
-        repairing = Repairing()
-        self._call(library.estore_export_gaps, repairing.on_gap, None, None)
+        with Raised() as raised:
+            repairing = Repairing(raised)
+            self._call(library.estore_export_gaps, repairing.on_gap, None, None)
         return repairing.gaps

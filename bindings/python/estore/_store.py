@@ -14,7 +14,7 @@ from . import _reader
 from ._errors import InvalidError
 from ._events import Event, EventLike, Packed, whole
 from ._handle import Handle
-from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, ProgressFunction, error_of, library, text_at
+from ._library import NO_NUMBER, ErrorDetail, FindingFunction, Function, LogFunction, ProgressFunction, Raised, error_of, library, text_at
 from ._reader import Query, Reader
 from ._replicas import BOTH_WAYS, ONE_WAY, BytesLike, Carried, Digest, Exchange, Export, Repaired, Repairing, room_for_buckets, take, to_buckets
 from ._tail import Tail
@@ -174,17 +174,17 @@ _KNOWN_STATS = len(Stats._fields) - 1
 _STATS_ROOM = 64
 
 
-def _telling(on_progress: Optional[Callable[[int, int], object]]) -> Tuple[Any, List[BaseException]]:
+def _telling(on_progress: Optional[Callable[[int, int], object]]) -> Tuple[Any, Raised]:
     """The function as the library calls it, and what it raises."""
     if not (on_progress is None or callable(on_progress)):
         raise TypeError(f"on_progress is a function or None, not {type(on_progress).__name__}")
-    raised: List[BaseException] = []
+    raised = Raised()
 
     def tell(_: Any, done: int, events: int) -> int:
         try:
             return 1 if on_progress is not None and on_progress(done, events) else 0
-        except BaseException as e:  # noqa: B902 # nothing may be thrown into the library
-            raised.append(e)
+        except BaseException as e:  # noqa: B902 # see Raised
+            raised.add(e)
             return 1
 
     return ProgressFunction(tell), raised
@@ -334,7 +334,7 @@ class Efile:
         if not (on_finding is None or callable(on_finding)):
             raise TypeError(f"on_finding is a function or None, not {type(on_finding).__name__}")
         findings: List[Finding] = []
-        raised: List[BaseException] = []
+        raised = Raised()
 
         def found(_: Any, kind: int, path: int, path_len: int, offset: int, length: int, what: int, what_len: int) -> int:
             try:
@@ -343,14 +343,13 @@ class Efile:
                     findings.append(finding)
                     return 0
                 return 1 if on_finding(finding) else 0
-            except BaseException as e:  # noqa: B902 # nothing may be thrown into the library
-                raised.append(e)
+            except BaseException as e:  # noqa: B902 # see Raised
+                raised.add(e)
                 return 1
 
         events, damaged = ctypes.c_uint64(), ctypes.c_uint64()
-        self._handle.call(self._function("verify"), FindingFunction(found), None, ctypes.byref(events), ctypes.byref(damaged))
-        if raised:
-            raise raised[0]
+        with raised:
+            self._handle.call(self._function("verify"), FindingFunction(found), None, ctypes.byref(events), ctypes.byref(damaged))
         return Verified(events.value, damaged.value, findings)
 
     def compact(
@@ -367,9 +366,8 @@ class Efile:
         first, last = self._bounds(start, end)
         before, after = ctypes.c_uint64(), ctypes.c_uint64()
         function = self._function("compact")
-        self._handle.call(function, first, last, told, None, ctypes.byref(before), ctypes.byref(after))
-        if raised:
-            raise raised[0]
+        with raised:
+            self._handle.call(function, first, last, told, None, ctypes.byref(before), ctypes.byref(after))
         return Compacted(before.value, after.value)
 
     def snapshot(self, path: PathLike, on_progress: Optional[Callable[[int, int], object]] = None) -> Snapshot:
@@ -389,9 +387,8 @@ class Efile:
         seq, copied, linked, damaged = (ctypes.c_uint64() for _ in range(4))
         stopped = ctypes.c_int32()
         outputs = [ctypes.byref(output) for output in (seq, copied, linked, damaged, stopped)]
-        self._handle.call(self._function("snapshot"), folder, len(folder), told, None, *outputs)
-        if raised:
-            raise raised[0]
+        with raised:
+            self._handle.call(self._function("snapshot"), folder, len(folder), told, None, *outputs)
         return Snapshot(seq.value, copied.value, linked.value, damaged.value, bool(stopped.value))
 
     def digest(self, start: Time, end: Time, width: Duration) -> Digest:
@@ -426,11 +423,10 @@ class Efile:
         if not isinstance(from_, Efile) or from_._kind != self._kind:
             raise TypeError(f"a {type(self).__name__} is repaired from another one, not from {type(from_).__name__}")
         told, raised = _telling(on_progress)
-        repairing, flags = Repairing(), BOTH_WAYS if both_ways else ONE_WAY
+        repairing, flags = Repairing(raised), BOTH_WAYS if both_ways else ONE_WAY
         outputs = (repairing.on_gap, told, None, repairing.values, len(repairing.values), None)
-        self._handle.call_with(from_._handle, self._function("repair"), *self._bounds(start, end), flags, *outputs)
-        if raised:
-            raise raised[0]
+        with raised:
+            self._handle.call_with(from_._handle, self._function("repair"), *self._bounds(start, end), flags, *outputs)
         return repairing.done()
 
     def exchange(self, start: Optional[Time] = None, end: Optional[Time] = None, *, both_ways: bool = False) -> Exchange:
@@ -440,7 +436,7 @@ class Efile:
         """
         pointer, flags = ctypes.c_void_p(), BOTH_WAYS if both_ways else ONE_WAY
         self._handle.call(self._function("exchange_begin"), *self._bounds(start, end), flags, ctypes.byref(pointer))
-        return Exchange(self._handle.beside(pointer.value or 0, library.estore_exchange_close, "exchange"))
+        return Exchange(self._handle.beside(pointer.value or 0, library.estore_exchange_close, "exchange"), self)
 
     def answer(self, message: BytesLike) -> bytes:
         """Answers a message of an Exchange elsewhere. Nothing is remembered from one message to the next, so a peer may vanish at any point.

@@ -9,6 +9,7 @@ import pytest
 from conftest import plain
 
 import estore
+from estore._library import Raised
 
 
 @pytest.fixture(params=["estore", "efile"])
@@ -175,6 +176,36 @@ def test_exchange(two, tmp_path):
         here.close()
         with pytest.raises(estore.ClosedError):
             exchange.run(there.answer)
+
+
+def test_an_exchange_keeps_its_store(two, tmp_path):
+    _, there = two
+    open_it = estore.open if isinstance(there, estore.Store) else estore.open_efile
+    exchange = open_it(tmp_path / "third").exchange()
+    gc.collect()
+    assert exchange.run(there.answer).to.copied == 2
+    with pytest.warns(ResourceWarning, match="never closed"):
+        del exchange
+        gc.collect()
+    with open_it(tmp_path / "third") as third:
+        assert third.count() == 2
+
+
+def test_what_a_function_raises_comes_before_the_failure_of_the_call(two):
+    here, there = two
+    there.append([(1000 + at, b"") for at in range(20_000)])
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        here.repair(there, on_progress=interrupt)
+    raised = Raised()
+    with pytest.raises(KeyboardInterrupt) as caught, raised:
+        raised.add(KeyboardInterrupt())
+        raised.add(ValueError())
+        here.answer(b"nonsense")
+    assert isinstance(caught.value.__context__, estore.CorruptError)
 
 
 def test_a_replica_for_reading_only_answers_but_takes_nothing(tmp_path):

@@ -31,6 +31,8 @@ const (
 	every = 200 * time.Millisecond
 	// No message is larger, unless single events are.
 	largest = 32 << 20
+	// No line of the input is longer.
+	longest = 1 << 20
 )
 
 // Answers what other replicas ask: POST /message with a message of theirs, and GET /digest for people who want to compare.
@@ -74,14 +76,19 @@ func post(ctx context.Context, peer string, message []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(response.Body, largest))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", response.Status, reply)
+	reply, err := io.ReadAll(io.LimitReader(response.Body, largest+1))
+	switch {
+	case err != nil:
+	case response.StatusCode != http.StatusOK:
+		err = fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(reply))
+	case len(reply) > largest:
+		err = fmt.Errorf("an answer of more than %d bytes", largest)
 	}
 	return reply, err
 }
 
-// Brings the store what it lacks. What was copied when it fails stays.
+// Brings the store what it lacks. What was copied when it fails stays. Each time reads all that both have, which is for small stores: a large
+// one asks for the last hours often, and for everything rarely.
 func catchUp(ctx context.Context, store *estore.Store, peer string) (copied uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -105,7 +112,7 @@ func keepUp(ctx context.Context, store *estore.Store, peer string) {
 		}
 		now := "up to date with " + peer
 		if err != nil {
-			now = "no answer from " + peer
+			now = fmt.Sprintf("no answer from %s: %v", peer, err)
 		}
 		if now != state && ctx.Err() == nil {
 			fmt.Println(now)
@@ -121,6 +128,7 @@ func keepUp(ctx context.Context, store *estore.Store, peer string) {
 // Stores lines as they come.
 func store(lines io.Reader, store *estore.Store) error {
 	scanner := bufio.NewScanner(lines)
+	scanner.Buffer(nil, longest)
 	for scanner.Scan() {
 		if _, err := store.Append(estore.New(scanner.Bytes())); err != nil {
 			return err

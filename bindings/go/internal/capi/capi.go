@@ -585,7 +585,7 @@ type work struct {
 }
 
 // Compact is estore_compact. It stops when ctx is cancelled. What tell panics with stops it too, and goes on here.
-func (l Log) Compact(ctx context.Context, start, end uint64, tell func(done, events uint64)) (before, after uint64, f *Failure) {
+func (l Log) Compact(ctx context.Context, start, end uint64, tell func(done, events uint64)) (before, after uint64, stopped bool, f *Failure) {
 	var a answer
 	work := &work{ctx: ctx, tell: tell}
 	handle := cgo.NewHandle(work)
@@ -594,7 +594,7 @@ func (l Log) Compact(ctx context.Context, start, end uint64, tell func(done, eve
 	if work.panicked != nil {
 		panic(work.panicked)
 	}
-	return uint64(a.c.out[0]), uint64(a.c.out[1]), a.failure(status)
+	return uint64(a.c.out[0]), uint64(a.c.out[1]), work.stopped, a.failure(status)
 }
 
 // Snapshot is estore_snapshot, with its first four outputs. It stops when ctx is cancelled. What tell panics with stops it too, and goes on

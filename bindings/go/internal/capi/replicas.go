@@ -4,6 +4,7 @@ package capi
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"runtime/cgo"
@@ -69,17 +70,17 @@ func (l Log) Repair(ctx context.Context, from Log, start, end uint64, flags uint
 }
 
 // Takes bytes of the library into Go's memory, and frees them.
-func taken(bytes *C.estore_bytes) []byte {
+func taken(message *C.estore_bytes) []byte {
 	var data *C.uint8_t
 	var n C.size_t
-	C.estore_bytes_view(bytes, &data, &n, nil)
-	own := make([]byte, int(n))
-	copy(own, unsafe.Slice((*byte)(unsafe.Pointer(data)), int(n)))
-	C.estore_bytes_free(&bytes)
-	return own
+	defer C.estore_bytes_free(&message)
+	if status := C.estore_bytes_view(message, &data, &n, nil); status != OK || n == 0 {
+		return []byte{}
+	}
+	return bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(data)), int(n)))
 }
 
-func start(bytes []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(bytes)) }
+func start(data []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(data)) }
 
 // Exchange is an estore_exchange.
 type Exchange struct{ c *C.estore_exchange }
