@@ -124,6 +124,23 @@ fn a_digest_is_what_its_documentation_says() {
 }
 
 #[test]
+fn a_digest_tells_how_far_it_has_come() {
+    let place = Place::simulated(1);
+    let events: Vec<Event> = (0..10_000).map(|i| event(i, 1, [])).collect();
+    let store = store_of(&place, &events);
+    let mut told = Vec::new();
+    let digest = store.digest_telling(1_000.., u64::MAX, |progress| {
+        // Whoever is told may call the store.
+        assert_eq!(store.count(..).unwrap(), 10_000);
+        told.push((progress.events_done, progress.events));
+    });
+    assert_eq!(digest.unwrap(), store.digest(1_000.., u64::MAX).unwrap());
+    assert!(told.is_sorted() && told.len() > 1 && told.iter().all(|(done, events)| *events == 9_000 && *done > 0), "{told:?}");
+    assert_eq!(told.last(), Some(&(9_000, 9_000)));
+    assert_error!(store.digest_telling(.., 0, |_| panic!("nothing was read")), Error::Invalid { .. });
+}
+
+#[test]
 fn digests_that_make_no_sense_are_refused() {
     let place = Place::simulated(1);
     let store = store_of(&place, &[event(5, 1, "a")]);

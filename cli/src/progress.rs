@@ -57,10 +57,15 @@ impl Bar {
         self.bar.set_message(message);
     }
 
-    /// Follows what the engine tells, until a signal comes.
-    pub(crate) fn follow(&self, progress: estore::Progress, interrupt: &Interrupt) -> ControlFlow<()> {
+    /// Shows what the engine tells.
+    pub(crate) fn show(&self, progress: estore::Progress) {
         self.bar.set_length(progress.events);
         self.bar.set_position(progress.events_done);
+    }
+
+    /// Follows what the engine tells, until a signal comes.
+    pub(crate) fn follow(&self, progress: estore::Progress, interrupt: &Interrupt) -> ControlFlow<()> {
+        self.show(progress);
         if interrupt.signal().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

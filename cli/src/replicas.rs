@@ -44,7 +44,6 @@ pub(crate) struct Digest {
 pub(crate) fn digest(args: &Digest, common: &Common) -> Result<Outcome> {
     let (start, end) = args.range.bounds(common)?;
     let store = AnyStore::open_to_read(&args.dir)?;
-    let bar = Bar::new("reading", Unit::Time, None);
     let (start, end, width) = match args.width {
         None => (start, end, u64::MAX),
         Some(width) => {
@@ -55,7 +54,8 @@ pub(crate) fn digest(args: &Digest, common: &Common) -> Result<Outcome> {
             (start - start % width, end, width)
         }
     };
-    let digest = store.digest(start..=end, width)?;
+    let bar = Bar::new("reading", Unit::Events, Some(0));
+    let digest = store.digest(start..=end, width, |progress| bar.show(progress))?;
     drop(bar);
     let mut total = Bucket::default();
     for bucket in &digest.buckets {

@@ -132,8 +132,8 @@ impl AnyStore {
         call!(self, store => store.snapshot(path, receiver))
     }
 
-    pub(crate) fn digest(&self, range: RangeInclusive<u64>, width: u64) -> Result<Digest> {
-        call!(self, store => store.digest(range, width))
+    pub(crate) fn digest(&self, range: RangeInclusive<u64>, width: u64, progress: impl FnMut(Progress)) -> Result<Digest> {
+        call!(self, store => store.digest_telling(range, width, progress))
     }
 
     pub(crate) fn repair(

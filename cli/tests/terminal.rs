@@ -46,6 +46,8 @@ fn a_bar_is_shown_in_a_terminal_and_in_no_pipe() {
     let text = shown(terminal(&place, &["append", "--create", "store", "log"], &[]));
     assert!(text.contains("appending [") && text.contains("/s"), "{text:?}");
     assert!(text.contains("300,000 events stored"), "{text:?}");
+    let text = shown(terminal(&place, &["digest", "store"], &[]));
+    assert!(text.contains("reading [") && text.contains("of 300,000 events"), "{text:?}");
     let pipe = place.run(&["append", "--create", "piped", "log"]).fine().text();
     assert_eq!(pipe, "piped:  300,000 events stored\n");
     let dumb = shown(terminal(&place, &["append", "--create", "dumb", "log"], &[("TERM", "dumb")]));

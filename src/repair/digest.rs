@@ -130,13 +130,13 @@ pub(crate) fn bucket_count(start: u64, end: u64, width: u64) -> Result<usize> {
     Ok(last as usize + 1)
 }
 
-/// The digest of the events that a reader gives, which are those of `start..=end`.
-pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64) -> Result<Digest> {
+/// The digest of the events that a reader gives, which are those of `start..=end`. `tell` is told now and then how many of them were read.
+pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64, tell: impl FnMut(u64)) -> Result<Digest> {
     let mut buckets = vec![Bucket::default(); bucket_count(start, end, width)?];
     let horizon = reader.horizon();
     // The bucket that the last event was in, which mostly is that of the next: dividing takes long.
     let (mut place, mut last) = (0, start.saturating_add(width - 1));
-    each_identity(&mut reader, |identity| {
+    let receiver = |identity: Identity| {
         if identity.time > last {
             let number = (identity.time - start) / width;
             (place, last) = (number as usize, start.saturating_add(number * width).saturating_add(width - 1));
@@ -145,12 +145,18 @@ pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64) -> Re
             bucket.add(identity.hash);
         }
         ControlFlow::Continue(())
-    })?;
+    };
+    each_identity(&mut reader, receiver, tell)?;
     Ok(Digest { start, end, width, horizon, buckets })
 }
 
 /// Gives each identity among the events of a reader once, in order of time, those of one time in any order. The receiver may end it.
-pub(crate) fn each_identity(reader: &mut Reader, receiver: impl FnMut(Identity) -> ControlFlow<()>) -> Result<()> {
+/// `tell` is told now and then how many events were read.
+pub(crate) fn each_identity(
+    reader: &mut Reader,
+    receiver: impl FnMut(Identity) -> ControlFlow<()>,
+    mut tell: impl FnMut(u64),
+) -> Result<()> {
     let again = reader.again()?;
     let mut distinct = Distinct {
         receiver,
@@ -164,12 +170,15 @@ pub(crate) fn each_identity(reader: &mut Reader, receiver: impl FnMut(Identity) 
         ended: false,
         failure: None,
     };
+    let mut read = 0;
     while !distinct.ended {
         let batch = reader.next_batch(BATCH)?;
         if batch.is_empty() {
             break;
         }
         batch.iter().for_each(|event| distinct.take(&event));
+        read += batch.len() as u64;
+        tell(read);
     }
     distinct.end_of_time();
     distinct.failure.map_or(Ok(()), Err)

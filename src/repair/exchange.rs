@@ -86,7 +86,7 @@ pub(crate) trait Replica {
 /// Gives each identity of a range once, in order of time. What is damaged there goes to `gaps`.
 fn each_of(replica: &dyn Replica, first: u64, last: u64, gaps: &mut Gaps, receiver: impl FnMut(Identity) -> ControlFlow<()>) -> Result<()> {
     let mut reader = replica.read(first, last)?;
-    each_identity(&mut reader, receiver)?;
+    each_identity(&mut reader, receiver, |_| ())?;
     reader.gaps().iter().for_each(|gap| gaps.note(gap.clone()));
     Ok(())
 }

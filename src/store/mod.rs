@@ -385,7 +385,12 @@ macro_rules! handle {
             /// Errors: [`Error::Invalid`] for a width of 0, for more than a million buckets and for a range without times;
             /// [`Error::MissingFeature`] in a build without the feature `digest`; and those of reading.
             pub fn digest(&self, range: impl RangeBounds<u64>, width: u64) -> Result<Digest> {
-                self.core.digest(bounds(&range)?, width)
+                self.core.digest(bounds(&range)?, width, |_| ())
+            }
+
+            /// As [`digest`](Self::digest), and tells `progress` now and then how many events were read, of how many. It may call the store.
+            pub fn digest_telling(&self, range: impl RangeBounds<u64>, width: u64, progress: impl FnMut(Progress)) -> Result<Digest> {
+                self.core.digest_telling(bounds(&range)?, width, progress)
             }
 
             /// Brings this store what it lacks of the events that `from` has in a time range, both being open here; with

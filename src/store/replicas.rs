@@ -17,11 +17,22 @@ use super::writer::{Absent, Appended};
 
 impl Core {
     /// See [`Store::digest`](crate::Store::digest).
-    pub(super) fn digest(self: &Arc<Core>, range: Option<(u64, u64)>, width: u64) -> Result<Digest> {
+    pub(super) fn digest(self: &Arc<Core>, range: Option<(u64, u64)>, width: u64, tell: impl FnMut(u64)) -> Result<Digest> {
         self.check_open()?;
         let Some((start, end)) = range else { return Err(Error::invalid("a digest of a range without times")) };
         digest::bucket_count(start, end, width)?;
-        digest::digest(Reader::new(self, range, ReadOptions::new())?, start, end, width)
+        digest::digest(Reader::new(self, range, ReadOptions::new())?, start, end, width, tell)
+    }
+
+    /// See [`Store::digest_telling`](crate::Store::digest_telling).
+    pub(super) fn digest_telling(
+        self: &Arc<Core>,
+        range: Option<(u64, u64)>,
+        width: u64,
+        mut receiver: impl FnMut(Progress),
+    ) -> Result<Digest> {
+        let events = self.count_about(range)?;
+        self.digest(range, width, |read| receiver(Progress { events, events_done: read.min(events), ..Progress::default() }))
     }
 }
 
