@@ -293,6 +293,33 @@ fn the_writer_makes_lost_and_damaged_derived_files_anew() {
 }
 
 #[test]
+fn the_writer_makes_derived_files_anew_before_it_appends() {
+    for ending in [".idx", ".recon"] {
+        for cut in [true, false] {
+            let place = Place::simulated(1);
+            let mut arrived = make_store(&place);
+            for name in place.names(ending) {
+                let mut bytes = place.file(&name);
+                if cut {
+                    bytes.truncate(14)
+                } else {
+                    bytes.extend([1; 14])
+                }
+                place.put_file(&name, &bytes);
+            }
+            let store = open(&place);
+            // Before anybody has read, which would make them anew.
+            let more = [event(10_001, 1, "behind it")];
+            store.append(&more).unwrap();
+            arrived.extend(more);
+            let found = store.verify(|finding| panic!("{ending} {cut}: {finding:?}")).unwrap();
+            assert_eq!(found.events, arrived.len() as u64);
+            check(&store, &arrived);
+        }
+    }
+}
+
+#[test]
 fn derived_files_that_cannot_be_made_anew_cost_nothing_but_time() {
     let place = Place::simulated(1);
     let arrived = make_store(&place);

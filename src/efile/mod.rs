@@ -595,6 +595,10 @@ impl Chunk {
     /// Answers what [`Chunk::write`] needs for the same events. If the journal doesn't know the log as active yet, it must before that, by
     /// [`Chunk::mark_active`].
     pub(crate) fn prepare(&self, events: &[EventRef<'_>], ahead: Ahead) -> Result<Prepared> {
+        // Nobody makes them anew while the log is appended to.
+        if self.lock().logs.last().is_some_and(|log| !log.appendable && log.takes_events()) {
+            self.make_files();
+        }
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && log.takes_events()) {
