@@ -595,13 +595,21 @@ impl Chunk {
     /// Answers what [`Chunk::write`] needs for the same events. If the journal doesn't know the log as active yet, it must before that, by
     /// [`Chunk::mark_active`].
     pub(crate) fn prepare(&self, events: &[EventRef<'_>], ahead: Ahead) -> Result<Prepared> {
-        // Nobody makes them anew while the log is appended to.
-        if self.lock().logs.last().is_some_and(|log| !log.appendable && log.takes_events()) {
-            self.make_files();
-        }
+        let waits = |log: &Log| !log.appendable && log.takes_events();
         let mut state = self.lock();
+        let distrustful = state.distrustful;
+        if let Some(log) = state.logs.last_mut().filter(|log| waits(log)) {
+            // What is wrong with it is told when it is made appendable.
+            let loaded = self.load(log, distrustful).is_ok();
+            drop(state);
+            // Nobody makes derived files anew while their log is appended to.
+            if loaded && self.has_bad_files() {
+                self.mend_files();
+            }
+            state = self.lock();
+        }
         let state = &mut *state;
-        if let Some(log) = state.logs.last_mut().filter(|log| !log.appendable && log.takes_events()) {
+        if let Some(log) = state.logs.last_mut().filter(|log| waits(log)) {
             match self.make_appendable(log, state.distrustful) {
                 // Its damage is reported to whoever reads it; events go on in a new log.
                 Err(Error::Corrupt { .. } | Error::Gone { .. }) => log.closed = true,
