@@ -1409,11 +1409,6 @@ impl Chunk {
         self.count_by(merge)
     }
 
-    /// How many events it has by what is known of it.
-    pub(crate) fn known_events(&self) -> u64 {
-        self.lock().logs.iter().fold(0, |sum, log| sum.saturating_add(log.summary.totals.count))
-    }
-
     /// Counts the events of a merge's scope, of which those within the bounds of a frame need not be read.
     fn count_by(&self, mut merge: Merge) -> Result<u64> {
         let Scope { first, last, seq, .. } = merge.scope();

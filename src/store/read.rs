@@ -394,18 +394,18 @@ impl Core {
 
     /// See [`Store::count`](crate::Store::count).
     pub(super) fn count(&self, range: Option<(u64, u64)>) -> Result<u64> {
-        self.count_by(range, |core, chunk, first, last, seq| core.read_chunk(chunk, || chunk.count(first, last, seq)))
+        self.count_by(range, |chunk, first, last, seq| self.read_chunk(chunk, || chunk.count(first, last, seq)))
     }
 
     /// About how many events a range has: exactly so where nothing is damaged, and no error where something is.
     pub(super) fn count_about(&self, range: Option<(u64, u64)>) -> Result<u64> {
-        self.count_by(range, |core, chunk, first, last, seq| match core.read_chunk(chunk, || chunk.count_about(first, last, seq)) {
-            Err(e) if e.is_damage() => Ok(chunk.known_events()),
+        self.count_by(range, |chunk, first, last, seq| match self.read_chunk(chunk, || chunk.count_about(first, last, seq)) {
+            Err(e) if e.is_damage() => Ok(chunk.totals().count),
             counted => counted,
         })
     }
 
-    fn count_by(&self, range: Option<(u64, u64)>, count: impl Fn(&Core, &Arc<Chunk>, Key, Key, u64) -> Result<u64>) -> Result<u64> {
+    fn count_by(&self, range: Option<(u64, u64)>, count: impl Fn(&Chunk, Key, Key, u64) -> Result<u64>) -> Result<u64> {
         self.check_open()?;
         self.flush_buffer()?;
         self.catch_up()?;
@@ -418,7 +418,7 @@ impl Core {
         let (first, last) = (Key::new(start, 0), Key::new(end, u64::MAX));
         let mut sum = 0;
         for chunk in view.chunks.range(self.settings.chunk_of(start)..=self.settings.chunk_of(end)).map(|(_, chunk)| chunk) {
-            sum = u64::saturating_add(sum, count(self, chunk, first, last, view.seq)?);
+            sum = u64::saturating_add(sum, count(chunk, first, last, view.seq)?);
             if chunk.is_loaded() {
                 self.touch(chunk);
             }
