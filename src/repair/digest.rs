@@ -86,7 +86,14 @@ impl Digest {
         if end < start {
             return Err(Error::EndBeforeStart { start, end });
         }
-        bucket_count(start, end, width)
+        if width == 0 {
+            return Err(Error::invalid("the buckets of a digest can't be 0 wide"));
+        }
+        let last = (end - start) / width;
+        if last >= MAX_BUCKETS {
+            return Err(Error::invalid(format!("a digest of more than {MAX_BUCKETS} buckets: {start}..={end} by {width}")));
+        }
+        Ok(last as usize + 1)
     }
 
     /// The times in which two stores differ, as a list of ranges that don't touch. Times before the later horizon of the two are left out; but
@@ -118,21 +125,9 @@ impl Digest {
     }
 }
 
-/// How many buckets a range has. Refuses widths for which there would be none, or too many.
-pub(crate) fn bucket_count(start: u64, end: u64, width: u64) -> Result<usize> {
-    if width == 0 {
-        return Err(Error::invalid("the buckets of a digest can't be 0 wide"));
-    }
-    let last = (end - start) / width;
-    if last >= MAX_BUCKETS {
-        return Err(Error::invalid(format!("a digest of more than {MAX_BUCKETS} buckets: {start}..={end} by {width}")));
-    }
-    Ok(last as usize + 1)
-}
-
 /// The digest of the events that a reader gives, which are those of `start..=end`. `tell` is told now and then how many of them were read.
 pub(crate) fn digest(mut reader: Reader, start: u64, end: u64, width: u64, tell: impl FnMut(u64)) -> Result<Digest> {
-    let mut buckets = vec![Bucket::default(); bucket_count(start, end, width)?];
+    let mut buckets = vec![Bucket::default(); Digest::bucket_count(start, end, width)?];
     let horizon = reader.horizon();
     // The bucket that the last event was in, which mostly is that of the next: dividing takes long.
     let (mut place, mut last) = (0, start.saturating_add(width - 1));

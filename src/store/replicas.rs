@@ -20,7 +20,7 @@ impl Core {
     pub(super) fn digest(self: &Arc<Core>, range: Option<(u64, u64)>, width: u64, tell: impl FnMut(u64)) -> Result<Digest> {
         self.check_open()?;
         let Some((start, end)) = range else { return Err(Error::invalid("a digest of a range without times")) };
-        digest::bucket_count(start, end, width)?;
+        Digest::bucket_count(start, end, width)?;
         digest::digest(Reader::new(self, range, ReadOptions::new())?, start, end, width, tell)
     }
 
