@@ -580,8 +580,8 @@ typedef int32_t (*estore_finding_fn)(void *userdata,
 typedef int32_t (*estore_progress_fn)(void *userdata, uint64_t done, uint64_t events);
 
 /**
- * Receives what is missing because it is damaged, for a salvaging iterator or export and for a repair. path is the damaged file, offset and len are its bytes that were left out. No event that
- * is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
+ * Receives what is missing because it is damaged, for a salvaging iterator or export and for a repair. path is the damaged file, offset
+ * and len are its bytes that were left out. No event that is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
  * during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
  * It must not use the same iterator, export, exchange or store, throw, or leave by longjmp.
  */

@@ -319,15 +319,12 @@ where
     H: Opaque,
     H::Inner: Engine,
 {
-    let body = |engine: &H::Inner| {
-        require(out, "iter")?;
+    let call = |engine: &H::Inner| {
         let reader = engine.read(window.start, window.end, window.options()?)?;
-        // SAFETY: not NULL; the contract.
-        unsafe { out.write(iter::make(Source::Reader(reader))) };
-        Ok(ESTORE_OK)
+        Ok(iter::make(Source::Reader(reader)))
     };
     // SAFETY: the contract.
-    unsafe { with(handle, err, body) }
+    unsafe { value(handle, out, "iter", err, call) }
 }
 
 /// # Safety
@@ -338,28 +335,22 @@ where
     H: Opaque,
     H::Inner: Engine,
 {
-    let body = |engine: &H::Inner| {
-        require(out, "iter")?;
-        let tail = engine.tail(after_seq)?;
-        // SAFETY: not NULL; the contract.
-        unsafe { out.write(iter::make(Source::Tail(tail))) };
-        Ok(ESTORE_OK)
-    };
+    let call = |engine: &H::Inner| Ok(iter::make(Source::Tail(engine.tail(after_seq)?)));
     // SAFETY: the contract.
-    unsafe { with(handle, err, body) }
+    unsafe { value(handle, out, "iter", err, call) }
 }
 
-/// A call that answers with one number.
+/// A call that answers with one value: a number, or a handle of its own.
 ///
 /// # Safety
 ///
 /// See above.
-pub(super) unsafe fn number<H>(
+pub(super) unsafe fn value<H, T>(
     handle: *const H,
-    out: *mut u64,
+    out: *mut T,
     name: &str,
     err: *mut estore_error,
-    call: impl FnOnce(&H::Inner) -> Result<u64>,
+    call: impl FnOnce(&H::Inner) -> Result<T, Failure>,
 ) -> estore_status
 where
     H: Opaque,
@@ -646,15 +637,12 @@ where
     H: Opaque,
     H::Inner: Engine,
 {
-    let body = |engine: &H::Inner| {
-        require(out, "exchange")?;
+    let call = |engine: &H::Inner| {
         let made = engine.exchange(start, end, exchange::options(flags)?)?;
-        // SAFETY: not NULL; the contract.
-        unsafe { out.write(exchange::make(made)) };
-        Ok(ESTORE_OK)
+        Ok(exchange::make(made))
     };
     // SAFETY: the contract.
-    unsafe { with(handle, err, body) }
+    unsafe { value(handle, out, "exchange", err, call) }
 }
 
 /// # Safety
@@ -670,16 +658,13 @@ where
     H: Opaque,
     H::Inner: Engine,
 {
-    let body = |engine: &H::Inner| {
-        require(reply, "reply")?;
+    let call = |engine: &H::Inner| {
         // SAFETY: the contract.
         let answer = engine.answer(unsafe { array(message, len, "message") }?)?;
-        // SAFETY: not NULL; the contract.
-        unsafe { reply.write(bytes::make(answer)) };
-        Ok(ESTORE_OK)
+        Ok(bytes::make(answer))
     };
     // SAFETY: the contract.
-    unsafe { with(handle, err, body) }
+    unsafe { value(handle, reply, "reply", err, call) }
 }
 
 /// # Safety
@@ -695,15 +680,12 @@ where
     H: Opaque,
     H::Inner: Engine,
 {
-    let body = |engine: &H::Inner| {
-        require(out, "export")?;
+    let call = |engine: &H::Inner| {
         let made = engine.export(window.start, window.end, window.options()?)?;
-        // SAFETY: not NULL; the contract.
-        unsafe { out.write(export::make(made)) };
-        Ok(ESTORE_OK)
+        Ok(export::make(made))
     };
     // SAFETY: the contract.
-    unsafe { with(handle, err, body) }
+    unsafe { value(handle, out, "export", err, call) }
 }
 
 /// # Safety

@@ -150,7 +150,7 @@ pub unsafe extern "C" fn efile_tick(file: *mut efile, err: *mut estore_error) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_last_seq(file: *const efile, seq: *mut u64, err: *mut estore_error) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::number(file, seq, "seq", err, |engine| Ok(engine.last_seq())) }
+    unsafe { calls::value(file, seq, "seq", err, |engine| Ok(engine.last_seq())) }
 }
 
 /// Tells up to which seq everything survives loss of power. Costs no input or output.
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn efile_last_seq(file: *const efile, seq: *mut u64, err: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_durable_seq(file: *const efile, seq: *mut u64, err: *mut estore_error) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::number(file, seq, "seq", err, |engine| Ok(engine.durable_seq())) }
+    unsafe { calls::value(file, seq, "seq", err, |engine| Ok(engine.durable_seq())) }
 }
 
 /// Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn efile_tail_iter(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_count(file: *const efile, start: u64, end: u64, count: *mut u64, err: *mut estore_error) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::number(file, count, "count", err, |engine| engine.count(start..=end)) }
+    unsafe { calls::value(file, count, "count", err, |engine| Ok(engine.count(start..=end)?)) }
 }
 
 /// Tells the numbers of the efile.

@@ -151,7 +151,7 @@ pub unsafe extern "C" fn estore_tick(store: *mut estore, err: *mut estore_error)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_last_seq(store: *const estore, seq: *mut u64, err: *mut estore_error) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::number(store, seq, "seq", err, |engine| Ok(engine.last_seq())) }
+    unsafe { calls::value(store, seq, "seq", err, |engine| Ok(engine.last_seq())) }
 }
 
 /// Tells up to which seq everything survives loss of power. Costs no input or output.
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn estore_last_seq(store: *const estore, seq: *mut u64, er
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_durable_seq(store: *const estore, seq: *mut u64, err: *mut estore_error) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::number(store, seq, "seq", err, |engine| Ok(engine.durable_seq())) }
+    unsafe { calls::value(store, seq, "seq", err, |engine| Ok(engine.durable_seq())) }
 }
 
 /// Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn estore_count(
     err: *mut estore_error,
 ) -> estore_status {
     // SAFETY: as the header asks.
-    unsafe { calls::number(store, count, "count", err, |engine| engine.count(start..=end)) }
+    unsafe { calls::value(store, count, "count", err, |engine| Ok(engine.count(start..=end)?)) }
 }
 
 /// Tells the numbers of the store.
