@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[macro_use]
+#[path = "common/forward.rs"]
+mod forward;
 
 use std::ffi::OsString;
 use std::io;
@@ -15,7 +18,7 @@ use std::time::Duration;
 
 use common::place::Place;
 use common::{drain, event, events_at, times};
-use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, Kind, Lock, SimDisk};
+use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, SimDisk};
 use estore::{Durability, Error, Event, Mode, Options, Store};
 
 /// Where a sync stands that is held.
@@ -106,12 +109,6 @@ impl Disk for GatedDisk {
         let gate = (!self.gate.name.is_empty() && path.ends_with(self.gate.name)).then(|| Arc::clone(&self.gate));
         Ok(Box::new(GatedFile { inner: self.inner.open(path, access)?, gate }))
     }
-    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
-        self.inner.kind(path)
-    }
-    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
-        self.inner.identity(path)
-    }
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         if let Some(meddle) = self.early.0.lock().unwrap().take() {
             meddle();
@@ -124,36 +121,16 @@ impl Disk for GatedDisk {
         }
         Ok(names)
     }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_folder(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_file(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_folder(path)
-    }
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         if self.gate.name.is_empty() {
             self.gate.pass();
         }
         self.inner.sync_folder(path)
     }
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        self.inner.lock(path)
-    }
-    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
-        self.inner.random(bytes)
-    }
+    forward!(self to self.inner; kind identity create_folder rename remove_file remove_folder lock random);
 }
 
 impl File for GatedFile {
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(bytes, offset)
-    }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let written = self.inner.write_at(bytes, offset);
         if let Some(gate) = self.gate.as_ref().filter(|gate| gate.name.ends_with(".recon") && offset > 0) {
@@ -161,24 +138,13 @@ impl File for GatedFile {
         }
         written
     }
-    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.inner.reserve(offset, len)
-    }
     fn sync(&self) -> io::Result<()> {
         if let Some(gate) = &self.gate {
             gate.pass();
         }
         self.inner.sync()
     }
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.inner.truncate(len)
-    }
-    fn forget(&self) -> io::Result<()> {
-        self.inner.forget()
-    }
+    forward!(self to self.inner; read_at reserve len truncate forget);
 }
 
 fn options(place: &Place) -> Options {

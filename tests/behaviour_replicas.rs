@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[macro_use]
+#[path = "common/forward.rs"]
+mod forward;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, event, exchange, identities};
-use estore::disk::{Access, Disk, File, Kind, Lock};
+use estore::disk::{Access, Disk, File};
 use estore::{Compression, Digest, Durability, Error, Event, Mode, Options, ReadOptions, RepairOptions, Repaired, Store};
 
 type Identity = (u64, u32, Vec<u8>);
@@ -493,36 +495,7 @@ impl Disk for BadPage {
         let file = self.disk.open(path, access)?;
         Ok(if path.ends_with(self.name) { Box::new(BadPageFile { file, disk: self.clone() }) } else { file })
     }
-    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
-        self.disk.kind(path)
-    }
-    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
-        self.disk.identity(path)
-    }
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        self.disk.list(folder)
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_folder(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_file(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_folder(path)
-    }
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_folder(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        self.disk.lock(path)
-    }
-    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
-        self.disk.random(bytes)
-    }
+    forward!(self to self.disk; kind identity list create_folder rename remove_file remove_folder sync_folder lock random);
 }
 
 impl File for BadPageFile {
@@ -535,24 +508,7 @@ impl File for BadPageFile {
             self.file.read_at(bytes, offset)
         }
     }
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(bytes, offset)
-    }
-    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.file.reserve(offset, len)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.file.truncate(len)
-    }
-    fn forget(&self) -> io::Result<()> {
-        self.file.forget()
-    }
+    forward!(self to self.file; write_at reserve sync len truncate forget);
 }
 
 /// What can't be read for now is not missing: if it were given anew it would be there twice afterwards.

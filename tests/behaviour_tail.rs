@@ -4,8 +4,10 @@
 #![allow(unsafe_code)] // polls descriptors
 
 mod common;
+#[macro_use]
+#[path = "common/forward.rs"]
+mod forward;
 
-use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -16,7 +18,7 @@ use std::time::Duration;
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, event, events_at, frames};
-use estore::disk::{Access, Disk, File, Kind, Lock, RealDisk, Watch};
+use estore::disk::{Access, Disk, File, RealDisk, Watch};
 use estore::{Durability, Efile, Error, Event, EventRef, Mode, Options, Store, Tail, Tailed};
 
 fn options(place: &Place) -> Options {
@@ -360,36 +362,7 @@ impl Disk for Meddled {
         }
         self.disk.open(path, access)
     }
-    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
-        self.disk.kind(path)
-    }
-    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
-        self.disk.identity(path)
-    }
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        self.disk.list(folder)
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_folder(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_file(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_folder(path)
-    }
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_folder(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        self.disk.lock(path)
-    }
-    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
-        self.disk.random(bytes)
-    }
+    forward!(self to self.disk; kind identity list create_folder rename remove_file remove_folder sync_folder lock random);
 }
 
 #[test]
@@ -418,39 +391,10 @@ impl Disk for Unwatched {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         RealDisk.open(path, access)
     }
-    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
-        RealDisk.kind(path)
-    }
-    fn identity(&self, path: &Path) -> io::Result<(u64, u64)> {
-        RealDisk.identity(path)
-    }
-    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        RealDisk.list(folder)
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        RealDisk.create_folder(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove_file(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove_folder(path)
-    }
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        RealDisk.sync_folder(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        RealDisk.lock(path)
-    }
-    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
-        RealDisk.random(bytes)
-    }
     fn watch(&self, _: &Path) -> io::Result<Option<Box<dyn Watch>>> {
         if self.0 { Err(io::Error::from_raw_os_error(libc::EMFILE)) } else { Ok(None) }
     }
+    forward!(self to RealDisk; kind identity list create_folder rename remove_file remove_folder sync_folder lock random);
 }
 
 /// A writer, and handles that wait in each way there is: told by the writer, by a watch on the folder, by looking, by looking for want of
