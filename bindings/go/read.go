@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"runtime"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -89,18 +88,11 @@ type Gap struct {
 // Iter gives the events of one moment in batches: every append that had returned when it was made, and nothing that comes later. It may
 // outlive its store. Several goroutines may use it and take turns. End it with Close.
 type Iter struct {
-	core   *iterCore
+	held   *held
+	cursor capi.Cursor
+	gaps   *[]Gap
 	events []Event
 	borrow bool
-}
-
-type iterCore struct {
-	mu     sync.Mutex
-	cursor capi.Cursor
-	closed bool
-	path   string
-	logger *logRef
-	gaps   *[]Gap
 }
 
 // Iter starts reading from one time to another, both included; [MaxTime] as the end means that there is none. For loops, Read is simpler.
@@ -118,36 +110,27 @@ func (c *common) Iter(from, to uint64, options ...ReadOption) (*Iter, error) {
 	if f != nil {
 		return nil, k.error(f, "read")
 	}
-	k.logger.use()
-	openHandles.Add(1)
-	i := &Iter{core: &iterCore{cursor: cursor, path: k.path, logger: k.logger, gaps: r.gaps}, borrow: r.borrow}
-	runtime.AddCleanup(i, (*iterCore).forgotten, i.core)
+	i := &Iter{held: k.hold(cursor.End), cursor: cursor, gaps: r.gaps, borrow: r.borrow}
+	runtime.AddCleanup(i, (*held).forgotten, i.held)
 	return i, nil
 }
 
-// Takes the turn of this goroutine, unless there is nothing to use any more.
-func (i *Iter) lock(op string) (*iterCore, error) {
-	if i == nil || i.core == nil {
-		return nil, refuse(ErrClosed, op, "", "the iterator was never made")
+func (i *Iter) lock(op string) (*held, error) {
+	if i == nil {
+		return nil, (*held)(nil).lock("iterator", op)
 	}
-	k := i.core
-	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
-		return nil, refuse(ErrClosed, op, k.path, "%s: the iterator is closed", k.path)
-	}
-	return k, nil
+	return i.held, i.held.lock("iterator", op)
 }
 
 // NextBatch gives the next events: any number of them, none at the end, and again none after it. The slice is the iterator's until the
 // next call; the data is the caller's, unless [Borrow] was asked for. A failure such as [ErrCorrupt] comes after the events before it.
 // A ctx that is cancelled before the call is the error, and takes nothing away.
 func (i *Iter) NextBatch(ctx context.Context) ([]Event, error) {
-	k, err := i.lock("read")
+	h, err := i.lock("read")
 	if err != nil {
 		return nil, err
 	}
-	defer k.mu.Unlock()
+	defer h.mu.Unlock()
 	defer runtime.KeepAlive(i)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -175,9 +158,9 @@ func fill(events []Event, raw []capi.RawEvent, memory unsafe.Pointer) []Event {
 
 // The next events, and the memory that their data was copied into if it isn't borrowed.
 func (i *Iter) next() ([]capi.RawEvent, unsafe.Pointer, error) {
-	raw, f := i.core.cursor.Next()
+	raw, f := i.cursor.Next()
 	if f != nil {
-		return nil, nil, errorOf(f, "read", i.core.path)
+		return nil, nil, errorOf(f, "read", i.held.path)
 	}
 	if i.borrow {
 		return raw, nil, nil
@@ -187,30 +170,26 @@ func (i *Iter) next() ([]capi.RawEvent, unsafe.Pointer, error) {
 
 // SnapshotSeq is the seq up to which the iterator shows the store.
 func (i *Iter) SnapshotSeq() (uint64, error) {
-	k, err := i.lock("snapshot seq")
+	h, err := i.lock("snapshot seq")
 	if err != nil {
 		return 0, err
 	}
-	defer k.mu.Unlock()
+	defer h.mu.Unlock()
 	defer runtime.KeepAlive(i)
-	seq, f := k.cursor.SnapshotSeq()
-	return seq, errorOf(f, "snapshot seq", k.path)
+	seq, f := i.cursor.SnapshotSeq()
+	return seq, errorOf(f, "snapshot seq", h.path)
 }
 
 // Gaps is what an iterator with [Salvage] has left out so far; all of it is known once it has come to its end. Others leave nothing out.
 func (i *Iter) Gaps() ([]Gap, error) {
-	k, err := i.lock("gaps")
+	h, err := i.lock("gaps")
 	if err != nil {
 		return nil, err
 	}
-	defer k.mu.Unlock()
+	defer h.mu.Unlock()
 	defer runtime.KeepAlive(i)
-	return k.found()
-}
-
-func (k *iterCore) found() ([]Gap, error) {
-	found, f := k.cursor.Gaps()
-	return asGaps(found), errorOf(f, "gaps", k.path)
+	missing, f := i.cursor.Gaps()
+	return asGaps(missing), errorOf(f, "gaps", h.path)
 }
 
 func asGaps(missing []capi.Missing) []Gap {
@@ -223,38 +202,16 @@ func asGaps(missing []capi.Missing) []Gap {
 
 // Close ends the iterator, and what it lent. Closing again is fine. It never fails.
 func (i *Iter) Close() {
-	if i != nil && i.core != nil {
-		i.core.close()
-		runtime.KeepAlive(i)
+	if i == nil {
+		return
 	}
-}
-
-func (k *iterCore) close() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		return false
-	}
-	k.closed = true
-	if k.gaps != nil {
-		if gaps, err := k.found(); err == nil {
-			*k.gaps = append(*k.gaps, gaps...)
+	i.held.close(func() {
+		if i.gaps != nil {
+			missing, _ := i.cursor.Gaps()
+			*i.gaps = append(*i.gaps, asGaps(missing)...)
 		}
-	}
-	k.cursor.End()
-	openHandles.Add(-1)
-	k.logger.done()
-	return true
-}
-
-func (k *iterCore) forgotten() {
-	// Nobody waits for the gaps any more, and this is another goroutine than the one that they are for.
-	k.mu.Lock()
-	k.gaps = nil
-	k.mu.Unlock()
-	if k.close() {
-		forgottenHandles.Add(1)
-	}
+	})
+	runtime.KeepAlive(i)
 }
 
 // Read gives the events from one time to another, both included, in order of time and, for equal times, of arrival; [MaxTime] as the end

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"runtime"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -187,61 +186,6 @@ func (c *common) repair(ctx context.Context, other *common, from, to uint64, opt
 	return asRepaired(n, missing), nil
 }
 
-// A handle of the library beside its store: who uses it takes turns.
-type held struct {
-	mu     sync.Mutex
-	closed bool
-	what   string
-	path   string
-	logger *logRef
-	end    func()
-}
-
-func (k *core) hold(what string, end func()) *held {
-	k.logger.use()
-	openHandles.Add(1)
-	return &held{what: what, path: k.path, logger: k.logger, end: end}
-}
-
-// Takes the turn of this goroutine, unless there is nothing to use any more.
-func (h *held) lock(op string) error {
-	if h == nil {
-		return refuse(ErrClosed, op, "", "it was never made")
-	}
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return refuse(ErrClosed, op, h.path, "%s: the %s is closed", h.path, h.what)
-	}
-	return nil
-}
-
-// Whether it was open. The last thing that is done with it may be given.
-func (h *held) close(last func()) bool {
-	if h == nil {
-		return false
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return false
-	}
-	h.closed = true
-	if last != nil {
-		last()
-	}
-	h.end()
-	openHandles.Add(-1)
-	h.logger.done()
-	return true
-}
-
-func (h *held) forgotten() {
-	if h.close(nil) {
-		forgottenHandles.Add(1)
-	}
-}
-
 // Exchange repairs a store by messages with another one, which may be anywhere. It is the caller who carries them: each Request is answered by
 // Answer of the other store, and the answer goes to Reply; Run does it until all is done. It may be given up at any point: what was copied
 // stays, and another exchange brings the rest. Several goroutines may call it and take turns, but let one at a time carry messages: an answer
@@ -266,16 +210,16 @@ func (c *common) Exchange(from, to uint64, options RepairOptions) (*Exchange, er
 	if f != nil {
 		return nil, k.error(f, "exchange")
 	}
-	e := &Exchange{held: k.hold("exchange", x.End), c: x, store: c}
+	e := &Exchange{held: k.hold(x.End), c: x, store: c}
 	runtime.AddCleanup(e, (*held).forgotten, e.held)
 	return e, nil
 }
 
 func (e *Exchange) lock(op string) (*held, error) {
 	if e == nil {
-		return nil, (*held)(nil).lock(op)
+		return nil, (*held)(nil).lock("exchange", op)
 	}
-	return e.held, e.held.lock(op)
+	return e.held, e.held.lock("exchange", op)
 }
 
 // Request is the next message for the other store; nil once all is done. It is the same message again until Reply has taken an answer.
@@ -402,16 +346,16 @@ func (c *common) Export(from, to uint64, options ...ReadOption) (*Export, error)
 	if f != nil {
 		return nil, k.error(f, "export")
 	}
-	e := &Export{held: k.hold("export", x.End), c: x, gaps: r.gaps}
+	e := &Export{held: k.hold(x.End), c: x, gaps: r.gaps}
 	runtime.AddCleanup(e, (*held).forgotten, e.held)
 	return e, nil
 }
 
 func (x *Export) lock(op string) (*held, error) {
 	if x == nil {
-		return nil, (*held)(nil).lock(op)
+		return nil, (*held)(nil).lock("export", op)
 	}
-	return x.held, x.held.lock(op)
+	return x.held, x.held.lock("export", op)
 }
 
 // Next is the next parcel, of at most maxBytes unless a single event needs more; 1 MiB is a good size. nil at the end. A failure such as

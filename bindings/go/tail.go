@@ -6,7 +6,6 @@ import (
 	"iter"
 	"os"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -17,23 +16,16 @@ import (
 // TailIter follows a store in batches: every event behind a cursor in order of arrival, and then those that come. It may outlive its store:
 // then it gives what is left. Several goroutines may use it and take turns. End it with Close.
 type TailIter struct {
-	core   *tailCore
-	events []Event
-	borrow bool
-}
-
-type tailCore struct {
 	// Whoever has it may wait.
 	turn chan struct{}
-	// Held for each call of the library.
-	mu     sync.Mutex
+	// Locked for each call of the library, not while one waits.
+	held   *held
 	cursor capi.Cursor
-	closed bool
-	path   string
-	logger *logRef
 	// Readable while there may be something to take. Go's poller waits for it, so that a goroutine that waits needs no thread.
-	bell *os.File
-	conn syscall.RawConn
+	bell   *os.File
+	conn   syscall.RawConn
+	events []Event
+	borrow bool
 }
 
 // TailIter starts following the store behind the event with the seq after; 0 begins with the first event there is, LastSeq with the next to
@@ -63,13 +55,12 @@ func (c *common) TailIter(after uint64, options ...ReadOption) (*TailIter, error
 		cursor.End()
 		return nil, err
 	}
-	k.logger.use()
-	openHandles.Add(1)
-	t := &TailIter{
-		core:   &tailCore{turn: make(chan struct{}, 1), cursor: cursor, path: k.path, logger: k.logger, bell: bell, conn: conn},
-		borrow: r.borrow,
+	end := func() {
+		bell.Close()
+		cursor.End()
 	}
-	runtime.AddCleanup(t, (*tailCore).forgotten, t.core)
+	t := &TailIter{turn: make(chan struct{}, 1), held: k.hold(end), cursor: cursor, bell: bell, conn: conn, borrow: r.borrow}
+	runtime.AddCleanup(t, (*held).forgotten, t.held)
 	return t, nil
 }
 
@@ -96,17 +87,16 @@ func bellOf(cursor capi.Cursor, path string) (*os.File, syscall.RawConn, error) 
 // Fails with the error of ctx when that is done, with [ErrGap], once, if events were deleted before they were given, with [ErrClosed] once
 // all is given of a store that was closed, with [ErrGone] if the store was destroyed. No failure takes events away.
 func (t *TailIter) NextBatch(ctx context.Context) ([]Event, error) {
-	if t == nil || t.core == nil {
-		return nil, refuse(ErrClosed, "tail", "", "the iterator was never made")
+	if t == nil || t.held == nil {
+		return nil, (*held)(nil).lock("iterator", "tail")
 	}
 	defer runtime.KeepAlive(t)
-	k := t.core
 	select {
-	case k.turn <- struct{}{}:
+	case t.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-k.turn }()
+	defer func() { <-t.turn }()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -119,35 +109,33 @@ func (t *TailIter) NextBatch(ctx context.Context) ([]Event, error) {
 	if take(0) {
 		return events, failure
 	}
-	stop := context.AfterFunc(ctx, func() { k.bell.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { t.bell.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for {
 		// Another context may have been done just as its call ended otherwise, and have set it since.
-		k.bell.SetReadDeadline(time.Time{})
+		t.bell.SetReadDeadline(time.Time{})
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		err := k.conn.Read(take)
+		err := t.conn.Read(take)
 		switch {
 		case len(events) > 0 || failure != nil:
 			return events, failure
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, refuse(ErrClosed, "tail", k.path, "%s: the iterator is closed", k.path)
+			return nil, t.held.refuse("iterator", "tail")
 		}
 	}
 }
 
 // What is there now.
 func (t *TailIter) take() ([]Event, error) {
-	k := t.core
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		return nil, refuse(ErrClosed, "tail", k.path, "%s: the iterator is closed", k.path)
+	if err := t.held.lock("iterator", "tail"); err != nil {
+		return nil, err
 	}
-	raw, f := k.cursor.Next()
+	defer t.held.mu.Unlock()
+	raw, f := t.cursor.Next()
 	if f != nil {
-		return nil, errorOf(f, "tail", k.path)
+		return nil, errorOf(f, "tail", t.held.path)
 	}
 	if len(raw) == 0 {
 		return nil, nil
@@ -162,45 +150,23 @@ func (t *TailIter) take() ([]Event, error) {
 
 // LastSeq is the cursor: every event up to this seq was given, so another tail goes on from here.
 func (t *TailIter) LastSeq() (uint64, error) {
-	if t == nil || t.core == nil {
-		return 0, refuse(ErrClosed, "last seq", "", "the iterator was never made")
+	if t == nil {
+		return 0, (*held)(nil).lock("iterator", "last seq")
 	}
+	if err := t.held.lock("iterator", "last seq"); err != nil {
+		return 0, err
+	}
+	defer t.held.mu.Unlock()
 	defer runtime.KeepAlive(t)
-	k := t.core
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		return 0, refuse(ErrClosed, "last seq", k.path, "%s: the iterator is closed", k.path)
-	}
-	seq, f := k.cursor.SnapshotSeq()
-	return seq, errorOf(f, "last seq", k.path)
+	seq, f := t.cursor.SnapshotSeq()
+	return seq, errorOf(f, "last seq", t.held.path)
 }
 
 // Close ends the iterator, and what it lent; a NextBatch that waits answers [ErrClosed]. Closing again is fine. It never fails.
 func (t *TailIter) Close() {
-	if t != nil && t.core != nil {
-		t.core.close()
+	if t != nil {
+		t.held.close(nil)
 		runtime.KeepAlive(t)
-	}
-}
-
-func (k *tailCore) close() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		return false
-	}
-	k.closed = true
-	k.bell.Close()
-	k.cursor.End()
-	openHandles.Add(-1)
-	k.logger.done()
-	return true
-}
-
-func (k *tailCore) forgotten() {
-	if k.close() {
-		forgottenHandles.Add(1)
 	}
 }
 
