@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Opt
 from . import _handle
 from ._errors import ClosedError, Error, InvalidError
 from ._events import Columns, Event, whole
-from ._library import GapFunction, library, text_at
+from ._library import GapFunction, Raised, library, text_at
 from ._source import AHEAD, Source
 from ._times import FOREVER
 
@@ -32,6 +32,18 @@ class Gap(NamedTuple):
     first_time: int
     last_time: int
     what: str
+
+
+def into(gaps: List[Gap], raised: Raised) -> Any:
+    """The function that the library gives gaps to, which puts them into a list."""
+
+    def add(_: Any, path: int, path_len: int, offset: int, length: int, first: int, last: int, what: int, what_len: int) -> None:
+        try:
+            gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
+        except BaseException as e:  # noqa: B902 # see Raised
+            raised.add(e)
+
+    return GapFunction(add)
 
 
 class Query(NamedTuple):
@@ -104,13 +116,8 @@ class Reader(Source):
             self._seq = seq.value
         if self._query.salvage:
             gaps: List[Gap] = []
-
-            def on_gap(
-                _: Any, path: int, path_len: int, offset: int, length: int, first: int, last: int, what: int, what_len: int
-            ) -> None:
-                gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
-
-            self._check(library.estore_iter_gaps(self.iterator, GapFunction(on_gap), None, None, ctypes.byref(self._detail)))
+            with Raised() as raised:
+                self._check(library.estore_iter_gaps(self.iterator, into(gaps, raised), None, None, ctypes.byref(self._detail)))
             self._gaps = gaps
 
     def __reversed__(self) -> Reader:

@@ -10,8 +10,8 @@ from typing import Any, Callable, Iterator, List, NamedTuple, NoReturn, Optional
 from ._errors import InvalidError
 from ._events import whole
 from ._handle import Handle
-from ._library import ErrorDetail, Function, GapFunction, Raised, error_of, library, text_at
-from ._reader import Gap
+from ._library import ErrorDetail, Function, Raised, error_of, library
+from ._reader import Gap, into
 from ._times import FOREVER
 
 BytesLike = Union[bytes, bytearray, memoryview]
@@ -116,16 +116,9 @@ class Repairing:
     """Where a repair puts what it did."""
 
     def __init__(self, raised: Raised) -> None:
-        self._raised = raised
         self.gaps: List[Gap] = []
-        self.on_gap = GapFunction(self._add)
+        self.on_gap = into(self.gaps, raised)
         self.values = (ctypes.c_uint64 * 11)()
-
-    def _add(self, _: Any, path: int, path_len: int, offset: int, length: int, first: int, last: int, what: int, what_len: int) -> None:
-        try:
-            self.gaps.append(Gap(text_at(path, path_len), offset, length, first, last, text_at(what, what_len)))
-        except BaseException as e:  # noqa: B902 # see Raised
-            self._raised.add(e)
 
     def done(self) -> Repaired:
         """All of it."""
@@ -280,7 +273,7 @@ class Export(_Beside):
     @property
     def gaps(self) -> List[Gap]:
         """What has been left out so far; all of it at the end. Empty unless it was made with salvage=True."""
+        gaps: List[Gap] = []
         with Raised() as raised:
-            repairing = Repairing(raised)
-            self._call(library.estore_export_gaps, repairing.on_gap, None, None)
-        return repairing.gaps
+            self._call(library.estore_export_gaps, into(gaps, raised), None, None)
+        return gaps
