@@ -17,12 +17,12 @@ use clap::{Args, ValueEnum, ValueHint};
 use estore::{AsEvent, Durability, Error, EventRef, Mode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::lines::{self, Block, Input, Line, Lines, Splitter};
 use crate::output::{self, Report, Style, counted};
 use crate::progress::{Bar, Unit};
-use crate::signals::{self, Interrupt};
+use crate::signals::Interrupt;
 use crate::stamps::{Format, Stamps};
 use crate::store::{self, AnyStore};
 use crate::{Common, Outcome};
@@ -221,9 +221,7 @@ impl Occurrences {
     /// How often this line came before.
     fn next(&mut self, time: u64, data: &[u8]) -> u32 {
         // The same in every run, so that even lines whose hashes are equal by chance have the same ids again.
-        let mut hasher = Xxh3::with_seed(time);
-        hasher.update(data);
-        let line = hasher.digest();
+        let line = xxh3_64_with_seed(data, time);
         if let Some(count) = self.newer.get_mut(&line) {
             *count = count.saturating_add(1);
             return *count - 1;
@@ -332,10 +330,14 @@ impl<'a> Intake<'a> {
         time
     }
 
+    fn too_long(&mut self, line: u64) {
+        self.leave_out(line, &format!("longer than {} (--max-event)", output::bytes(self.args.max_event.into())));
+    }
+
     fn event<'l>(&mut self, line: &Line<'l>) -> Option<Pending<'l>> {
         match *line {
             Line::TooLong(number) => {
-                self.leave_out(number, &format!("longer than {} (--max-event)", output::bytes(self.args.max_event.into())));
+                self.too_long(number);
                 None
             }
             Line::Bytes(number, bytes) if self.args.input == Kind::Json => self.event_of_json(number, bytes),
@@ -364,7 +366,7 @@ impl<'a> Intake<'a> {
         };
         let data = match event.bytes() {
             Ok(data) if data.len() as u64 > u64::from(self.args.max_event) => {
-                self.leave_out(number, &format!("longer than {} (--max-event)", output::bytes(self.args.max_event.into())));
+                self.too_long(number);
                 return None;
             }
             Ok(data) => data,
@@ -491,8 +493,7 @@ pub(crate) fn run(args: &Append, common: &Common) -> Result<Outcome> {
     match taken {
         Ok(true) => {}
         Ok(false) => {
-            output::say(&format!("estore: ended by {}: {so_far}", interrupt.name()));
-            signals::die_of(interrupt.signal().unwrap_or_default());
+            interrupt.end(&so_far);
         }
         Err(e) => {
             // What has the time at which it comes does not come again.

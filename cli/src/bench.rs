@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::output::{self, Report, Style, bytes, count};
 use crate::progress::{Bar, Unit};
-use crate::signals::{self, Interrupt};
+use crate::signals::Interrupt;
 use crate::{Common, Outcome};
 
 /// Events of one batch.
@@ -291,10 +291,7 @@ pub(crate) fn run(args: &Bench, common: &Common) -> Result<Outcome> {
     let (write, append) = if stopped { (0.0, 0.0) } else { run.syncs()? };
     drop(bar);
     drop(scratch);
-    if let (true, Some(signal)) = (stopped, interrupt.signal()) {
-        output::say(&format!("estore: ended by {}: nothing of it is left in {}", interrupt.name(), args.dir.display()));
-        signals::die_of(signal);
-    }
+    interrupt.end_if(stopped, &format!("nothing of it is left in {}", args.dir.display()));
 
     let of = |what: fn(&Round) -> f64| median(rounds.iter().map(what).collect());
     let (plain_write, appended) = (of(|round| round.plain_write), of(|round| round.append));

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueHint};
-use estore::{Durability, Event, Finding, FindingKind, Gap, Mode, ReadOptions};
+use estore::{Durability, EventRef, Finding, FindingKind, Gap, Mode, ReadOptions};
 use serde_json::json;
 
-use crate::keep::end_by_signal;
 use crate::output::{self, Paint, Report, Style, bytes, counted};
 use crate::progress::{Bar, Unit};
-use crate::signals::{self, Interrupt};
+use crate::signals::Interrupt;
 use crate::store::{self, AnyStore};
 use crate::{Common, Outcome, read};
 
@@ -72,7 +71,7 @@ pub(crate) fn verify(args: &Verify, common: &Common) -> Result<Outcome> {
     report.value("log_bytes", verified.log_bytes).value("damaged", verified.damaged).value("derived", verified.derived);
     report.value("aside", verified.aside).value("complete", !verified.stopped).value("findings", list);
     report.print()?;
-    end_by_signal(&interrupt, verified.stopped, "not all of it was looked at");
+    interrupt.end_if(verified.stopped, "not all of it was looked at");
     Ok(if found > 0 { Outcome::Found } else { Outcome::Fine })
 }
 
@@ -109,7 +108,6 @@ pub(crate) fn salvage(args: &Salvage, common: &Common) -> Result<Outcome> {
     let mut unreadable: Vec<String> = Vec::new();
     let mut copied = 0;
     let mut start = 0;
-    let mut batch: Vec<Event> = Vec::new();
     'ranges: loop {
         let mut reader = store.read(start..=u64::MAX, ReadOptions::new().salvage())?;
         let mut last = start;
@@ -117,17 +115,16 @@ pub(crate) fn salvage(args: &Salvage, common: &Common) -> Result<Outcome> {
             if interrupt.signal().is_some() {
                 break 'ranges;
             }
-            match reader.next_batch(COPY_EVENTS) {
+            let events: Vec<EventRef<'_>> = match reader.next_batch(COPY_EVENTS) {
                 Ok(events) if events.is_empty() => break None,
-                Ok(events) => batch.extend(events.iter().map(|event| event.to_event())),
+                Ok(events) => events.iter().collect(),
                 Err(e) => break Some(e),
-            }
-            last = batch.last().map_or(last, |event| event.time);
-            for part in parts(&batch) {
+            };
+            last = events.last().map_or(last, |event| event.time);
+            for part in parts(&events) {
                 new.append(part)?;
                 copied += part.len() as u64;
             }
-            batch.clear();
             bar.set(copied);
         };
         gaps.extend_from_slice(reader.gaps());
@@ -147,11 +144,7 @@ pub(crate) fn salvage(args: &Salvage, common: &Common) -> Result<Outcome> {
         new.delete_before(stats.horizon)?;
     }
     new.close()?;
-    if let Some(signal) = interrupt.signal() {
-        let so_far = counted(copied, "event");
-        output::say(&format!("estore: ended by {}: {} has the first {so_far}", interrupt.name(), args.new.display()));
-        signals::die_of(signal);
-    }
+    interrupt.end_if(true, &format!("{} has the first {}", args.new.display(), counted(copied, "event")));
 
     if common.style() != Style::Quiet {
         read::say_gaps(&gaps, common);
@@ -174,10 +167,10 @@ pub(crate) fn salvage(args: &Salvage, common: &Common) -> Result<Outcome> {
 }
 
 /// The events in parts of some length, so that large ones don't make a huge batch.
-fn parts(mut events: &[Event]) -> impl Iterator<Item = &[Event]> {
+fn parts<'a, 'e>(mut events: &'a [EventRef<'e>]) -> impl Iterator<Item = &'a [EventRef<'e>]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let mut fits = |event: &Event| {
+        let mut fits = |event: &EventRef<'_>| {
             bytes += event.data.len();
             bytes <= COPY_BYTES
         };

@@ -9,7 +9,7 @@ use estore::{Compression, Mode, RetainOptions};
 use crate::output::{self, Report, bytes, counted};
 use crate::progress::{Bar, Unit};
 use crate::read::Range;
-use crate::signals::{self, Interrupt};
+use crate::signals::Interrupt;
 use crate::store::{self, AnyStore};
 use crate::{Common, Outcome, times};
 
@@ -66,16 +66,8 @@ pub(crate) fn compact(args: &Compact, common: &Common) -> Result<Outcome> {
     report.value("chunks", compacted.chunks).value("events", compacted.events);
     report.value("bytes_before", compacted.bytes_before).value("bytes_after", compacted.bytes_after).value("complete", !compacted.stopped);
     report.print()?;
-    end_by_signal(&interrupt, compacted.stopped, "what is compacted stays so, and the rest is as it was");
+    interrupt.end_if(compacted.stopped, "what is compacted stays so, and the rest is as it was");
     Ok(Outcome::Fine)
-}
-
-/// Ends as the signal would have ended it, if that is why not all was done.
-pub(crate) fn end_by_signal(interrupt: &Interrupt, stopped: bool, state: &str) {
-    if let (true, Some(signal)) = (stopped, interrupt.signal()) {
-        output::say(&format!("estore: ended by {}: {state}", interrupt.name()));
-        signals::die_of(signal);
-    }
 }
 
 /// Deletes all events before a time, for good
@@ -199,7 +191,7 @@ pub(crate) fn snapshot(args: &Snapshot, common: &Common) -> Result<Outcome> {
     let bar = Bar::new("copying", Unit::Events, Some(0));
     let made = store.snapshot(&args.new, |progress| bar.follow(progress, &interrupt))?;
     drop(bar);
-    end_by_signal(&interrupt, made.stopped, &format!("{} is as it was", args.new.display()));
+    interrupt.end_if(made.stopped, &format!("{} is as it was", args.new.display()));
     if made.stopped {
         bail!("{}: stopped", args.new.display());
     }

@@ -183,12 +183,10 @@ pub(crate) struct Splitter {
     longest: usize,
     /// What is not handed out yet: the beginning of a line, then the newest block.
     bytes: Vec<u8>,
-    /// Up to here there is no end of a line.
-    searched: usize,
     /// The line in work is too long, and what is left of it is passed over.
     skipping: bool,
     /// The number of the last line that was handed out.
-    pub(crate) line: u64,
+    line: u64,
 }
 
 /// One line.
@@ -200,15 +198,16 @@ pub(crate) enum Line<'a> {
 
 impl Splitter {
     pub(crate) fn new(end: u8, longest: usize) -> Splitter {
-        Splitter { end, longest, bytes: Vec::new(), searched: 0, skipping: false, line: 0 }
+        Splitter { end, longest, bytes: Vec::new(), skipping: false, line: 0 }
     }
 
     /// Takes a block and hands out the lines that are whole by now; at the end of the input also one without an end.
     pub(crate) fn take(&mut self, block: &[u8], at_end: bool) -> Lines<'_> {
+        // What is left of earlier blocks has no end of a line.
+        let mut from = self.bytes.len();
         self.bytes.extend_from_slice(block);
-        let Splitter { end, longest, bytes, searched, skipping, line } = self;
+        let Splitter { end, longest, bytes, skipping, line } = self;
         let mut found = Lines { lines: Vec::new(), rest: 0, bytes };
-        let mut from = *searched;
         while let Some(length) = memchr::memchr(*end, &found.bytes[from..]) {
             *line += 1;
             let until = from + length;
@@ -226,7 +225,6 @@ impl Splitter {
             found.lines.push((*line, if std::mem::take(skipping) { None } else { Some((found.rest, until)) }));
             found.rest = until;
         }
-        *searched = until - found.rest;
         found
     }
 }

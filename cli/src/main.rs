@@ -45,7 +45,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    common: CommonArgs,
+    common: Common,
 }
 
 const AFTER: &str = "\
@@ -57,8 +57,9 @@ Stretches of time (TIME) are 90s, 2h, 1d or 1h30m: units ns, us, ms, s, m, h, d,
 Exit status: 0 if all is well, 1 if something was found (damage, a difference, lines that were left out), 2 if it could not be done. \
 A closed pipe is no error.";
 
+// What all commands are told.
 #[derive(clap::Args)]
-struct CommonArgs {
+pub(crate) struct Common {
     /// The zone of times that don't name theirs, and of those that are printed: local, utc, or a name such as Europe/Berlin
     #[arg(long, global = true, value_name = "ZONE", default_value = "local", value_parser = times::parse_zone, help_heading = "Everywhere")]
     zone: TimeZone,
@@ -67,13 +68,6 @@ struct CommonArgs {
     json: bool,
     /// Report nothing but errors
     #[arg(short, long, global = true, conflicts_with = "json", help_heading = "Everywhere")]
-    quiet: bool,
-}
-
-/// What all commands are told.
-pub(crate) struct Common {
-    zone: TimeZone,
-    json: bool,
     quiet: bool,
 }
 
@@ -119,24 +113,23 @@ pub(crate) enum Outcome {
 }
 
 fn run(cli: Cli) -> Result<Outcome> {
-    let CommonArgs { zone, json, quiet } = cli.common;
-    let common = Common { zone, json, quiet };
+    let common = &cli.common;
     match &cli.command {
-        Command::Append(args) => append::run(args, &common),
-        Command::Read(args) => read::run(args, &common),
-        Command::Stat(args) => stat::run(args, &common),
-        Command::Verify(args) => check::verify(args, &common),
-        Command::Salvage(args) => check::salvage(args, &common),
-        Command::Compact(args) => keep::compact(args, &common),
-        Command::Delete(args) => keep::delete(args, &common),
-        Command::Retain(args) => keep::retain(args, &common),
-        Command::Snapshot(args) => keep::snapshot(args, &common),
-        Command::Digest(args) => replicas::digest(args, &common),
-        Command::Diff(args) => replicas::diff(args, &common),
-        Command::Repair(args) => replicas::repair(args, &common),
-        Command::Export(args) => replicas::export(args, &common),
-        Command::Import(args) => replicas::import(args, &common),
-        Command::Bench(args) => bench::run(args, &common),
+        Command::Append(args) => append::run(args, common),
+        Command::Read(args) => read::run(args, common),
+        Command::Stat(args) => stat::run(args, common),
+        Command::Verify(args) => check::verify(args, common),
+        Command::Salvage(args) => check::salvage(args, common),
+        Command::Compact(args) => keep::compact(args, common),
+        Command::Delete(args) => keep::delete(args, common),
+        Command::Retain(args) => keep::retain(args, common),
+        Command::Snapshot(args) => keep::snapshot(args, common),
+        Command::Digest(args) => replicas::digest(args, common),
+        Command::Diff(args) => replicas::diff(args, common),
+        Command::Repair(args) => replicas::repair(args, common),
+        Command::Export(args) => replicas::export(args, common),
+        Command::Import(args) => replicas::import(args, common),
+        Command::Bench(args) => bench::run(args, common),
         Command::Completions(args) => shell::completions(args, Cli::command()),
         Command::Man(args) => shell::man(args, Cli::command()),
     }

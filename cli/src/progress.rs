@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::output::{self, Paint};
+use crate::output;
 use crate::signals::Interrupt;
 
 /// A bar that goes away at its end.
@@ -109,9 +109,4 @@ pub(crate) fn is_plain() -> bool {
 pub(crate) fn width() -> usize {
     let terminal = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     terminal.unwrap_or(80).clamp(40, 120)
-}
-
-/// The paint for pictures on stdout.
-pub(crate) fn paint() -> Paint {
-    Paint::of_stdout()
 }

@@ -10,12 +10,11 @@ use estore::{Bucket, Copied, Event, EventRef, Mode, ReadOptions, Reader, RepairO
 use serde_json::json;
 
 use crate::append::Create;
-use crate::keep::end_by_signal;
 use crate::lines::{self, Feed, Input};
 use crate::output::{self, Paint, Report, Style, bytes, count, counted};
 use crate::progress::{Bar, Unit};
 use crate::read::{Printer, Range, say_gaps};
-use crate::signals::{self, Interrupt};
+use crate::signals::Interrupt;
 use crate::store::{self, AnyStore};
 use crate::{Common, Outcome, times};
 
@@ -68,10 +67,11 @@ pub(crate) fn digest(args: &Digest, common: &Common) -> Result<Outcome> {
         let mut times = times::Writer::new(&common.zone);
         for (at, bucket) in (0..).zip(&digest.buckets).filter(|(_, bucket)| bucket.count > 0) {
             let first = digest.start.saturating_add(width.saturating_mul(at));
-            if common.style() == Style::Text {
-                output::print(&format!("{}  {}  {}", hash(bucket), times.text(first), bucket.count))?;
+            match common.style() {
+                Style::Text => output::print(&format!("{}  {}  {}", hash(bucket), times.text(first), bucket.count))?,
+                Style::Json => list.push(json!({"start": first, "events": bucket.count, "sum": hash(bucket)})),
+                Style::Quiet => {}
             }
-            list.push(json!({"start": first, "events": bucket.count, "sum": hash(bucket)}));
         }
     } else if common.style() == Style::Text {
         output::print(&format!("{}  {}", hash(&total), total.count))?;
@@ -307,7 +307,7 @@ pub(crate) fn repair(args: &Repair, common: &Common) -> Result<Outcome> {
     report.print()?;
     say_gaps(&repaired.gaps, common);
     say_gaps(&repaired.own_gaps, common);
-    end_by_signal(&interrupt, repaired.stopped, "what was copied stays; do it again for the rest");
+    interrupt.end_if(repaired.stopped, "what was copied stays; do it again for the rest");
     Ok(if repaired.gaps.is_empty() && repaired.own_gaps.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
 
@@ -358,10 +358,9 @@ pub(crate) fn export(args: &Export, common: &Common) -> Result<Outcome> {
         events += u64::from(parcel.get(12..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes));
         written += parcel.len() as u64;
         bar.set(events);
-        if let Some(signal) = interrupt.signal() {
+        if interrupt.signal().is_some() {
             drop((bar, new));
-            output::say(&format!("estore: ended by {}: what was exported is not all", interrupt.name()));
-            signals::die_of(signal);
+            interrupt.end("what was exported is not all");
         }
     }
     io::stdout().lock().flush()?;
@@ -477,7 +476,7 @@ pub(crate) fn import(args: &Import, common: &Common) -> Result<Outcome> {
     report.value("complete", taken.is_ok() && !stopped);
     report.print()?;
     taken?;
-    end_by_signal(&interrupt, stopped, "what was stored is there; import the same again for the rest");
+    interrupt.end_if(stopped, "what was stored is there; import the same again for the rest");
     Ok(Outcome::Fine)
 }
 

@@ -9,6 +9,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use crate::output;
+
 /// Tells whether a signal has come that asks to end.
 #[derive(Clone)]
 pub(crate) struct Interrupt {
@@ -39,7 +41,20 @@ impl Interrupt {
         Some(self.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    /// Says so, and ends the process as the signal would have ended it.
+    pub(crate) fn end(&self, state: &str) -> ! {
+        output::say(&format!("estore: ended by {}: {state}", self.name()));
+        die_of(self.signal().unwrap_or_default())
+    }
+
+    /// Does that, if a signal is why not all was done.
+    pub(crate) fn end_if(&self, stopped: bool, state: &str) {
+        if stopped && self.signal().is_some() {
+            self.end(state);
+        }
+    }
+
+    fn name(&self) -> &'static str {
         match self.signal.load(Ordering::SeqCst) {
             SIGINT => "Ctrl-C",
             SIGTERM => "SIGTERM",

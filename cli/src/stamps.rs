@@ -247,9 +247,7 @@ impl<'a> Scan<'a> {
         if !(least..=most).contains(&digits) {
             return None;
         }
-        let number = self.text[..digits].iter().fold(0, |number, digit| number * 10 + i32::from(digit - b'0'));
-        self.skip(digits);
-        Some(number)
+        self.digits(digits)
     }
 
     /// A number of exactly so many digits, whatever follows.

@@ -207,7 +207,7 @@ pub(crate) fn run(args: &Stat, common: &Common) -> Result<Outcome> {
     }
     report.print()?;
     if common.style() == Style::Text {
-        let paint = progress::paint();
+        let paint = Paint::of_stdout();
         let mut text = String::new();
         if let Some(late) = &late {
             text += &format!("\n{}\n", paint.bold("how far events came behind the newest of their chunk"));
