@@ -597,6 +597,9 @@ impl Inner {
         }
         let events = || self.base.values().chain(self.batches.iter().flat_map(|batch| &batch.events));
         let mut chunks: Vec<u64> = events().map(|event| self.chunk_of(event, self.file_size)).collect();
+        // One that a horizon lies in is still there, though perhaps without an event that counts.
+        let horizons = self.deletes.iter().filter_map(|delete| delete.time).chain([self.horizon]);
+        chunks.extend(horizons.filter(|horizon| horizon % self.file_size > 0).map(|horizon| horizon / self.file_size));
         chunks.sort_unstable();
         chunks.dedup();
         // The newest of all stays.
