@@ -855,7 +855,13 @@ fn a_writer_that_has_stopped_takes_none_but_a_handle_that_only_reads_does() {
     append_some(&store, 0, 1);
     store.sync().unwrap();
     store.append(&events_at([5])).unwrap();
-    place.sim().inject(Fault { at: 0, calls: Some(Call::Sync), name: None, effect: FaultEffect::Errno(5), forever: false });
+    place.sim().inject(Fault {
+        at: 0,
+        calls: Some(Call::Sync),
+        name: Some("0-0.estore".into()),
+        effect: FaultEffect::Errno(5),
+        forever: false,
+    });
     assert_error!(store.snapshot(copy(&place), on), Error::Io { .. } | Error::OutcomeUnknown { .. });
     assert_error!(store.snapshot(copy(&place), on), Error::Poisoned { .. });
     assert!(place.disk.kind(&copy(&place)).unwrap().is_none());

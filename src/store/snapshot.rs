@@ -114,14 +114,19 @@ impl Core {
     /// See [`Store::snapshot`](crate::Store::snapshot).
     pub(super) fn snapshot(&self, path: &Path, mut receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
         self.check_open()?;
-        let mut moment = self.moment()?;
         self.check_apart(path)?;
         let mut target = Target::claim(self, path)?;
         let mut tell = |progress: Progress| self.chunk_shared.messages.while_telling(|| receiver(progress));
         let mut snapshot = Snapshot::default();
-        let result = self.fill(&mut target, &mut moment, &mut snapshot, &mut tell).and_then(|()| Ok(target.publish(self, &moment)?));
-        match result {
-            Ok(()) => {}
+        let mut fill = |target: &mut Target| -> Result<Moment, Ended> {
+            // Not before the folder is claimed: meanwhile another thread may leave a later snapshot there.
+            let mut moment = self.moment()?;
+            self.fill(target, &mut moment, &mut snapshot, &mut tell)?;
+            target.publish(self, &moment)?;
+            Ok(moment)
+        };
+        let moment = match fill(&mut target) {
+            Ok(moment) => moment,
             Err(ended) => {
                 target.undo();
                 return match ended {
@@ -129,7 +134,7 @@ impl Core {
                     Ended::Failed(e) => Err(e),
                 };
             }
-        }
+        };
         target.tidy(self, &moment);
         let of_all = |counts: &BTreeMap<LogId, u64>| {
             moment.logs.iter().filter_map(|log| counts.get(&log.id)).fold(0, |sum: u64, count| sum.saturating_add(*count))
