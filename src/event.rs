@@ -101,6 +101,14 @@ impl Key {
     pub(crate) fn new(time: u64, seq: u64) -> Key {
         Key { time, seq }
     }
+
+    /// The key before this one, if it is not the first.
+    pub(crate) fn before(self) -> Option<Key> {
+        match self.seq.checked_sub(1) {
+            Some(seq) => Some(Key { seq, ..self }),
+            None => self.time.checked_sub(1).map(|time| Key { time, seq: u64::MAX }),
+        }
+    }
 }
 
 /// The wall clock, in nanoseconds since the Unix epoch. 0 if the clock stands before 1970.

@@ -37,6 +37,7 @@
 //! | `efile` | one chunk: frames, the log, its index, late events, recovery, the ordered merge |
 //! | `repair` | replicas: digests, bringing two together, events to be carried, cutting ranges at chunk borders |
 //! | [`disk`] | the only place that talks to the operating system; the real disk and a simulated one |
+//! | `order` | sorting events by time |
 //! | `threads` | locks and threads, the seam for tests of how they interleave |
 //! | `ffi` | the C interface: no logic |
 //! | [`mod@format`] | the files, byte by byte |
@@ -52,6 +53,7 @@ mod event;
 mod ffi;
 pub mod format;
 mod options;
+mod order;
 #[cfg(feature = "planted")]
 #[doc(hidden)]
 pub mod planted;

@@ -115,7 +115,7 @@ pub struct Options {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Late events in a log beyond this many bytes are put into a recon run; appends wait for that once there are four times as many.
+    /// Late events in a log beyond this many bytes are put into a recon run; appends wait for that once there are twice as many.
     pub pending_bytes: u64,
     /// Frames of recon runs are at least about so long; in long runs, and where few runs overlap, four times as long.
     pub run_frame_bytes: u64,
@@ -141,7 +141,7 @@ pub struct Sizes {
 impl Default for Sizes {
     fn default() -> Sizes {
         Sizes {
-            pending_bytes: 256 << 10,
+            pending_bytes: 512 << 10,
             run_frame_bytes: 8 << 10,
             index_entries: 64,
             journal_slack: 512,

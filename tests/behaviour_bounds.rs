@@ -42,7 +42,7 @@ fn stores() -> (TempDir, [PathBuf; 2]) {
     let (closed, died) = (folder.path().join("closed"), folder.path().join("died"));
     let store = Store::open(&closed, options(Mode::CreateNew)).unwrap();
     store.append(&events_at(1000..1020)).unwrap();
-    let late: Vec<Event> = (0..25).map(|i| event(i, 1, vec![7; 12_000])).collect();
+    let late: Vec<Event> = (0..25).map(|i| event(i, 1, vec![7; 24_000])).collect();
     store.append(&late).unwrap();
     store.append(&events_at([1020])).unwrap();
     fs::create_dir(&died).unwrap();

@@ -20,10 +20,10 @@ const WORK: [(&str, usize, &[&str], f64); 8] = [
     ("append-one", 20_000, &["estore_append"], 1_519.0),
     ("append-batch", 200_000, &["estore_append"], 285.0),
     ("append-buffered", 100_000, &["estore_append"], 682.0),
-    ("append-late", 100_000, &["estore_append"], 1_003.0),
+    ("append-late", 100_000, &["estore_append"], 769.0),
     ("append-absent", 200_000, &["estore_append_absent"], 514.0),
     ("scan-forward", 200_000, &["estore_iter_next_batch"], 137.0),
-    ("scan-backward-late", 100_000, &["estore_iter_next_batch"], 283.0),
+    ("scan-backward-late", 100_000, &["estore_iter_next_batch"], 200.0),
     ("window", 200_000, &["estore_read_iter", "estore_iter_next_batch", "estore_iter_close"], 206_600.0),
 ];
 const WINDOWS: f64 = 100.0;

@@ -148,7 +148,7 @@ impl Chunk {
     /// its error ends it. After a failure nothing has changed.
     pub(crate) fn compact(&self, sealed: &LogSummary, durable: u64, go_on: &mut dyn FnMut(u64) -> Result<()>) -> Result<LogSummary> {
         // No recon file of theirs is written from here on, or it might be left when they are gone.
-        drop(crate::threads::lock(&self.sorting));
+        drop(self.sorting.take_turn());
         self.mending(|| self.merge_logs(sealed, durable, go_on)).inspect_err(|_| {
             remove_files(&self.shared.folder, sealed.id, &[]);
         })

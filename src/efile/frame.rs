@@ -159,6 +159,13 @@ impl Header {
         self.codec != Compression::None
     }
 
+    /// Writes the header to the start of `bytes`, where the frame stands that is to be at another offset of its file.
+    pub(crate) fn put_at(&mut self, offset: u64, bytes: &mut [u8]) {
+        self.offset = offset;
+        let len = self.header_len();
+        self.encode(bytes.get_mut(..len).unwrap_or_default());
+    }
+
     /// Writes the header to `place`, which has its length, and notes the checksum.
     fn encode(&mut self, place: &mut [u8]) {
         put(place, 0, &MAGIC.to_le_bytes());
@@ -410,12 +417,17 @@ pub(crate) fn magic() -> [u8; 4] {
     MAGIC.to_le_bytes()
 }
 
+/// About what an event takes in the body of a frame.
+pub(crate) fn about_len(event: &EventRef<'_>) -> usize {
+    event.data.len() + 12
+}
+
 /// How many of `events` the next frame takes: at least one, then as many as keep its body near the target length.
 pub(crate) fn cut(events: &[EventRef<'_>], target_len: usize) -> usize {
     let mut len = 0;
     let mut taken = 0;
     for event in events {
-        len += event.data.len() + 12;
+        len += about_len(event);
         if taken > 0 && len > target_len {
             break;
         }

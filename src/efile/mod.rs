@@ -38,17 +38,20 @@ mod pack;
 pub(crate) mod read;
 pub(crate) mod recon;
 pub(crate) mod recover;
+mod runs;
+mod sorting;
 pub(crate) mod verify;
 mod watermark;
 
 pub(crate) use compact::summarize;
 use frame::{ALONE, END, Header, LAST, LATE, Stamp, TARGET_BODY_LEN};
-use index::{Damage, Entry, EntryList, LogIndex, Tail};
+use index::{Damage, Entry, LogIndex};
 use log::{LOG_HEADER_LEN, LogHeader, LogId, Salvage, Stretch, Walk};
 pub(crate) use messages::Messages;
 use read::{Class, Gap, Merge, Scope};
-use recon::{PENDING_ENTRIES, Pending, Recon};
+use recon::Recon;
 use recover::{Settled, Survey, Totals};
+use sorting::Sorting;
 pub(crate) use watermark::Watermark;
 
 /// A batch is written in pieces of about this size.
@@ -75,6 +78,7 @@ pub(crate) struct Shared {
     /// A thread of the store sorts late events once there are enough.
     pub(crate) sorts_beside: bool,
     pub(crate) messages: Messages,
+    sorting_memory: Arc<runs::Memory>,
     /// Bytes that were cut off logs, or out of the way of new ones, since the store was opened.
     pub(crate) cut: AtomicU64,
     /// Late events have become so many that sorting them, or compaction, may be worth it.
@@ -103,6 +107,7 @@ impl Shared {
             writable,
             sorts_beside: writable && options.background,
             messages: Messages::to(options.log.clone()),
+            sorting_memory: Arc::default(),
             cut: AtomicU64::new(0),
             late_grew: AtomicBool::new(false),
             unsorted: AtomicBool::new(false),
@@ -196,8 +201,7 @@ pub(crate) struct Chunk {
     times: (u64, u64),
     shared: Arc<Shared>,
     state: Mutex<State>,
-    /// Held by the one that writes recon files. Taken before the state, and held while that is not.
-    sorting: Mutex<()>,
+    sorting: Sorting,
     /// There are late events enough for a run.
     unsorted: AtomicBool,
     /// Its files go with the last reference.
@@ -294,47 +298,6 @@ impl Log {
         !self.closed && !self.sealed
     }
 
-    /// Whether they are to be put into a run, or that has failed lately.
-    fn is_due_for_sorting(&self, sizes: &Sizes) -> bool {
-        self.has_much_pending(sizes) && self.pending >= self.absorb_after
-    }
-
-    /// Whether there are enough late events without a run for one.
-    fn has_much_pending(&self, sizes: &Sizes) -> bool {
-        self.pending > sizes.pending_bytes || self.index.as_ref().is_some_and(|index| index.late.len() > PENDING_ENTRIES)
-    }
-
-    /// Whether there are so many that whoever appends must see to them, since nobody has come to it meanwhile.
-    fn has_too_much_pending(&self, sizes: &Sizes) -> bool {
-        let entries = self.index.as_ref().map_or(0, |index| index.late.len());
-        self.pending > sizes.pending_bytes.saturating_mul(4) || entries > 2 * PENDING_ENTRIES
-    }
-
-    /// The late events that no run holds, as they are now.
-    fn take_unsorted(&mut self, folder: &Folder) -> Result<Option<Unsorted>> {
-        let Some(index) = &mut self.index else { return Ok(None) };
-        // What is appended meanwhile must not be described together with what is sorted.
-        index.late.close_last();
-        let log = match &self.file {
-            Some(file) => file.clone(),
-            None => folder.open(&self.summary.id.log_name(), Access::Read)?,
-        };
-        let LogSummary { id, instance, .. } = self.summary;
-        let (late, covered, tail) = (index.late.clone(), index.covered, index.tail());
-        Ok(Some(Unsorted { id, log, instance, late, bytes: self.pending, covered, tail, recon: self.recon.clone() }))
-    }
-
-    /// Takes over the recon that holds them.
-    fn take_sorted(&mut self, unsorted: &Unsorted, recon: Recon) {
-        let same = self.recon.as_ref().map(Recon::place) == unsorted.recon.as_ref().map(Recon::place);
-        // Nothing of it is known any more where it was unloaded meanwhile, and then it is read from the file.
-        if let Some(index) = self.index.as_mut().filter(|_| same) {
-            index.absorb_late_before(unsorted.covered);
-            self.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
-            self.recon = Some(recon);
-        }
-    }
-
     /// Whether anything was written to it.
     fn has_frames(&self) -> bool {
         self.summary.len > LOG_HEADER_LEN as u64
@@ -343,29 +306,6 @@ impl Log {
     /// Whether all of it is known, and undamaged as far as headers go.
     fn is_whole(&self) -> bool {
         self.index.as_ref().is_some_and(|index| index.damage.is_empty()) && !self.closed
-    }
-}
-
-/// Late events that no run holds, and all that is needed to put them into one.
-struct Unsorted {
-    id: LogId,
-    log: Handle,
-    instance: u64,
-    late: EntryList,
-    bytes: u64,
-    covered: u64,
-    tail: Tail,
-    recon: Option<Recon>,
-}
-
-impl Unsorted {
-    /// Writes a run of them; answers the recon that then is.
-    fn sort(&self, shared: &Shared) -> Result<Recon> {
-        let Unsorted { id, log, instance, late, bytes, covered, tail, recon } = self;
-        let shortest_frame = shared.sizes.run_frame_bytes;
-        let pending = Pending { log, log_instance: *instance, late, bytes: *bytes, covered: *covered, tail: *tail, shortest_frame };
-        let merge = Merge::new(Scope { first: Key::MIN, last: Key::MAX, seq: u64::MAX, reverse: false });
-        recon::absorb(&shared.folder, *id, recon.as_ref(), &pending, merge)
     }
 }
 
@@ -490,7 +430,7 @@ impl Chunk {
             times,
             shared,
             state: Mutex::new(state),
-            sorting: Mutex::default(),
+            sorting: Sorting::default(),
             unsorted: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
         }
@@ -917,54 +857,10 @@ impl Chunk {
             if !self.shared.sorts_beside || log.has_too_much_pending(&self.shared.sizes) {
                 return true;
             }
-            if !self.unsorted.swap(true, Ordering::Relaxed) {
-                self.shared.unsorted.store(true, Ordering::Release);
-                self.shared.late_grew.store(true, Ordering::Relaxed);
-            }
+            self.note_unsorted();
         }
         self.keep_index(log);
         false
-    }
-
-    /// Whether there are late events that [`Chunk::sort_late`] should see to.
-    pub(crate) fn is_unsorted(&self) -> bool {
-        self.unsorted.load(Ordering::Relaxed)
-    }
-
-    /// Puts late events of the log that is open for appending into a run, if there are enough of them. Nobody else is kept from appending
-    /// and reading meanwhile, as long as there are not too many.
-    pub(crate) fn sort_late(&self) {
-        let _sorting = threads::lock(&self.sorting);
-        self.unsorted.store(false, Ordering::Relaxed);
-        let (unsorted, pending) = {
-            let mut state = self.lock();
-            let due = state.logs.last_mut().filter(|log| log.appendable && log.is_due_for_sorting(&self.shared.sizes));
-            let Some(log) = due else { return };
-            log.absorb_after = 0;
-            (log.take_unsorted(&self.shared.folder), log.pending)
-        };
-        let sorted = match unsorted {
-            Ok(None) => return,
-            Ok(Some(unsorted)) => unsorted.sort(&self.shared).map(|recon| (unsorted, recon)),
-            Err(e) => Err(e),
-        };
-        let mut state = self.lock();
-        match sorted {
-            Ok((unsorted, recon)) => {
-                if let Some(log) = state.logs.iter_mut().find(|log| log.id() == unsorted.id) {
-                    log.take_sorted(&unsorted, recon);
-                    self.keep_index(log);
-                }
-                self.shared.late_grew.store(true, Ordering::Relaxed);
-            }
-            Err(e) => {
-                if let Some(log) = state.logs.last_mut() {
-                    log.absorb_after = pending.saturating_mul(2);
-                    self.keep_index(log);
-                }
-                self.shared.say(Level::Warning, &format!("late events stay in the log for now: {e}"));
-            }
-        }
     }
 
     /// Brings the index file up to date once it lacks many entries.
@@ -979,16 +875,6 @@ impl Chunk {
         // Two events confirm that this is where the present is.
         log.grown_at = if log.summary.totals.count < 2 { 0 } else { log.summary.len.saturating_add(self.shared.grow_len) };
         self.shared.grew.store(true, Ordering::Relaxed);
-    }
-
-    /// As [`Chunk::sort_late`] for a log that nobody appends to.
-    fn absorb(&self, log: &mut Log) -> Result<()> {
-        if let Some(unsorted) = log.take_unsorted(&self.shared.folder)? {
-            let recon = unsorted.sort(&self.shared)?;
-            log.take_sorted(&unsorted, recon);
-            self.shared.late_grew.store(true, Ordering::Relaxed);
-        }
-        Ok(())
     }
 
     fn write_index(&self, log: &mut Log) {
@@ -1036,7 +922,7 @@ impl Chunk {
     /// Syncs and closes the logs that the journal calls active; answers what it should know of them. Room set aside is given back.
     pub(crate) fn retire(&self) -> Result<Vec<LogSummary>> {
         // Whoever reads it next should not have to.
-        self.sort_late();
+        self.sort_at_last();
         let mut state = self.lock();
         let mut retired = Vec::new();
         for log in state.logs.iter_mut().filter(|log| log.active) {
@@ -1464,14 +1350,14 @@ impl Chunk {
 
     /// Makes those files anew, for the one who holds the writer.
     pub(crate) fn mend_files(&self) {
-        let _sorting = threads::lock(&self.sorting);
+        let turn = self.sorting.take_turn();
         let mut state = self.lock();
         let state = &mut *state;
         let mut mended = true;
         for log in state.logs.iter_mut().filter(|log| !log.appendable && log.is_whole()) {
             let id = log.id();
             let result = if log.has_much_pending(&self.shared.sizes) {
-                self.absorb(log)
+                self.absorb(log, &turn)
             } else if let Some(recon) = log.recon.as_mut() {
                 if recon.excess { recon.cut_excess(&self.shared.folder, id) } else { Ok(()) }
             } else {

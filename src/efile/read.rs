@@ -671,45 +671,102 @@ fn read_entry(source: &Source, entry: &Entry, bytes: &mut Vec<u8>, stored: &mut 
     }
     bytes.resize(entry.len as usize, 0);
     let found = file.read_up_to(bytes, entry.offset)?;
+    match decode_entry(source, entry, bytes.get(..found).unwrap_or_default(), 0, slots)? {
+        Decoded::Rising => {}
+        Decoded::Mixed => slots.sort_unstable_by_key(Slot::key),
+        Decoded::Compressed(header) => {
+            // Alone in its entry: so what is decompressed needs no memory besides that of one frame.
+            std::mem::swap(bytes, stored);
+            bytes.clear();
+            let decoded = header.unpack_body(stored.get(header.header_len()..).unwrap_or_default(), bytes, slots);
+            if stored.capacity() > REUSE_BYTES {
+                *stored = Vec::new();
+            }
+            decoded.map_err(|refusal| Unreadable { certain: true, error: refusal.at(file, entry.offset) })?;
+        }
+    }
+    Ok(())
+}
+
+/// What became of the frames of an entry.
+enum Decoded {
+    /// Their events rise from one to the next.
+    Rising,
+    /// They may not.
+    Mixed,
+    /// The only one is compressed, and was not decoded.
+    Compressed(Header),
+}
+
+/// Decodes the frames of an entry that belong to the source's class. The entry starts at `start` of `bytes`.
+fn decode_entry(source: &Source, entry: &Entry, bytes: &[u8], start: usize, slots: &mut Vec<Slot>) -> Result<Decoded, Unreadable> {
+    let file = &source.file;
+    let damaged = || Unreadable::from(Error::corrupt(file.path(), entry.offset, "the index does not agree with the log"));
     let mut at = 0;
-    let mut sorted = true;
+    let mut rising = true;
     let mut count: u64 = 0;
+    let mut bounds: Option<(Key, Key)> = None;
+    let mut compressed = None;
     while at < entry.len as usize {
         let offset = entry.offset + at as u64;
-        let rest = bytes.get(at..found.max(at)).unwrap_or_default();
-        let header = Header::decode(rest, source.instance, offset).map_err(|refusal| refusal.at(file, offset))?;
+        let header = Header::decode(bytes.get(start + at..).unwrap_or_default(), source.instance, offset);
+        let header = header.map_err(|refusal| refusal.at(file, offset))?;
         if source.class.takes(&header) {
-            if count + u64::from(header.count) > u64::from(entry.count) || header.end() > entry.end() {
-                return Err(damaged(entry.offset, "the index does not agree with the log"));
-            }
-            let before = slots.last().map(Slot::key);
-            let decoded = if header.is_compressed() {
-                // Alone in its entry: so what is decompressed needs no memory besides that of one frame.
-                if header.frame_len() != u64::from(entry.len) {
-                    return Err(damaged(entry.offset, "the index does not agree with the log"));
-                }
-                std::mem::swap(bytes, stored);
-                bytes.clear();
-                let decoded = header.unpack_body(stored.get(header.header_len()..).unwrap_or_default(), bytes, slots);
-                if stored.capacity() > REUSE_BYTES {
-                    *stored = Vec::new();
-                }
-                decoded
-            } else {
-                header.decode_body(bytes, at + header.header_len(), slots)
-            };
-            decoded.map_err(|refusal| Unreadable { certain: true, error: refusal.at(file, offset) })?;
-            sorted &= before.is_none_or(|before| before < header.first);
             count += u64::from(header.count);
+            if count > u64::from(entry.count) || header.end() > entry.end() {
+                return Err(damaged());
+            }
+            if !header.is_compressed() {
+                let decoded = header.decode_body(bytes, start + at + header.header_len(), slots);
+                decoded.map_err(|refusal| Unreadable { certain: true, error: refusal.at(file, offset) })?;
+            } else if header.frame_len() == u64::from(entry.len) {
+                compressed = Some(header);
+            } else {
+                return Err(damaged());
+            }
+            let (first, last) = bounds.unwrap_or((header.first, header.last));
+            rising &= bounds.is_none() || last < header.first;
+            bounds = Some((first.min(header.first), last.max(header.last)));
         }
         at = at.saturating_add(header.header_len() + header.body_len as usize);
     }
-    if !sorted {
-        slots.sort_unstable_by_key(Slot::key);
+    if at != entry.len as usize || count != u64::from(entry.count) || bounds != Some((entry.first, entry.last)) {
+        return Err(damaged());
     }
-    let (first, last) = (slots.first().map(Slot::key), slots.last().map(Slot::key));
-    if at != entry.len as usize || count != u64::from(entry.count) || first != Some(entry.first) || last != Some(entry.last) {
-        return Err(damaged(entry.offset, "the index does not agree with the log"));
+    Ok(compressed.map_or(if rising { Decoded::Rising } else { Decoded::Mixed }, Decoded::Compressed))
+}
+
+/// Reads pieces of a file that are not compressed, neighbours in one go, and decodes their events, in the order of the file. Their data lie in
+/// `bytes`, behind which there may be more.
+pub(super) fn gather(
+    file: &Handle,
+    instance: u64,
+    class: Class,
+    pieces: &[Entry],
+    bytes: &mut Vec<u8>,
+    slots: &mut Vec<Slot>,
+) -> Result<()> {
+    let source = Source { file: file.clone(), instance, class };
+    slots.clear();
+    let mut pieces = pieces.to_vec();
+    pieces.sort_unstable_by_key(|piece| piece.offset);
+    let mut start = 0;
+    for neighbours in pieces.chunk_by(|piece, next| piece.end() == next.offset) {
+        let len: usize = neighbours.iter().map(|piece| piece.len as usize).sum();
+        if bytes.len() < start + len {
+            bytes.resize(start + len, 0);
+        }
+        let offset = neighbours.first().map_or(0, |piece| piece.offset);
+        let found = file.read_up_to(bytes.get_mut(start..start + len).unwrap_or_default(), offset)?;
+        let filled = bytes.get(..start + found).unwrap_or_default();
+        for piece in neighbours {
+            let at = start + (piece.offset - offset) as usize;
+            match decode_entry(&source, piece, filled, at, slots).map_err(|unreadable| unreadable.error)? {
+                Decoded::Rising | Decoded::Mixed => {}
+                Decoded::Compressed(_) => return Err(Error::corrupt(file.path(), piece.offset, "late events are compressed")),
+            }
+        }
+        start += len;
     }
     Ok(())
 }

@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Access, Handle};
 use crate::error::{Error, Result};
 use crate::event::{EventRef, Key};
-use crate::threads;
 
 use super::cut;
 use super::frame::{Header, LAST, LATE};
@@ -180,7 +179,7 @@ impl Chunk {
     /// A log, and what is derived from it as its files have it, at one moment. `None` if the log is gone.
     fn at_one_moment(&self, id: LogId) -> Option<(LogSummary, Derived)> {
         // The writer changes these files only while it holds one of these locks.
-        let _sorting = threads::lock(&self.sorting);
+        let _turn = self.sorting.take_turn();
         let state = self.lock();
         let summary = state.logs.iter().find(|log| log.id() == id)?.summary;
         let folder = &self.shared.folder;

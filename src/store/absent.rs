@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::EventRef;
+use crate::order::{Order, Times};
 use crate::threads::lock;
 
 use super::Core;
-use super::order::{Order, Times};
 use super::writer::Absent;
 
 /// Leaves in the batch, in its order, the events that the store doesn't have, each once; answers how many it left out. `times` are those of

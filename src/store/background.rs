@@ -105,7 +105,10 @@ impl Core {
     pub(super) fn sort_unsorted(&self) {
         loop {
             let chunks = Arc::clone(&lock(&self.view).chunks);
-            let Some(chunk) = chunks.values().find(|chunk| chunk.is_unsorted()).cloned() else { return };
+            // Appends soon wait for the one that has most.
+            let unsorted = chunks.values().filter_map(|chunk| Some((chunk.unsorted_len()?, chunk)));
+            let Some((_, chunk)) = unsorted.max_by_key(|(len, _)| *len) else { return };
+            let chunk = Arc::clone(chunk);
             drop(chunks);
             chunk.sort_late();
         }

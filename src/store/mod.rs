@@ -42,7 +42,6 @@ mod followers;
 mod journal;
 mod lockfile;
 mod open;
-mod order;
 mod read;
 mod replicas;
 mod retain;

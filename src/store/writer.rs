@@ -17,12 +17,12 @@ use crate::efile::{self, Ahead, Chunk, FrameBuffer, LogSummary, Part};
 use crate::error::{Error, Result};
 use crate::event::{AsEvent, EventRef};
 use crate::options::{Durability, Level};
+use crate::order::{Order, Times};
 use crate::planted::{self, Bug};
 use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
 use super::journal::{self, Fact, Journal, Record};
-use super::order::{Order, Times};
 use super::{Core, absent};
 
 /// What an append did.

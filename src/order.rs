@@ -1,4 +1,4 @@
-//! Putting a batch in order of time.
+//! Putting events in order of time.
 //!
 //! Most batches rise already, which one look at their times tells. The others are sorted as numbers, each a time and the event's place in
 //! the batch: several times cheaper than moving events about, and stable.
@@ -7,17 +7,17 @@ use crate::event::EventRef;
 
 /// What one pass over a batch tells of its times.
 #[derive(Clone, Copy)]
-pub(super) struct Times {
-    pub(super) low: u64,
-    pub(super) high: u64,
+pub(crate) struct Times {
+    pub(crate) low: u64,
+    pub(crate) high: u64,
     /// They rise, or stay equal, from event to event.
     rising: bool,
 }
 
 impl Times {
-    pub(super) const NONE: Times = Times { low: u64::MAX, high: 0, rising: true };
+    pub(crate) const NONE: Times = Times { low: u64::MAX, high: 0, rising: true };
 
-    pub(super) fn see(&mut self, time: u64) {
+    pub(crate) fn see(&mut self, time: u64) {
         self.rising &= time >= self.high;
         self.low = self.low.min(time);
         self.high = self.high.max(time);
@@ -26,7 +26,7 @@ impl Times {
 
 /// Puts batches in order of time.
 #[derive(Default)]
-pub(super) struct Order {
+pub(crate) struct Order {
     /// The distance of an event's time from the smallest, and behind it, in the low bits, its place in the batch.
     packed: Vec<u64>,
     spare: Vec<u64>,
@@ -35,24 +35,32 @@ pub(super) struct Order {
 impl Order {
     /// What `event` makes of each item and its place, sorted by time; equal times as they stand.
     #[inline(always)]
-    pub(super) fn sort<'a, T>(&mut self, items: &'a [T], times: Times, event: impl Fn(usize, &'a T) -> EventRef<'a>) -> Vec<EventRef<'a>> {
+    pub(crate) fn sort<'a, T>(&mut self, items: &'a [T], times: Times, event: impl Fn(usize, &'a T) -> EventRef<'a>) -> Vec<EventRef<'a>> {
         let mut batch = Vec::with_capacity(items.len());
         let all = || items.iter().enumerate().map(|(place, item)| event(place, item));
-        // Time and place mostly fit into one number.
-        let place_bits = usize::BITS - items.len().leading_zeros();
-        if times.rising || (times.high - times.low).leading_zeros() < place_bits {
+        if times.rising {
             batch.extend(all());
-            if !times.rising {
-                batch.sort_by_key(|event| event.time);
-            }
-            return batch;
+        } else if let Some(places) = self.places(all().map(|event| event.time), times) {
+            batch.extend(places.filter_map(|place| Some(event(place, items.get(place)?))));
+        } else {
+            batch.extend(all());
+            batch.sort_by_key(|event| event.time);
+        }
+        batch
+    }
+
+    /// The places of items with these times, sorted by time; equal times as they stand. `None` if time and place don't fit into one number,
+    /// which they mostly do.
+    #[inline(always)]
+    pub(crate) fn places(&mut self, items: impl ExactSizeIterator<Item = u64>, times: Times) -> Option<impl Iterator<Item = usize>> {
+        let place_bits = usize::BITS - items.len().leading_zeros();
+        if times.high.saturating_sub(times.low).leading_zeros() < place_bits {
+            return None;
         }
         self.packed.clear();
-        self.packed.extend(all().zip(0..).map(|(event, place)| event.time.saturating_sub(times.low) << place_bits | place));
+        self.packed.extend(items.zip(0..).map(|(time, place)| time.saturating_sub(times.low) << place_bits | place));
         sort_numbers(&mut self.packed, &mut self.spare);
-        let places = self.packed.iter().map(|number| (number & ((1 << place_bits) - 1)) as usize);
-        batch.extend(places.filter_map(|place| Some(event(place, items.get(place)?))));
-        batch
+        Some(self.packed.iter().map(move |number| (number & ((1 << place_bits) - 1)) as usize))
     }
 }
 
