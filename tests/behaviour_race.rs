@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -347,4 +347,24 @@ fn a_store_that_is_made_while_it_is_opened_for_reading_is_not_called_damaged() {
     let beside = Store::open(&place.path, options(&place).mode(Mode::ReadOnly).disk(Arc::new(disk.clone()))).unwrap();
     assert!(disk.early.0.lock().unwrap().is_none(), "it was made between a look at the settings and one into the folder");
     assert_eq!(times(&drain(beside.read(..).unwrap())), [1, 101]);
+}
+
+/// Whoever takes a lock again as soon as it has let go of it would keep out all others, who wake up too late each time.
+#[test]
+fn others_have_their_turn_beside_one_that_appends_without_a_pause() {
+    let place = Place::real();
+    let store = Store::open(&place.path, place.options().durability(Durability::Process).background(false)).unwrap();
+    let batch: Vec<Event> = (0..1000).map(|i| event(i, 1, "here already")).collect();
+    store.append(&batch).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| (0..20_000).any(|_| store.append_absent(&batch).is_err() || done.load(Ordering::Relaxed)));
+        for i in 0..50 {
+            store.append(&[event(2000 + i, 1, "another")]).unwrap();
+            store.stats().unwrap();
+            store.sync().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(busy.join().unwrap(), "they waited as long as 20,000 batches took");
+    });
 }

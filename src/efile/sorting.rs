@@ -11,6 +11,7 @@
 //! no lock that appends or readers need. To merge large runs takes long, and meanwhile appends can bring no more than what may be in no run;
 //! so an append that waits for the turn does slices of what is merged.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use crate::disk::{Access, Folder};
@@ -33,18 +34,26 @@ pub(super) struct Sorting {
 
 #[derive(Default)]
 struct Current {
-    is_taken: bool,
+    /// Who wants it, in that order; the first has it.
+    queue: VecDeque<u64>,
+    next: u64,
     shared: Option<Arc<Making>>,
 }
 
 /// The turn of one thread to sort. Nobody else writes recon files of the chunk as long as it lasts. Taken before the state of the chunk.
-pub(super) struct Turn<'a>(&'a Sorting);
+pub(super) struct Turn<'a> {
+    sorting: &'a Sorting,
+    number: u64,
+}
 
 impl Sorting {
     /// Waits until nobody else sorts, and helps them meanwhile.
     pub(super) fn take_turn(&self) -> Turn<'_> {
         let mut current = lock(&self.current);
-        while current.is_taken {
+        let turn = Turn { sorting: self, number: current.next };
+        current.next += 1;
+        current.queue.push_back(turn.number);
+        while current.queue.front() != Some(&turn.number) {
             match current.shared.clone().filter(|making| making.has_work()) {
                 Some(making) => {
                     drop(current);
@@ -55,8 +64,8 @@ impl Sorting {
                 None => current = self.changed.wait(current).unwrap_or_else(PoisonError::into_inner),
             }
         }
-        current.is_taken = true;
-        Turn(self)
+        drop(current);
+        turn
     }
 }
 
@@ -64,8 +73,8 @@ impl Turn<'_> {
     /// Makes a run together with all who wait for the turn; answers the recon that then is.
     fn make(&self, making: Making) -> Result<Recon> {
         let making = Arc::new(making);
-        lock(&self.0.current).shared = Some(Arc::clone(&making));
-        self.0.changed.notify_all();
+        lock(&self.sorting.current).shared = Some(Arc::clone(&making));
+        self.sorting.changed.notify_all();
         making.work();
         making.finish()
     }
@@ -73,8 +82,13 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *lock(&self.0.current) = Current::default();
-        self.0.changed.notify_all();
+        let mut current = lock(&self.sorting.current);
+        if current.queue.front() == Some(&self.number) {
+            current.shared = None;
+        }
+        // Elsewhere than at the front if it panicked while it helped.
+        current.queue.retain(|number| *number != self.number);
+        self.sorting.changed.notify_all();
     }
 }
 

@@ -98,7 +98,7 @@ impl Core {
     fn mend_files(&self, chunk: &Chunk) {
         if self.chunk_shared.writable
             && chunk.has_bad_files()
-            && let Ok(writer) = self.writer.try_lock()
+            && let Some(writer) = self.writer.try_lock()
             && writer.is_some()
             && self.poison.get().is_none()
         {

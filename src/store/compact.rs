@@ -199,7 +199,7 @@ impl Core {
             }
         }
         let sealed = {
-            let mut guard = lock(&self.writer);
+            let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
             if !self.is_in_view(chunk) {
                 return Err(NotDone::Nothing);
@@ -250,7 +250,7 @@ impl Core {
     /// Lets a new log take the place of those that it was made of; answers its length. `None` if the chunk was deleted meanwhile.
     fn switch(&self, chunk: &Arc<Chunk>, new: &LogSummary) -> Result<Option<u64>> {
         let (replaced, journal) = {
-            let mut guard = lock(&self.writer);
+            let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
             if !self.is_in_view(chunk) {
                 return Ok(None);
@@ -262,7 +262,7 @@ impl Core {
         };
         if let Some(journal) = journal {
             journal.sync().map_err(|e| self.stop(e))?;
-            if let Some(writer) = lock(&self.writer).as_mut() {
+            if let Some(writer) = self.writer.lock().as_mut() {
                 writer.journal.note_synced(&journal);
                 self.shorten_journal(writer).map_err(|e| self.stop(e))?;
             }

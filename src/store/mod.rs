@@ -31,7 +31,7 @@ use crate::repair::parcel::{self, Export};
 use crate::repair::splits::Splits;
 use crate::repair::union::{RepairOptions, Repaired};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::threads::{Mutex, lock};
+use crate::threads::{FairMutex, Mutex, lock};
 
 mod absent;
 mod background;
@@ -79,7 +79,7 @@ pub(crate) struct Core {
     chunk_shared: Arc<efile::Shared>,
     view: Mutex<View>,
     /// `None` in a store that was opened for reading only, and after closing.
-    writer: Mutex<Option<Writer>>,
+    writer: FairMutex<Option<Writer>>,
     /// Held by the thread that syncs.
     sync_turn: sync::Turn,
     /// The last seq that was given out; ahead of the view while events are in the buffer.

@@ -21,8 +21,8 @@ use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
 use crate::options::{Level, Mode, Options};
 use crate::planted::{self, Bug};
-use crate::threads::Mutex;
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threads::{FairMutex, Mutex};
 
 use super::background::Background;
 use super::chunks::{self, ChunkMap, Loaded, View};
@@ -79,7 +79,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         options,
         chunk_shared,
         view: Mutex::new(view),
-        writer: Mutex::new(writer),
+        writer: FairMutex::new(writer),
         sync_turn: Turn::default(),
         issued: AtomicU64::new(issued),
         durable: AtomicU64::new(durable),

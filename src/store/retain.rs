@@ -134,7 +134,7 @@ impl Core {
             if options.dry_run {
                 return Ok(plan.without(deleted));
             }
-            let mut guard = lock(&self.writer);
+            let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
             if writer.horizon != view.horizon {
                 continue;
@@ -158,7 +158,7 @@ impl Core {
         if self.options.durability != Durability::Buffered {
             return None;
         }
-        let newest = lock(&self.writer).as_ref().and_then(|writer| writer.buffer.newest());
+        let newest = self.writer.lock().as_ref().and_then(|writer| writer.buffer.newest());
         newest.map(|time| self.settings.chunk_of(time))
     }
 

@@ -20,7 +20,7 @@ impl Core {
     /// See [`Store::delete_before`](crate::Store::delete_before).
     pub(super) fn delete_before(&self, time: u64) -> Result<()> {
         self.check_writable()?;
-        let mut guard = lock(&self.writer);
+        let mut guard = self.writer.lock();
         let writer = self.writer_of(&mut guard)?;
         if time <= writer.horizon {
             return Ok(());

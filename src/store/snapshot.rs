@@ -153,7 +153,7 @@ impl Core {
     fn moment(&self) -> Result<Moment> {
         if self.chunk_shared.writable {
             let moment = {
-                let mut guard = lock(&self.writer);
+                let mut guard = self.writer.lock();
                 // Of a writer that has stopped nobody knows what it has. What the logs have, a handle that only reads can save.
                 let writer = self.writer_of(&mut guard)?;
                 if !planted::has(Bug::SnapshotWithoutBuffer) {

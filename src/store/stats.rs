@@ -70,7 +70,7 @@ impl Core {
         let events = self.count(Some((0, u64::MAX)))?;
         let view = lock(&self.view).clone();
         let (journal_bytes, open_logs) =
-            lock(&self.writer).as_ref().map_or((0, 0), |writer| (writer.journal.len(), writer.open.len() as u64));
+            self.writer.lock().as_ref().map_or((0, 0), |writer| (writer.journal.len(), writer.open.len() as u64));
         let mut stats = Stats {
             file_size: self.settings.file_size,
             grace: self.settings.grace,

@@ -84,7 +84,7 @@ impl Core {
         let Some(_turn) = self.sync_turn.take_unless(|| self.durable_seq() >= seq) else { return Ok(()) };
         self.check_writable()?;
         self.let_others_append();
-        let work = self.collect(self.writer_of(&mut lock(&self.writer))?);
+        let work = self.collect(self.writer_of(&mut self.writer.lock())?);
         if planted::has(Bug::DurableBeforeSync) {
             self.durable.fetch_max(work.seq, Ordering::AcqRel);
         }
@@ -95,7 +95,7 @@ impl Core {
         {
             // Appends sync too, when they close a log for another, and poison under this lock if that fails. Then the system has taken
             // bytes for written that it lost, and the syncs here may have succeeded only because of that.
-            let mut guard = lock(&self.writer);
+            let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
             writer.folder_synced = writer.folder_synced.max(work.folder.unwrap_or(0));
             if let Some(journal) = &work.journal {
@@ -159,7 +159,7 @@ impl Core {
         if records.is_empty() {
             return;
         }
-        if let Some(writer) = lock(&self.writer).as_mut() {
+        if let Some(writer) = self.writer.lock().as_mut() {
             // A log that was retired meanwhile must not be called active again.
             let still = |record: &Record| match record.fact {
                 Fact::Active(summary) => {
@@ -189,13 +189,13 @@ impl Core {
         let due = |since: Option<u64>, period: u64| since.is_some_and(|since| now.saturating_sub(since) >= period);
         match self.options.durability {
             Durability::Interval(period) => {
-                let since = lock(&self.writer).as_ref().and_then(|writer| writer.dirty_since);
+                let since = self.writer.lock().as_ref().and_then(|writer| writer.dirty_since);
                 if due(since, period) {
                     self.sync_up_to(self.visible_seq())?;
                 }
             }
             Durability::Buffered => {
-                let since = lock(&self.writer).as_ref().and_then(|writer| writer.buffer.since);
+                let since = self.writer.lock().as_ref().and_then(|writer| writer.buffer.since);
                 if due(since, self.options.buffer_ns) {
                     self.flush_buffer()?;
                 }
@@ -224,7 +224,7 @@ impl Core {
         self.follower.stop();
         let _maintenance = lock(&self.maintenance);
         let _turn = self.sync_turn.take();
-        let mut guard = lock(&self.writer);
+        let mut guard = self.writer.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }

@@ -68,7 +68,7 @@ impl Core {
         // Between two appends, if this is the writer: then journal, folder and view agree. What is found is told later, since the receiver
         // may call back in.
         let (reading, instance, view, names) = {
-            let guard = lock(&self.writer);
+            let guard = self.writer.lock();
             let instance = guard.as_ref().map(|writer| writer.journal.instance());
             (journal::read(&self.folder, self.settings.store), instance, lock(&self.view).clone(), self.folder.list())
         };

@@ -179,7 +179,7 @@ impl Core {
             return Ok(Appended { last_seq: self.last_seq(), ..Appended::default() });
         }
         let appended = {
-            let mut guard = lock(&self.writer);
+            let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
             if absent.is_some() || times.low < writer.horizon {
                 self.append_some(writer, events, times, absent)?
@@ -340,7 +340,7 @@ impl Core {
         if self.options.durability != Durability::Buffered || !self.chunk_shared.writable {
             return Ok(());
         }
-        let mut guard = lock(&self.writer);
+        let mut guard = self.writer.lock();
         match guard.as_mut() {
             Some(writer) if writer.buffer.is_empty() => Ok(()),
             Some(writer) => self.check_writable().and_then(|()| self.flush(writer)),
