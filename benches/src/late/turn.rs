@@ -183,14 +183,14 @@ pub fn logs(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(logs)
 }
 
-/// Copies the logs into one file beside the store, and syncs that; nanoseconds for each byte.
-fn copy_logs(dir: &Path) -> Result<f64> {
+/// Copies logs into one file beside the store, and syncs that; nanoseconds for each byte.
+fn copy_logs(dir: &Path, logs: &[PathBuf]) -> Result<f64> {
     let path = dir.with_extension("copy");
     let start = Instant::now();
     let mut copy = File::create(&path)?;
     let mut buffer = vec![0; 1 << 20];
     let mut copied = 0;
-    for log in logs(dir)? {
+    for log in logs {
         let mut log = File::open(log)?;
         loop {
             let n = log.read(&mut buffer)?;
@@ -208,7 +208,7 @@ fn copy_logs(dir: &Path) -> Result<f64> {
 }
 
 fn compact(job: &Job, api: &Api) -> Result<Turn> {
-    let before = copy_logs(&job.dir)?;
+    let before = copy_logs(&job.dir, &logs(&job.dir)?)?;
     let memory = PeakMemory::start()?;
     let store = open(job, api, false, false)?;
     let (recon_bytes, backlog) = (store.stat(abi::STAT_RECON_BYTES)?, store.stat(abi::STAT_BACKLOG_BYTES)?);
@@ -218,7 +218,7 @@ fn compact(job: &Job, api: &Api) -> Result<Turn> {
     let cpu_ns = (cpu_ns(libc::RUSAGE_SELF) - cpu) / job.events as f64;
     let peak_memory = memory.bytes()?;
     store.close()?;
-    let copy = (before + copy_logs(&job.dir)?) / 2.0;
+    let copy = (before + copy_logs(&job.dir, &logs(&job.dir)?)?) / 2.0;
     let share = copy * log_bytes as f64 / took;
     let mib_per_s = log_bytes as f64 / took * 1e9 / f64::from(1 << 20);
     let ns = took / job.events as f64;
@@ -261,9 +261,13 @@ fn beside(job: &Job, api: &Api) -> Result<Turn> {
     })?;
     let peak_memory = memory.bytes()?;
     let (after, _) = append_until(&store, &mut feed, &mut next, alone_for(300))?;
-    // The same beside a plain copy of as many bytes.
+    // The same beside a plain copy of as many bytes: not of logs that grow meanwhile, which would have no end.
+    let chunk_of = |log: &PathBuf| -> Option<u64> { log.file_name()?.to_str()?.split('-').next()?.parse().ok() };
+    let mut at_rest = logs(&job.dir)?;
+    at_rest.retain(|log| chunk_of(log).is_some_and(|chunk| chunk < BASE_NS / CHUNK_NS + CHUNKS));
+    ensure!(!at_rest.is_empty(), "there is nothing to copy");
     let (beside_copy, copy_longest_ns) = thread::scope(|scope| -> Result<(f64, f64)> {
-        let copy = scope.spawn(|| copy_logs(&job.dir));
+        let copy = scope.spawn(|| copy_logs(&job.dir, &at_rest));
         let speed = append_until(&store, &mut feed, &mut next, || copy.is_finished());
         copy.join().expect("the copy panicked")?;
         speed
