@@ -145,7 +145,7 @@ impl Default for Sizes {
             run_frame_bytes: 8 << 10,
             index_entries: 64,
             journal_slack: 512,
-            seq_reserve: 1 << 24,
+            seq_reserve: 1 << 32,
             compact_bytes: 64 << 10,
             compact_newest_bytes: 64 << 20,
             window_bytes: 1 << 20,

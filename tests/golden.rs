@@ -29,12 +29,12 @@ const STORES: [&str; 5] = ["carried", "closed", "compressed", "died", "efile"];
 const LATE_LEN: usize = 16 << 10;
 
 fn options(place: &Place, name: &str) -> Options {
-    let sizes = Sizes { pending_bytes: 256 << 10, ..Sizes::default() };
+    let sizes = Sizes { pending_bytes: 256 << 10, seq_reserve: 1 << 24, ..Sizes::default() };
     let options = place.options().durability(Durability::Process).grace(5_000).sizes(sizes);
     match name {
         "efile" => options,
         // Each late batch is a run, until there are too many: then most of their frames become frames of one.
-        "carried" => options.file_size(1_000_000).sizes(Sizes { pending_bytes: 1, ..Sizes::default() }),
+        "carried" => options.file_size(1_000_000).sizes(Sizes { pending_bytes: 1, ..sizes }),
         "compressed" => options.file_size(1_000_000).compression(Compression::Lz4),
         _ => options.file_size(1_000_000),
     }
