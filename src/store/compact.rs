@@ -193,11 +193,12 @@ impl Core {
         // Later events go to another log, and must not outlive those before them when the power goes. Most of what is to be synced for
         // that is by the time that appends have to wait for it.
         for _ in 0..MOST_SYNCS {
-            self.sync_up_to(self.visible_seq())?;
             if chunk.unsynced_len() <= LITTLE_UNSYNCED {
                 break;
             }
+            self.sync_up_to(self.visible_seq())?;
         }
+        self.sync_folder()?;
         let sealed = {
             let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
@@ -241,6 +242,22 @@ impl Core {
                 })
             }
         }
+    }
+
+    /// Makes the names of logs durable, if that they are not, while appends go on.
+    fn sync_folder(&self) -> Result<()> {
+        let changes = {
+            let mut guard = self.writer.lock();
+            let writer = self.writer_of(&mut guard)?;
+            Some(writer.folder_changes).filter(|changes| writer.folder_synced < *changes)
+        };
+        if let Some(changes) = changes {
+            self.folder.sync().map_err(|e| self.stop(e))?;
+            if let Some(writer) = self.writer.lock().as_mut() {
+                writer.folder_synced = writer.folder_synced.max(changes);
+            }
+        }
+        Ok(())
     }
 
     fn is_in_view(&self, chunk: &Arc<Chunk>) -> bool {
