@@ -91,6 +91,8 @@ struct Scratch {
 impl Memory {
     /// Two threads that work on slices, and the late events of two chunks.
     const MOST: usize = 4;
+    /// What has grown beyond that, for large events, is not kept.
+    const MOST_BYTES: usize = 4 << 20;
 
     fn take(&self) -> Scratch {
         lock(&self.spare).pop().unwrap_or_default()
@@ -98,7 +100,8 @@ impl Memory {
 
     fn give(&self, scratch: Scratch) {
         let mut spare = lock(&self.spare);
-        if spare.len() < Memory::MOST {
+        let bytes = scratch.bytes.capacity() + scratch.frames.capacity() + scratch.slots.capacity() * size_of::<Slot>();
+        if spare.len() < Memory::MOST && bytes <= Memory::MOST_BYTES {
             spare.push(scratch);
         }
     }
@@ -282,7 +285,10 @@ impl Making {
                     let lost = usize::from(planted::has(Bug::LoseCarriedFrame));
                     entries.iter().skip(lost).for_each(|entry| list.push(*entry));
                 }
-                Piece::Slice(_) => done.remove(&place).unwrap_or_default().iter().for_each(|entry| list.push(*entry)),
+                Piece::Slice(_) => {
+                    let made = done.remove(&place).ok_or_else(|| Error::invalid("a part of a run was not made"))?;
+                    made.iter().for_each(|entry| list.push(*entry));
+                }
             }
         }
         let kept = self.recon.as_ref().and_then(|recon| recon.runs.get(..self.kept)).unwrap_or_default();
