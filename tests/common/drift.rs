@@ -26,6 +26,8 @@ struct Replica {
     horizon: u64,
     /// Frames of it were damaged.
     damaged: bool,
+    /// In which log, at which byte, which bit.
+    flipped: BTreeSet<(String, usize, u8)>,
 }
 
 impl Replica {
@@ -34,7 +36,9 @@ impl Replica {
         let (file_size, grace) = (20 + rng.below(200), rng.below(30));
         let leaf_events = [1, 2, 5, 512][rng.index(4)];
         let (holds, may_hold) = (BTreeMap::new(), BTreeSet::new());
-        let mut replica = Replica { place, file_size, grace, leaf_events, store: None, holds, may_hold, horizon: 0, damaged: false };
+        let flipped = BTreeSet::new();
+        let mut replica =
+            Replica { place, file_size, grace, leaf_events, store: None, holds, may_hold, horizon: 0, damaged: false, flipped };
         replica.open();
         replica
     }
@@ -94,7 +98,11 @@ impl Replica {
             if !frames.is_empty() {
                 let place = rng.index(frames.len());
                 let next = frames.get(place + 1).copied().unwrap_or(end);
-                bytes[frames[place] + rng.index(next - frames[place])] ^= 1 << rng.below(8);
+                let (at, bit) = (frames[place] + rng.index(next - frames[place]), rng.below(8) as u8);
+                // The same bit a second time would bring back what a repair has brought back meanwhile.
+                if self.flipped.insert((name.clone(), at, bit)) {
+                    bytes[at] ^= 1 << bit;
+                }
                 self.place.put_file(name, &bytes);
                 let derived = [".idx", ".recon"].map(|ending| self.place.names(ending)).concat();
                 derived.iter().for_each(|name| assert!(self.place.sim().remove(self.place.path.join(name))));
