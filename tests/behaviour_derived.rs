@@ -333,3 +333,17 @@ fn derived_files_that_cannot_be_made_anew_cost_nothing_but_time() {
     store.append(&[event(1, 1, "goes on")]).unwrap();
     assert_eq!(all(&store).len(), arrived.len() + 1);
 }
+
+#[test]
+fn no_room_is_left_behind_a_recon_file_made_anew() {
+    let place = Place::simulated(1);
+    let arrived = make_store(&place);
+    let name = place.names(".recon").pop().unwrap();
+    assert!(place.sim().remove(place.path.join(&name)));
+    let store = open(&place);
+    check(&store, &arrived);
+    let bytes = place.file(&name);
+    // An entry of its directory ends with zeros, but not with as many as it has bytes.
+    assert!(bytes.ends_with(&[0; 4]) && !bytes.ends_with(&[0; 64]));
+    store.close().unwrap();
+}

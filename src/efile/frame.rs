@@ -417,9 +417,9 @@ pub(crate) fn magic() -> [u8; 4] {
     MAGIC.to_le_bytes()
 }
 
-/// About what an event takes in the body of a frame.
-pub(crate) fn about_len(event: &EventRef<'_>) -> usize {
-    event.data.len() + 12
+/// About what an event with so many bytes of data takes in the body of a frame.
+pub(crate) fn about_len(data_len: usize) -> usize {
+    data_len + 12
 }
 
 /// How many of `events` the next frame takes: at least one, then as many as keep its body near the target length.
@@ -427,7 +427,7 @@ pub(crate) fn cut(events: &[EventRef<'_>], target_len: usize) -> usize {
     let mut len = 0;
     let mut taken = 0;
     for event in events {
-        len += about_len(event);
+        len += about_len(event.data.len());
         if taken > 0 && len > target_len {
             break;
         }

@@ -230,6 +230,11 @@ impl EntryList {
         self.segments.last().map_or(0, |last| (self.segments.len() - 1) * SEGMENT_LEN + last.entries.len())
     }
 
+    /// Bytes that all of them take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.iter().map(|entry| u64::from(entry.len)).sum()
+    }
+
     /// The next frame's entry must be a new one.
     pub(crate) fn close_last(&mut self) {
         self.open = false;

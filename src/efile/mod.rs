@@ -1101,7 +1101,7 @@ impl Chunk {
             while let Some(stretch) = walk.next()? {
                 index.take(&stretch, len);
             }
-            log.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
+            log.pending = index.late.bytes();
             log.closed |= !index.damage.is_empty() && !log.appendable;
             if distrustful || !log.has_much_pending(&self.shared.sizes) {
                 return Ok(());
@@ -1126,7 +1126,7 @@ impl Chunk {
             index.take(&stretch, len);
         }
         index.absorb_late_before(in_runs);
-        log.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
+        log.pending = index.late.bytes();
         // A log that is being appended to stays so: what is appended behind damage can be read.
         log.closed |= !index.damage.is_empty() && !log.appendable;
         log.recon = recon;

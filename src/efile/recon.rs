@@ -72,8 +72,7 @@ pub(super) struct Stretch {
 
 impl Run {
     fn new(list: EntryList, stretch: Stretch) -> Run {
-        let frames: u64 = list.iter().map(|entry| u64::from(entry.len)).sum();
-        Run { stretch, len: (RUN_HEADER_LEN + entries_len(list.len())) as u64 + frames, list }
+        Run { stretch, len: (RUN_HEADER_LEN + entries_len(list.len())) as u64 + list.bytes(), list }
     }
 }
 

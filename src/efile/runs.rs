@@ -52,7 +52,6 @@ const BATCH_EVENTS: usize = 2048;
 const GROUP_EVENTS: usize = 128;
 
 /// Where events are copied from.
-#[derive(Clone)]
 pub(super) struct Source {
     pub(super) file: Handle,
     pub(super) instance: u64,
@@ -155,7 +154,7 @@ impl Making {
     ) -> Result<Making> {
         let shortest_frame = sizes.run_frame_bytes;
         let Pending { log, late: entries, covered, tail } = pending;
-        let late_len = entries.iter().map(|entry| u64::from(entry.len)).sum();
+        let late_len = entries.bytes();
         let late = if late_len <= sizes.pending_bytes.saturating_mul(SORTED_AT_ONCE) {
             Late::Sorted(sorted(&log, &entries, memory)?)
         } else {
@@ -426,7 +425,11 @@ impl Parts {
             Late::Sorted(late) => {
                 let of_group = |places: &[u32]| {
                     let (first, last) = (late.key(*places.first()?), late.key(*places.last()?));
-                    let len = places.iter().filter_map(|&place| late.slots.get(place as usize)).map(|slot| u64::from(slot.len) + 12).sum();
+                    let len = places
+                        .iter()
+                        .filter_map(|&place| late.slots.get(place as usize))
+                        .map(|slot| frame::about_len(slot.len as usize) as u64)
+                        .sum();
                     Some(part(first, last, len, Origin::Memory))
                 };
                 late.places.chunks(GROUP_EVENTS).filter_map(of_group).collect()
@@ -529,7 +532,7 @@ impl Frames<'_> {
         let mut frame = Vec::new();
         let mut len = 0;
         for event in events.skip(usize::from(planted::has(Bug::ShortRun))) {
-            let event_len = frame::about_len(&event);
+            let event_len = frame::about_len(event.data.len());
             if len + event_len > self.making.body_len && !frame.is_empty() {
                 self.add_frame(&frame)?;
                 frame.clear();

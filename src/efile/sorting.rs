@@ -150,12 +150,22 @@ impl Log {
         self.pending > sizes.pending_bytes.saturating_mul(2) || entries > 2 * PENDING_ENTRIES
     }
 
+    /// Gives back room behind its runs, where no more are to come soon.
+    fn give_room_back(&mut self, folder: &Folder) {
+        let id = self.id();
+        if let Some(recon) = self.recon.as_mut().filter(|recon| recon.has_room()) {
+            // Where that fails, there is only less space.
+            let _ = recon.cut_excess(folder, id);
+        }
+    }
+
+    /// Takes over the recon that holds what was unsorted.
     fn take_sorted(&mut self, sorted: Sorted) {
         let same = self.recon.as_ref().map(Recon::place) == sorted.place;
         // Nothing of it is known any more where it was unloaded meanwhile, and then it is read from the file.
         if let Some(index) = self.index.as_mut().filter(|_| same) {
             index.absorb_late_before(sorted.recon.covered());
-            self.pending = index.late.iter().map(|entry| u64::from(entry.len)).sum();
+            self.pending = index.late.bytes();
             self.recon = Some(sorted.recon);
         }
     }
@@ -187,13 +197,7 @@ impl Chunk {
         let turn = self.sorting.take_turn();
         self.sort_in(&turn);
         let mut state = self.lock();
-        for log in state.logs.iter_mut().filter(|log| log.appendable) {
-            let id = log.id();
-            // Where it can't be given back, there is only less space.
-            if let Some(recon) = log.recon.as_mut().filter(|recon| recon.has_room()) {
-                let _ = recon.cut_excess(&self.shared.folder, id);
-            }
-        }
+        state.logs.iter_mut().filter(|log| log.appendable).for_each(|log| log.give_room_back(&self.shared.folder));
     }
 
     fn sort_in(&self, turn: &Turn<'_>) {
@@ -233,6 +237,7 @@ impl Chunk {
     pub(super) fn absorb(&self, log: &mut Log, turn: &Turn<'_>) -> Result<()> {
         if let Some(unsorted) = Unsorted::of(log, &self.shared.folder)? {
             log.take_sorted(unsorted.sort(&self.shared, turn)?);
+            log.give_room_back(&self.shared.folder);
             self.shared.late_grew.store(true, Ordering::Relaxed);
         }
         Ok(())
