@@ -205,9 +205,9 @@ impl Core {
             if !self.is_in_view(chunk) {
                 return Err(NotDone::Nothing);
             }
-            if writer.folder_synced < writer.folder_changes {
+            if let Some(changes) = writer.unsynced_names() {
                 self.folder.sync().map_err(|e| self.stop(e))?;
-                writer.folder_synced = writer.folder_changes;
+                writer.note_names_synced(changes);
             }
             chunk.seal().map_err(|e| self.stop(e))?.ok_or(NotDone::Nothing)?
         };
@@ -244,17 +244,13 @@ impl Core {
         }
     }
 
-    /// Makes the names of logs durable, if that they are not, while appends go on.
+    /// Makes the names of logs durable, if they are not, while appends go on.
     fn sync_folder(&self) -> Result<()> {
-        let changes = {
-            let mut guard = self.writer.lock();
-            let writer = self.writer_of(&mut guard)?;
-            Some(writer.folder_changes).filter(|changes| writer.folder_synced < *changes)
-        };
+        let changes = self.writer_of(&mut self.writer.lock())?.unsynced_names();
         if let Some(changes) = changes {
             self.folder.sync().map_err(|e| self.stop(e))?;
             if let Some(writer) = self.writer.lock().as_mut() {
-                writer.folder_synced = writer.folder_synced.max(changes);
+                writer.note_names_synced(changes);
             }
         }
         Ok(())

@@ -97,7 +97,7 @@ impl Core {
             // bytes for written that it lost, and the syncs here may have succeeded only because of that.
             let mut guard = self.writer.lock();
             let writer = self.writer_of(&mut guard)?;
-            writer.folder_synced = writer.folder_synced.max(work.folder.unwrap_or(0));
+            writer.note_names_synced(work.folder.unwrap_or(0));
             if let Some(journal) = &work.journal {
                 writer.journal.note_synced(journal);
             }
@@ -133,7 +133,7 @@ impl Core {
             seq: self.visible_seq(),
             logs: writer.open.iter().filter_map(|chunk| Some((Arc::clone(chunk), chunk.unsynced()?))).collect(),
             journal: writer.journal.unsynced(),
-            folder: (writer.folder_synced < writer.folder_changes).then_some(writer.folder_changes),
+            folder: writer.unsynced_names(),
         }
     }
 
@@ -259,7 +259,7 @@ impl Core {
         for chunk in chunks {
             records.extend(chunk.retire()?.into_iter().map(|summary| self.record(Fact::Idle(summary), committed)));
         }
-        if writer.folder_synced < writer.folder_changes {
+        if writer.unsynced_names().is_some() {
             self.folder.sync()?;
         }
         // All logs are synced by now.

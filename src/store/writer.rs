@@ -65,6 +65,18 @@ pub(super) struct Writer {
     pub(super) scratch: Scratch,
 }
 
+impl Writer {
+    /// How often files were made, if not all of their names are durable.
+    pub(super) fn unsynced_names(&self) -> Option<u64> {
+        (self.folder_synced < self.folder_changes).then_some(self.folder_changes)
+    }
+
+    /// Takes note that the names of so many are.
+    pub(super) fn note_names_synced(&mut self, changes: u64) {
+        self.folder_synced = self.folder_synced.max(changes);
+    }
+}
+
 /// Memory that appends use again.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -547,9 +559,9 @@ impl Core {
                 records.extend(chunk.retire()?.into_iter().map(|summary| self.record(Fact::Idle(summary), committed)));
             }
             // Idle means durable, and that includes the log's name.
-            if writer.folder_synced < writer.folder_changes {
+            if let Some(changes) = writer.unsynced_names() {
                 self.folder.sync()?;
-                writer.folder_synced = writer.folder_changes;
+                writer.note_names_synced(changes);
             }
             match writer.journal.reserve(records.len()) {
                 // Then the journal goes on calling them active, which is true of what they were.
