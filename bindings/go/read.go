@@ -192,6 +192,14 @@ func (i *Iter) Gaps() ([]Gap, error) {
 	return asGaps(missing), errorOf(f, "gaps", h.path)
 }
 
+// Appends what was missed to gaps, if somebody wants it.
+func handOver(gaps *[]Gap, missed func() ([]capi.Missing, *capi.Failure)) {
+	if gaps != nil {
+		missing, _ := missed()
+		*gaps = append(*gaps, asGaps(missing)...)
+	}
+}
+
 func asGaps(missing []capi.Missing) []Gap {
 	gaps := make([]Gap, len(missing))
 	for i, m := range missing {
@@ -205,12 +213,7 @@ func (i *Iter) Close() {
 	if i == nil {
 		return
 	}
-	i.held.close(func() {
-		if i.gaps != nil {
-			missing, _ := i.cursor.Gaps()
-			*i.gaps = append(*i.gaps, asGaps(missing)...)
-		}
-	})
+	i.held.close(func() { handOver(i.gaps, i.cursor.Gaps) })
 	runtime.KeepAlive(i)
 }
 

@@ -403,12 +403,7 @@ func (x *Export) Close() {
 	if x == nil {
 		return
 	}
-	x.held.close(func() {
-		if x.gaps != nil {
-			missing, _ := x.c.Gaps()
-			*x.gaps = append(*x.gaps, asGaps(missing)...)
-		}
-	})
+	x.held.close(func() { handOver(x.gaps, x.c.Gaps) })
 	runtime.KeepAlive(x)
 }
 
