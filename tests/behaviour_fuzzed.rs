@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+
 use common::events_at;
 use common::place::Place;
-use estore::disk::Crash;
+use estore::disk::{Crash, Fault, FaultEffect};
 use estore::{Durability, Efile, Error, Mode, Options, ReadOptions, Store};
 
 fn options(place: &Place) -> Options {
@@ -75,9 +77,11 @@ fn record(journal: &[u8], kind: u8) -> usize {
     (64..journal.len()).step_by(128).find(|&at| journal[at + 4] == kind).expect("there is such a record")
 }
 
+const IDLE: u8 = 3;
+const CLOSE: u8 = 6;
+
 /// A closed efile whose journal says something else of its log, with a checksum that fits.
 fn journal_that_says(field: usize, number: u64) -> Place {
-    const IDLE: u8 = 3;
     let place = Place::simulated(1);
     let store = open(&place);
     store.append(&events_at([1, 2, 3])).unwrap();
@@ -232,4 +236,51 @@ fn a_frame_that_names_a_wrong_file_does_not_make_its_log_another() {
         let mut reader = store.read_with(.., ReadOptions::new().salvage()).unwrap();
         assert_eq!(common::times(&common::drain_batches(&mut reader, 9)), [1, 2, 3]);
     }
+}
+
+/// A closed efile that was compacted, and its log and its journal from before that.
+fn compacted() -> (Place, Vec<u8>, Vec<u8>) {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([3, 1, 2])).unwrap();
+    store.close().unwrap();
+    let (log, journal) = (place.file(LOG), place.file("journal"));
+    let store = open(&place);
+    assert_eq!(store.compact(.., |_| ControlFlow::Continue(())).unwrap().chunks, 1);
+    store.close().unwrap();
+    (place, log, journal)
+}
+
+/// Opens for reading only. A handle that looks again and again meets errors in the end.
+fn open_before_the_disk_breaks(place: &Place) -> estore::Result<Efile> {
+    let effect = FaultEffect::Errno(libc::EIO);
+    place.sim().inject(Fault { at: 10_000, calls: None, name: None, effect, forever: true });
+    Efile::open(&place.path, options(place).mode(Mode::ReadOnly))
+}
+
+#[test]
+fn a_reader_does_not_wait_for_a_log_that_its_journal_calls_active_and_replaced() {
+    const ACTIVE: u8 = 2;
+    let (place, _, before) = compacted();
+    let mut journal = place.file("journal");
+    let (at, from) = (record(&journal, CLOSE), record(&before, IDLE));
+    journal[at..at + 128].copy_from_slice(&before[from..from + 128]);
+    journal[at + 4] = ACTIVE;
+    seal_record(&mut journal, at);
+    place.put_file("journal", &journal);
+    open_before_the_disk_breaks(&place).expect("an answer").read(..).expect("a reader");
+}
+
+#[test]
+fn a_reader_does_not_wait_for_a_log_that_a_damaged_journal_calls_replaced() {
+    let (place, log, _) = compacted();
+    let mut journal = place.file("journal");
+    let at = record(&journal, CLOSE);
+    journal[at + 20] ^= 1;
+    place.put_file("journal", &journal);
+    // All that came back of the logs is the header of the one that was replaced.
+    place.put_file(LOG, &log[..64]);
+    place.disk.remove_file(&place.path.join("0-1.estore")).unwrap();
+    let store = open_before_the_disk_breaks(&place).expect("an answer");
+    assert!(store.verify(|_| ControlFlow::Continue(())).unwrap().damaged > 0);
 }

@@ -305,7 +305,12 @@ impl Reading {
         self.instance
     }
 
-    /// Where its records ended.
+    /// The journal file, told by its instance, and where its whole records ended: two readings with the same end have the same facts.
+    pub(crate) fn end(&self) -> (u64, u64) {
+        (self.instance, self.len)
+    }
+
+    /// To ask for what comes later.
     pub(crate) fn place(self) -> Place {
         Place { file: self.file, len: self.len }
     }

@@ -181,6 +181,8 @@ pub(super) struct Opening<'a> {
 /// What a look at journal and logs found.
 struct Found {
     reading: Option<journal::Reading>,
+    /// Where the journal ended, damaged or not, if it could be read.
+    journal_end: Option<(u64, u64)>,
     facts: Facts,
     chunks: ChunkMap,
     /// The logs that may grow.
@@ -294,7 +296,13 @@ impl Opening<'_> {
         if !found.missing {
             return Ok(false);
         }
-        let now = journal::read(self.folder, self.settings.store)?.facts;
+        let now = match journal::read(self.folder, self.settings.store) {
+            // A journal that says what it said then, however that contradicts itself or the logs, is no news.
+            Ok(now) if found.journal_end == Some(now.end()) => return Ok(false),
+            Ok(now) => now.facts,
+            Err(Error::Corrupt { .. }) => return Ok(found.journal_end.is_some()),
+            Err(e) => return Err(e),
+        };
         Ok(now.horizon > found.facts.horizon || found.facts.logs.keys().any(|id| now.is_replaced(*id)))
     }
 
@@ -309,6 +317,7 @@ impl Opening<'_> {
             Err(e @ Error::Corrupt { .. }) => (None, Some(e)),
             Err(e) => return Err(e),
         };
+        let journal_end = reading.as_ref().map(journal::Reading::end);
         let mut facts = reading.as_ref().map(|reading| reading.facts.clone()).unwrap_or_default();
         // Perhaps a copy from earlier, and its word that a log did not grow is worth nothing. Nobody notes that of a snapshot that was only
         // ever read.
@@ -353,7 +362,7 @@ impl Opening<'_> {
         let (mut news, missing) = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
         news.extend(expired.into_iter().map(Fact::Drop));
         let active = active.into_iter().map(|(summary, _)| summary.id).collect();
-        Ok(Found { reading, facts, chunks, active, news, missing })
+        Ok(Found { reading, journal_end, facts, chunks, active, news, missing })
     }
 
     /// A chunk of these logs: the one that was there before, if it is that.
