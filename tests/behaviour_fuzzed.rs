@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use common::events_at;
 use common::place::Place;
 use estore::disk::{Crash, Fault, FaultEffect};
-use estore::{Durability, Efile, Error, Mode, Options, ReadOptions, Store};
+use estore::{Durability, Efile, Error, Mode, Options, ReadOptions, Store, Tailed};
 
 fn options(place: &Place) -> Options {
     place.options().durability(Durability::Process)
@@ -80,14 +80,14 @@ fn record(journal: &[u8], kind: u8) -> usize {
 const IDLE: u8 = 3;
 const CLOSE: u8 = 6;
 
-/// A closed efile whose journal says something else of its log, with a checksum that fits.
-fn journal_that_says(field: usize, number: u64) -> Place {
+/// A closed efile whose journal says something else in a record, with a checksum that fits.
+fn journal_that_says(kind: u8, field: usize, number: u64) -> Place {
     let place = Place::simulated(1);
     let store = open(&place);
     store.append(&events_at([1, 2, 3])).unwrap();
     store.close().unwrap();
     let mut journal = place.file("journal");
-    let at = record(&journal, IDLE);
+    let at = record(&journal, kind);
     journal[at + field..at + field + 8].copy_from_slice(&number.to_le_bytes());
     seal_record(&mut journal, at);
     place.put_file("journal", &journal);
@@ -98,7 +98,7 @@ fn journal_that_says(field: usize, number: u64) -> Place {
 fn a_log_that_ought_to_be_endless_is_not_searched_to_its_end() {
     const LEN: usize = 56;
     for len in [1 << 40, u64::MAX - 1, u64::MAX] {
-        let place = journal_that_says(LEN, len);
+        let place = journal_that_says(IDLE, LEN, len);
         for mode in [Mode::ReadOnly, Mode::Existing] {
             let store = Efile::open(&place.path, options(&place).mode(mode)).unwrap();
             assert_error!(store.read(..).unwrap().next().expect("not the end"), Error::Corrupt { .. });
@@ -112,12 +112,39 @@ fn a_log_that_ought_to_be_endless_is_not_searched_to_its_end() {
 #[test]
 fn numbers_that_a_journal_makes_up_do_not_overflow() {
     for field in [64, 72, 80] {
-        let place = journal_that_says(field, u64::MAX);
+        let place = journal_that_says(IDLE, field, u64::MAX);
         let store = open(&place);
         assert!(store.stats().is_ok());
         store.append(&events_at([4])).unwrap();
         assert!(store.stats().is_ok());
         store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_store_whose_seqs_are_used_up_opens_and_can_be_read() {
+    const NEXT_SEQ: usize = 16;
+    for left in 0..3 {
+        let place = journal_that_says(CLOSE, NEXT_SEQ, u64::MAX - left);
+        let mut stored = 3;
+        for _ in 0..2 {
+            let store = open(&place);
+            for time in [4, 2] {
+                match store.append(&events_at([time])) {
+                    Ok(_) => stored += 1,
+                    Err(e) => assert!(matches!(e, Error::Invalid { .. }), "{e:?}"),
+                }
+            }
+            assert_eq!(store.append_absent(&events_at([1])).unwrap().present, 1);
+            let events = common::drain(store.read(..).unwrap());
+            assert_eq!(events.len(), stored);
+            let mut tail = store.tail(0).unwrap();
+            assert!(matches!(tail.next_batch(9).unwrap(), Tailed::Events(events) if events.iter().count() == stored));
+            assert!(matches!(tail.next_batch(9).unwrap(), Tailed::Nothing));
+            assert_eq!(store.verify(|_| ControlFlow::Continue(())).unwrap().damaged, 0);
+            store.close().unwrap();
+        }
+        assert_eq!(stored as u64, 3 + left);
     }
 }
 

@@ -221,8 +221,8 @@ impl Opening<'_> {
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
         };
-        let limit =
-            facts.next_seq.checked_add(self.chunk_shared.sizes.seq_reserve).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
+        // Where hardly any are left, so that what is there can be read all the same.
+        let limit = facts.next_seq.saturating_add(self.chunk_shared.sizes.seq_reserve);
         let session = Fact::Session { start: facts.next_seq, limit, branch };
         let mut all = vec![session];
         if facts.horizon > 0 {

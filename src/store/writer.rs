@@ -271,10 +271,9 @@ impl Core {
     /// Makes sure that `count` seqs may be given out.
     #[inline(always)]
     fn reserve_seqs(&self, writer: &mut Writer, count: u64) -> Result<()> {
-        let too_many = || Error::invalid("the store has no more seqs");
-        let end = writer.next_seq.checked_add(count).ok_or_else(too_many)?;
+        let end = writer.next_seq.checked_add(count).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
         if end > writer.seq_limit {
-            let limit = end.checked_add(self.options.sizes.seq_reserve).ok_or_else(too_many)?;
+            let limit = end.saturating_add(self.options.sizes.seq_reserve);
             let record = self.record(Fact::Session { start: writer.session_start, limit, branch: self.branch() }, self.visible_seq());
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
             writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
