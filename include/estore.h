@@ -26,18 +26,23 @@
  *         estore_iter *iter = NULL;
  *         estore_event event;
  *         estore_error err = ESTORE_ERROR_INIT;
+ *         estore_status status;
  *
- *         if (estore_open("events", 6, NULL, &store, &err) != ESTORE_OK ||
- *             estore_event_init(&event, (const uint8_t *)"hello", 5) != ESTORE_OK ||
- *             estore_append(store, &event, 1, NULL, &err) != ESTORE_OK ||
- *             estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err) != ESTORE_OK) {
- *             fprintf(stderr, "%s\n", err.message);
+ *         if ((status = estore_event_init(&event, (const uint8_t *)"hello", 5)) != ESTORE_OK) {
+ *             fprintf(stderr, "%s\n", estore_strerror(status));
  *             return 1;
  *         }
- *         while (estore_iter_next(iter, &event, &err) == ESTORE_OK)
- *             printf("%llu %.*s\n", (unsigned long long)event.time, (int)event.len, (const char *)event.data);
- *         estore_iter_close(&iter, NULL);
- *         return estore_close(&store, &err) == ESTORE_OK ? 0 : 1;
+ *         if (estore_open("events", 6, NULL, &store, &err) == ESTORE_OK &&
+ *             estore_append(store, &event, 1, NULL, &err) == ESTORE_OK &&
+ *             estore_read_iter(store, 0, UINT64_MAX, ESTORE_READ_FORWARD, 0, &iter, &err) == ESTORE_OK) {
+ *             while ((status = estore_iter_next(iter, &event, &err)) == ESTORE_OK)
+ *                 printf("%llu %.*s\n", (unsigned long long)event.time, (int)event.len, (const char *)event.data);
+ *             estore_iter_close(&iter, NULL);
+ *             if (status == ESTORE_END && estore_close(&store, &err) == ESTORE_OK)
+ *                 return 0;
+ *         }
+ *         fprintf(stderr, "%s\n", err.message);
+ *         return 1;
  *     }
  *
  *     cc program.c -lestore
@@ -45,8 +50,9 @@
  * ERRORS
  *
  * A function that can fail returns an estore_status: 0 is fine, positive an outcome (such as ESTORE_END), negative an error. The detail
- * goes into an estore_error of the caller, whose address is the last argument; NULL there means that it isn't wanted. Outputs are written
- * on success only. NULL for a handle or a needed output is ESTORE_ERR_INVALID, never a crash.
+ * goes into an estore_error of the caller, whose address is the last argument; NULL there means that it isn't wanted. Where a function
+ * takes none, estore_strerror says what its status means. Outputs are written on success only. NULL for a handle or a needed output is
+ * ESTORE_ERR_INVALID, never a crash.
  *
  * DURABILITY AND DAMAGE
  *
@@ -308,12 +314,12 @@
 #define ESTORE_STAT_RECOVERED_EVENTS 18
 
 /**
- * Bytes of torn tails cut (and kept aside) when the store was opened.
+ * Bytes of torn tails that were cut (and kept aside), when the store was opened or later; in a handle that only reads, that are not shown.
  */
 #define ESTORE_STAT_CUT_BYTES 19
 
 /**
- * Damaged regions known.
+ * Damaged regions in the logs, as far as they have been looked at.
  */
 #define ESTORE_STAT_DAMAGED_REGIONS 20
 
@@ -549,10 +555,10 @@ typedef struct {
 } estore_error;
 
 /**
- * Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has
- * len bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from the store's own
- * thread, perhaps from several at once. It may call functions on other stores; those on the same store (but for last_seq and
- * durable_seq) answer ESTORE_ERR_INVALID, and it must not wait for a thread that calls one. It must not throw or leave by longjmp.
+ * Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has len
+ * bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from one of the store's own,
+ * perhaps from several at once. It may call functions on other stores; those on the same store (but for last_seq and durable_seq) answer
+ * ESTORE_ERR_INVALID, and it must not wait for a thread that calls one. It must not throw or leave by longjmp.
  */
 typedef void (*estore_log_fn)(void *userdata, int32_t level, const char *message, size_t len);
 
@@ -574,16 +580,17 @@ typedef int32_t (*estore_finding_fn)(void *userdata,
 
 /**
  * Is told now and then how far a call has come: done of so many events. Comes from the thread that calls the library. Answers 0 to go on,
- * anything else to stop: what that leaves, each call says. It must not call functions on the same store, or
- * on either store of a repair (ESTORE_ERR_INVALID), throw, or leave by longjmp.
+ * anything else to stop: what that leaves, each call says. It may call functions on other stores; those on the same store, or on either
+ * store of a repair (but for last_seq and durable_seq), answer ESTORE_ERR_INVALID. It must not throw or leave by longjmp.
  */
 typedef int32_t (*estore_progress_fn)(void *userdata, uint64_t done, uint64_t events);
 
 /**
- * Receives what is missing because it is damaged, for a salvaging iterator or export and for a repair. path is the damaged file, offset
- * and len are its bytes that were left out. No event that is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
- * during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
- * It must not use the same iterator, export, exchange or store, throw, or leave by longjmp.
+ * Receives what is missing because it is damaged, for a salvaging iterator or export, a repair and an exchange. path is the damaged file,
+ * offset and len are its bytes that were left out. No event that is missing is older than first_time nor newer than last_time. what says
+ * in words what is wrong with the bytes. path and what are valid during the call only, with path_len and what_len bytes without the NUL at
+ * the end of each. Comes from the thread that calls the library. It must not use the same iterator, export, exchange or store, throw, or
+ * leave by longjmp.
  */
 typedef void (*estore_gap_fn)(void *userdata,
                               const char *path,
@@ -611,7 +618,7 @@ typedef void (*estore_gap_fn)(void *userdata,
 #define ESTORE_TIMEOUT 2
 
 /**
- * Events that were not handled yet are gone by retention; reported once, then the reader goes on.
+ * Events were deleted (by estore_delete_before or retention) before the tail gave them; told once, then it goes on.
  */
 #define ESTORE_GAP 3
 
@@ -626,7 +633,8 @@ typedef void (*estore_gap_fn)(void *userdata,
 #define ESTORE_ERR_IO -2
 
 /**
- * Bytes on disk are not what was written there; the message names the file, offset the place.
+ * Bytes on disk are not what was written there, and the message names the file, offset the place; or a message or parcel is not what was
+ * sent.
  */
 #define ESTORE_ERR_CORRUPT -3
 
@@ -636,7 +644,7 @@ typedef void (*estore_gap_fn)(void *userdata,
 #define ESTORE_ERR_NOT_FOUND -4
 
 /**
- * A store was to be created where one is already.
+ * A store was to be created where one is already, or a snapshot onto what is no earlier one of the same store.
  */
 #define ESTORE_ERR_EXISTS -5
 
@@ -656,7 +664,8 @@ typedef void (*estore_gap_fn)(void *userdata,
 #define ESTORE_ERR_NO_SPACE -8
 
 /**
- * An earlier write or sync failed, so the writer refuses to go on. Reading works; open the store again to recover.
+ * An earlier write or sync failed, so the writer refuses to go on. Reading works, unless the buffer of ESTORE_DURABILITY_BUFFERED has
+ * events in it; open the store again to recover.
  */
 #define ESTORE_ERR_POISONED -9
 
@@ -969,7 +978,8 @@ estore_status estore_options_set_no_index(estore_options *options, int32_t no_in
 
 /**
  * Sets whether the store may have threads of its own: for what is due by time (syncs of ESTORE_DURABILITY_INTERVAL, flushes of
- * ESTORE_DURABILITY_BUFFERED), for compaction, and for retention. Without them, call estore_tick.
+ * ESTORE_DURABILITY_BUFFERED), for sorting late events and compaction, for retention, and in a handle that only reads for waking its
+ * tails. Without them appends sort late events, estore_compact compacts, and estore_tick does the rest.
  *
  * Arguments: options. background: 0 or 1 (the default).
  * Returns: ESTORE_OK; on failure the options are as they were.
@@ -1019,12 +1029,12 @@ estore_status estore_options_set_max_age_ns(estore_options *options,
 
 /**
  * Sets the greatest size of a store on disk: as long as all chunks take more, the oldest goes. When, how, and which never go: see
- * estore_options_set_max_age_ns. Besides, it is applied when a log has grown by some MiB or 1% of the limit, and the chunk of the present
- * by the clock stays too.
+ * estore_options_set_max_age_ns. Besides, it is applied when a log has grown by 4 MiB, or a 128th of the limit if that is more, and the
+ * chunk of the present by the clock stays too.
  *
  * What counts is ESTORE_STAT_CHUNK_BYTES: the bytes of all logs, and those of their recon and index files as far as they can be told
- * without looking at them. Not counted: room set aside ahead of logs that are being written (8 MiB each at most), the journal, a log
- * that compaction is writing, and files that iterators of this process still have open.
+ * without looking at them. Not counted: room set aside ahead of logs that are being written (8 MiB each at most), the journal, a log that
+ * compaction is writing, and files that iterators of this process still have open.
  *
  * Arguments: options. max_bytes: in bytes; 0 (the default) for no limit.
  * Returns: ESTORE_OK; on failure the options are as they were. An efile refuses to open with a limit.
@@ -1071,7 +1081,8 @@ estore_status estore_options_set_log(estore_options *options,
  * Frees options and sets the variable to NULL. Stores that were opened with them go on.
  *
  * Arguments: options: the address of the variable; a NULL in it is fine.
- * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+ * stays.
  * Ownership: ends the caller's.
  * Threads: any, while no other thread uses the options.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
@@ -1132,8 +1143,8 @@ estore_status estore_append(estore *store,
  * Ownership: borrows the events and their data during the call.
  * Threads: any, also at the same time; each batch stays together.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE;
- * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_append_absent(estore *store,
@@ -1149,12 +1160,12 @@ estore_status estore_append_absent(estore *store,
  * Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
  *
  * Arguments: store. durable_seq: where the seq goes up to which everything is safe now, or NULL.
- * Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the store refuses appends until it is opened
- * again, since what the disk holds is unknown.
+ * Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO or ESTORE_ERR_OUTCOME_UNKNOWN the store refuses
+ * appends until it is opened again, since what the disk holds is unknown.
  * Ownership: borrows store.
  * Threads: any, also beside appends and other syncs.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN;
+ * ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_sync(estore *store,
@@ -1162,21 +1173,22 @@ estore_status estore_sync(estore *store,
                           estore_error *err);
 
 /**
- * Does what is due by time (a sync, a flush of the buffer). Only needed if the store was opened without a thread of its own; see
- * estore_options_set_background.
+ * Does what is due by time (a sync, a flush of the buffer, retention; in a handle that only reads, a look for what its tails wait for).
+ * Only needed if the store was opened without a thread of its own; see estore_options_set_background.
  *
  * Arguments: store.
  * Returns: ESTORE_OK, also if nothing was due.
  * Ownership: borrows store.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_tick(estore *store,
                           estore_error *err);
 
 /**
- * Tells the last seq given. Costs no input or output.
+ * Tells the last seq given. Costs no input or output where the store is open for writing; a handle that only reads looks for news first.
  *
  * Arguments: store. seq: where the number goes; 0 if nothing was ever appended.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -1185,10 +1197,13 @@ estore_status estore_tick(estore *store,
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_last_seq(const estore *store, uint64_t *seq, estore_error *err);
+estore_status estore_last_seq(const estore *store,
+                              uint64_t *seq,
+                              estore_error *err);
 
 /**
- * Tells up to which seq everything survives loss of power. Costs no input or output.
+ * Tells up to which seq everything survives loss of power. Costs no input or output where the store is open for writing; a handle that
+ * only reads looks for news first, and may know of less than is safe.
  *
  * Arguments: store. seq: where the number goes.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -1197,7 +1212,9 @@ estore_status estore_last_seq(const estore *store, uint64_t *seq, estore_error *
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_durable_seq(const estore *store, uint64_t *seq, estore_error *err);
+estore_status estore_durable_seq(const estore *store,
+                                 uint64_t *seq,
+                                 estore_error *err);
 
 /**
  * Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
@@ -1209,8 +1226,9 @@ estore_status estore_durable_seq(const estore *store, uint64_t *seq, estore_erro
  * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+ * be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_read_iter(const estore *store,
@@ -1234,8 +1252,8 @@ estore_status estore_read_iter(const estore *store,
  * ESTORE_ERR_CLOSED.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this store can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
- * ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_tail_iter(const estore *store,
@@ -1250,8 +1268,9 @@ estore_status estore_tail_iter(const estore *store,
  * Returns: ESTORE_OK and *count set; on failure *count is as it was.
  * Ownership: borrows store.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+ * be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_count(const estore *store,
@@ -1269,8 +1288,8 @@ estore_status estore_count(const estore *store,
  * failure, are as they were.
  * Ownership: the array is the caller's; borrows store.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+ * ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_stats(const estore *store,
@@ -1289,7 +1308,8 @@ estore_status estore_stats(const estore *store,
  * Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
  * Ownership: borrows store; see estore_finding_fn for what it receives.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_verify(const estore *store,
@@ -1307,12 +1327,13 @@ estore_status estore_verify(const estore *store,
  * Arguments: store. start, end: times, both included; chunks that have one of them are compacted whole. on_progress: is told how far it
  * is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
  * and as they are; each may be NULL.
- * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
- * is: the others are compacted before that is reported.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it: chunks that were done stay so, and the one in work is as it was;
+ * on failure they are as they were. A damaged chunk stays as it is: the others are compacted before that is reported.
  * Ownership: borrows store; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time compacts, the others wait.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
- * ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_compact(const estore *store,
@@ -1327,9 +1348,9 @@ estore_status estore_compact(const estore *store,
 /**
  * Makes a copy of the store as it is at one moment in another folder, while appends, compaction, deletes and iterators go on. When it
  * returns the copy is durable, and a store like any other: it can be opened for reading, and for writing, from when on it is one of its
- * own. Also through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the
- * file system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied
- * is looked at; damage is copied too, and counted.
+ * own. Also through a handle that only reads, beside a writer in another process. Logs that compaction has made, which never change, are
+ * not copied where the file system has hard links: one file then has a name in both folders, and whatever becomes of one of them, the
+ * other keeps it. All that is copied is looked at; damage is copied too, and counted.
  *
  * Arguments: store. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
  * snapshot of the same store that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
@@ -1340,10 +1361,10 @@ estore_status estore_compact(const estore *store,
  * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
  * Ownership: borrows store and dir; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store,
- * or a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store, or
+ * a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
  * snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
- * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_snapshot(const estore *store,
@@ -1372,8 +1393,8 @@ estore_status estore_snapshot(const estore *store,
  * Ownership: the array is the caller's; borrows store.
  * Threads: any, also beside all other calls.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
- * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+ * ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_digest(const estore *store,
@@ -1434,7 +1455,8 @@ estore_status estore_repair(estore *to,
  * ESTORE_ERR_CLOSED.
  * Threads: any, also at the same time; the exchange itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
- * ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of
+ * a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_exchange_begin(estore *store,
@@ -1473,7 +1495,8 @@ estore_status estore_answer(estore *store,
  * Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the store may be closed before it.
  * Threads: any, also at the same time; the export itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_export_begin(const estore *store,
@@ -1574,11 +1597,12 @@ estore_status estore_retain(estore *store,
  * open go on.
  *
  * Arguments: store: the address of the variable; a NULL in it is fine, so closing twice is too.
- * Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
- * variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Returns: ESTORE_OK: all appended events are on disk. If the variable held a handle of another kind, or one that a call is using (as in a
+ * callback of that call): ESTORE_ERR_INVALID, and it stays. Any other failure says that some may not be; the handle is gone all the same.
  * Ownership: ends the caller's.
  * Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_close(estore **store,
@@ -1587,7 +1611,7 @@ estore_status estore_close(estore **store,
 /**
  * Removes a store from disk: its own files, and the folder if nothing else is in it.
  *
- * Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+ * Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: none of them has a meaning here; NULL will do.
  * Returns: ESTORE_OK if it is gone.
  * Ownership: borrows path and options during the call.
  * Threads: any, at any time. Refused while a writer has the store open.
@@ -1621,12 +1645,13 @@ const char *estore_stat_name(size_t index);
  * Arguments: iter. event: where the event goes.
  * Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again; of a tail, which has no end, ESTORE_TIMEOUT if there is
  * nothing for now, and ESTORE_GAP, once, if events were deleted before it gave them. *event is as it was unless ESTORE_OK is returned.
+ * After a failure each further call answers the same; to go on past damage, begin anew with ESTORE_READ_SALVAGE.
  * Ownership: event->data is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug builds
  * of the library overwrite it then).
  * Threads: any, one at a time on one iterator.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole
  * event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed); ESTORE_ERR_GONE;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_next(estore_iter *iter,
@@ -1645,7 +1670,7 @@ estore_status estore_iter_next(estore_iter *iter,
  * Threads: any, one at a time on one iterator.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
  * (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
- * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_GONE; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_next_batch(estore_iter *iter,
@@ -1670,7 +1695,7 @@ estore_status estore_iter_next_batch(estore_iter *iter,
  * Threads: any, one at a time on one iterator.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
  * (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
- * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_GONE; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_next_columns(estore_iter *iter,
@@ -1694,7 +1719,7 @@ estore_status estore_iter_next_columns(estore_iter *iter,
  * Ownership: borrows iter. Events given before end here.
  * Threads: any, one at a time on one iterator. Another thread ends the waiting by closing the store.
  * Statuses: ESTORE_OK; ESTORE_TIMEOUT; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_CLOSED; ESTORE_ERR_GONE;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status estore_iter_wait(estore_iter *iter,
@@ -1755,7 +1780,8 @@ estore_status estore_iter_gaps(const estore_iter *iter,
  * Closes an iterator and sets the variable to NULL. Events that it gave end here.
  *
  * Arguments: iter: the address of the variable; a NULL in it is fine.
- * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+ * stays.
  * Ownership: ends the caller's. The store may be closed before or after.
  * Threads: any, while no other thread uses the iterator. Allowed in a forked child, where it touches no file and no lock.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
@@ -1817,7 +1843,8 @@ estore_status efile_append(efile *file,
  * Ownership: borrows the events and their data during the call.
  * Threads: any, also at the same time; each batch stays together.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED;
- * ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_append_absent(efile *file,
@@ -1833,12 +1860,12 @@ estore_status efile_append_absent(efile *file,
  * Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
  *
  * Arguments: file. durable_seq: where the seq goes up to which everything is safe now, or NULL.
- * Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the efile refuses appends until it is opened
- * again, since what the disk holds is unknown.
+ * Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO or ESTORE_ERR_OUTCOME_UNKNOWN the efile refuses
+ * appends until it is opened again, since what the disk holds is unknown.
  * Ownership: borrows file.
  * Threads: any, also beside appends and other syncs.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN;
+ * ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_sync(efile *file,
@@ -1846,21 +1873,22 @@ estore_status efile_sync(efile *file,
                          estore_error *err);
 
 /**
- * Does what is due by time (a sync, a flush of the buffer). Only needed if the efile was opened without a thread of its own; see
- * estore_options_set_background.
+ * Does what is due by time (a sync, a flush of the buffer; in a handle that only reads, a look for what its tails wait for). Only needed
+ * if the efile was opened without a thread of its own; see estore_options_set_background.
  *
  * Arguments: file.
  * Returns: ESTORE_OK, also if nothing was due.
  * Ownership: borrows file.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+ * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_tick(efile *file,
                          estore_error *err);
 
 /**
- * Tells the last seq given. Costs no input or output.
+ * Tells the last seq given. Costs no input or output where the efile is open for writing; a handle that only reads looks for news first.
  *
  * Arguments: file. seq: where the number goes; 0 if nothing was ever appended.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -1869,10 +1897,13 @@ estore_status efile_tick(efile *file,
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status efile_last_seq(const efile *file, uint64_t *seq, estore_error *err);
+estore_status efile_last_seq(const efile *file,
+                             uint64_t *seq,
+                             estore_error *err);
 
 /**
- * Tells up to which seq everything survives loss of power. Costs no input or output.
+ * Tells up to which seq everything survives loss of power. Costs no input or output where the efile is open for writing; a handle that
+ * only reads looks for news first, and may know of less than is safe.
  *
  * Arguments: file. seq: where the number goes.
  * Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -1881,7 +1912,9 @@ estore_status efile_last_seq(const efile *file, uint64_t *seq, estore_error *err
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status efile_durable_seq(const efile *file, uint64_t *seq, estore_error *err);
+estore_status efile_durable_seq(const efile *file,
+                                uint64_t *seq,
+                                estore_error *err);
 
 /**
  * Starts reading a range in exact time order, equal times in the order in which they were appended. The iterator shows one moment: every
@@ -1893,8 +1926,9 @@ estore_status efile_durable_seq(const efile *file, uint64_t *seq, estore_error *
  * Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the efile may be closed before it.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+ * be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_read_iter(const efile *file,
@@ -1918,8 +1952,8 @@ estore_status efile_read_iter(const efile *file,
  * ESTORE_ERR_CLOSED.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
- * ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
- * ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_tail_iter(const efile *file,
@@ -1934,8 +1968,9 @@ estore_status efile_tail_iter(const efile *file,
  * Returns: ESTORE_OK and *count set; on failure *count is as it was.
  * Ownership: borrows file.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+ * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+ * be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_count(const efile *file,
@@ -1953,8 +1988,8 @@ estore_status efile_count(const efile *file,
  * failure, are as they were.
  * Ownership: the array is the caller's; borrows file.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+ * ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_stats(const efile *file,
@@ -1973,7 +2008,8 @@ estore_status efile_stats(const efile *file,
  * Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
  * Ownership: borrows file; see estore_finding_fn for what it receives.
  * Threads: any, also beside all other calls.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_verify(const efile *file,
@@ -1988,15 +2024,16 @@ estore_status efile_verify(const efile *file,
  * keeping it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless
  * estore_options_set_compaction is off.
  *
- * Arguments: file. start, end: times, both included; without an event between them nothing is done. on_progress: is told how far it
- * is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
- * and as they are; each may be NULL.
- * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
- * is: the others are compacted before that is reported.
+ * Arguments: file. start, end: times, both included; an efile is compacted whole, whatever they are. on_progress: is told how far it is,
+ * or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were and
+ * as they are; each may be NULL.
+ * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it: then nothing has changed; on failure they are as they were. A
+ * damaged efile stays as it is.
  * Ownership: borrows file; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time compacts, the others wait.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
- * ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_compact(const efile *file,
@@ -2011,23 +2048,23 @@ estore_status efile_compact(const efile *file,
 /**
  * Makes a copy of the efile as it is at one moment in another folder, while appends, compaction and iterators go on. When it returns the
  * copy is durable, and an efile like any other: it can be opened for reading, and for writing, from when on it is one of its own. Also
- * through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the file
- * system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied is
- * looked at; damage is copied too, and counted.
+ * through a handle that only reads, beside a writer in another process. Logs that compaction has made, which never change, are not copied
+ * where the file system has hard links: one file then has a name in both folders, and whatever becomes of one of them, the other keeps it.
+ * All that is copied is looked at; damage is copied too, and counted.
  *
  * Arguments: file. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
- * snapshot of the same file that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
- * earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that
- * the snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a
- * second name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder
- * as it was, else 0. Each output may be NULL.
+ * snapshot of the same efile that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
+ * earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that the
+ * snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a second
+ * name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder as it
+ * was, else 0. Each output may be NULL.
  * Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
  * Ownership: borrows file and dir; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the file itself, and those in it); ESTORE_ERR_EXISTS (another store, or
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the efile itself, and those in it); ESTORE_ERR_EXISTS (another store, or
  * a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
  * snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
- * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_snapshot(const efile *file,
@@ -2056,8 +2093,8 @@ estore_status efile_snapshot(const efile *file,
  * Ownership: the array is the caller's; borrows file.
  * Threads: any, also beside all other calls.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
- * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
- * ESTORE_ERR_PANIC.
+ * ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+ * ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_digest(const efile *file,
@@ -2072,10 +2109,9 @@ estore_status efile_digest(const efile *file,
 
 /**
  * Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks.
- * Nothing is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it
- * begins, and are read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from
- * the other one, and copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied
- * stays, and a second time nothing is.
+ * Nothing is doubled. Their settings may differ. Both are as they are when it begins, and are read once; appends may go on meanwhile. What
+ * is in damaged frames is not there, in either of them: it is not copied from the other one, and copied anew to the one that is repaired.
+ * It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second time nothing is.
  *
  * Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end.
  * flags: ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one,
@@ -2118,7 +2154,8 @@ estore_status efile_repair(efile *to,
  * ESTORE_ERR_CLOSED.
  * Threads: any, also at the same time; the exchange itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
- * ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of
+ * a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_exchange_begin(efile *file,
@@ -2157,7 +2194,8 @@ estore_status efile_answer(efile *file,
  * Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the efile may be closed before it.
  * Threads: any, also at the same time; the export itself is used by one thread at a time.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
- * ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+ * ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_export_begin(const efile *file,
@@ -2196,11 +2234,12 @@ estore_status efile_import(efile *file,
  * open go on.
  *
  * Arguments: file: the address of the variable; a NULL in it is fine, so closing twice is too.
- * Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
- * variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Returns: ESTORE_OK: all appended events are on disk. If the variable held a handle of another kind, or one that a call is using (as in a
+ * callback of that call): ESTORE_ERR_INVALID, and it stays. Any other failure says that some may not be; the handle is gone all the same.
  * Ownership: ends the caller's.
  * Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+ * ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
 estore_status efile_close(efile **file,
@@ -2209,7 +2248,7 @@ estore_status efile_close(efile **file,
 /**
  * Removes an efile from disk: its own files, and the folder if nothing else is in it.
  *
- * Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+ * Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: none of them has a meaning here; NULL will do.
  * Returns: ESTORE_OK if it is gone.
  * Ownership: borrows path and options during the call.
  * Threads: any, at any time. Refused while a writer has the efile open.
@@ -2315,7 +2354,8 @@ estore_status estore_exchange_repaired(const estore_exchange *exchange,
  * Ends an exchange, at any point, and sets the variable to NULL. What was copied stays; another exchange brings the rest.
  *
  * Arguments: exchange: the address of the variable; a NULL in it is fine.
- * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+ * stays.
  * Ownership: ends the caller's. The store may be closed before or after.
  * Threads: any, while no other thread uses the exchange. Allowed in a forked child, where it touches no file and no lock.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
@@ -2330,7 +2370,8 @@ estore_status estore_exchange_close(estore_exchange **exchange,
  *
  * Arguments: parcels: the export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size.
  * parcel: where the parcel goes.
- * Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned.
+ * Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned. After a
+ * failure each further call answers the same.
  * Ownership: the parcel is the caller's, to be freed by estore_bytes_free.
  * Threads: any, one at a time on one export.
  * Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
@@ -2378,13 +2419,15 @@ estore_status estore_export_gaps(const estore_export *parcels,
  * Closes an export and sets the variable to NULL. Parcels that it gave stay.
  *
  * Arguments: parcels: the address of the variable; a NULL in it is fine.
- * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+ * Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+ * stays.
  * Ownership: ends the caller's. The store may be closed before or after.
  * Threads: any, while no other thread uses the export. Allowed in a forked child, where it touches no file and no lock.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
-estore_status estore_export_close(estore_export **parcels, estore_error *err);
+estore_status estore_export_close(estore_export **parcels,
+                                  estore_error *err);
 
 /**
  * Gives a view of the bytes.

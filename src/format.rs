@@ -85,7 +85,7 @@
 //! | 64 | 16 | key of the first event |
 //! | 80 | 16 | key of the last event |
 //! | 96 | 8 | smallest seq |
-//! | 104 | 8 | largest seq; horizon: the largest of the chunks that were deleted as a whole, by then and by this record |
+//! | 104 | 8 | largest seq |
 //! | 112 | 8 | largest seq of the batch |
 //! | 120 | 8 | everything up to this seq was known to be durable |
 //!
@@ -103,10 +103,10 @@
 //!
 //! Only frames of compacted logs are compressed, each for itself, and only if it is not *single*. What follows is told of bodies as decoded.
 //!
-//! The body of all other frames: four columns, then the data of all events one after the other. Events are sorted by key. A column holds for each event the distance
-//! from a base in the stated number of bytes (0 to 8; at most 4 for ids and lengths): times from the first key's time, seqs from the smallest
-//! seq, ids from the smallest id, lengths from the smallest length. A column of width 0 has no bytes and all distances 0, except that a
-//! column of seqs of width 0 means that seqs rise by one.
+//! The body of all other frames: four columns, then the data of all events one after the other. Events are sorted by key. A column holds
+//! for each event the distance from a base in the stated number of bytes (0 to 8; at most 4 for ids and lengths): times from the first
+//! key's time, seqs from the smallest seq, ids from the smallest id, lengths from the smallest length. A column of width 0 has no bytes and
+//! all distances 0, except that a column of seqs of width 0 means that seqs rise by one.
 //!
 //! Frames of one batch lie in its logs next to each other. The last one in each log carries *last*; the last one in the last log that the
 //! batch touches also carries *end*. A batch counts once its *end* is there.
@@ -145,14 +145,15 @@
 //! | 80 | 8 | events in late frames |
 //! | 88 | 8 | smallest time, all ones if there is none |
 //! | 96 | 8 | largest time |
-//! | 104 | 8 | largest seq |
+//! | 104 | 8 | largest seq; *horizon*: the largest seq of the chunks that were deleted as a whole, by then and by this record |
 //! | 112 | 8 | watermark of the chunk |
 //! | 120 | 8 | up to this offset the journal was known to be durable; 0 in records that it was made with |
 //!
 //! Bytes from 48 on belong to *active*, *idle* and *switch*, but for 48 to 55 of *session* and *close*: the branch, a random number that a
 //! store has from its first *session* on. A snapshot has the branch of its store and no *session* until it is opened for writing; its logs
-//! may be longer than its journal says, which is what comes of a later snapshot into the same folder that was cut short. *Switch* says that the log of this generation
-//! takes the place of those from the stated first generation up to the one before it: compaction has made it of them.
+//! may be longer than its journal says, which is what comes of a later snapshot into the same folder that was cut short. *Switch* says that
+//! the log of this generation takes the place of those from the stated first generation up to the one before it: compaction has made it of
+//! them.
 //!
 //! # Index
 //!
@@ -199,8 +200,8 @@
 //! | 32 | 28 | reserved |
 //! | 60 | 4 | checksum of bytes 0 to 59 |
 //!
-//! A run: this header, frames (with the instance and offsets of this file), then index entries: for these frames, and for those that the run has
-//! in common with runs before it that it replaces. Entries are sorted by key and don't overlap.
+//! A run: this header, frames (with the instance and offsets of this file), then index entries: for these frames, and for those that the
+//! run has in common with runs before it that it replaces. Entries are sorted by key and don't overlap.
 //!
 //! | at | bytes | run |
 //! | --- | --- | --- |
@@ -215,12 +216,13 @@
 //! | 48 | 4 | checksum of the entries |
 //! | 52 | 12 | reserved |
 //!
-//! A run replaces the runs before it that start at or behind its own start. Together the runs that are left cover the log from 64 on without gaps.
+//! A run replaces the runs before it that start at or behind its own start. Together the runs that are left cover the log from 64 on
+//! without gaps.
 //!
 //! # Cut bytes
 //!
-//! Each time that recovery cuts something off a log it appends: `eCut`, a checksum of the 24 bytes that follow, the offset in the log (8), the length
-//! (8), 8 reserved bytes, and the bytes themselves.
+//! Each time that recovery cuts something off a log it appends: `eCut`, a checksum of the 24 bytes that follow, the offset in the log (8),
+//! the length (8), 8 reserved bytes, and the bytes themselves.
 //!
 //! # Identities and digests
 //!

@@ -292,7 +292,7 @@ impl Options {
 
     /// Retention by size: as long as the chunks take more bytes on disk than this, the oldest of them goes. 0, the default: however large
     /// they are. What goes, what never does, and when: as with [`max_age`](Self::max_age); besides, it is applied when a log has grown
-    /// by some MiB, or 1% of the limit. The chunk of the present by the clock stays, too.
+    /// by 4 MiB, or a 128th of the limit if that is more. The chunk of the present by the clock stays, too.
     ///
     /// [`Stats::chunk_bytes`](crate::Stats::chunk_bytes) counts: the bytes of all logs, exactly, and those of their recon and index files as
     /// far as they can be told without looking at them. Not counted: room set aside ahead of logs that are being written (at most 8 MiB

@@ -33,7 +33,8 @@
  * HANDLES
  *
  * store, efile, reader, tail, exchange, event_export, bytes and options own a handle each. They move and do not copy, and may end in any
- * order: a reader goes on when its store has been closed. A destructor closes without a word; close() tells whether it worked, which matters for a store that was written to.
+ * order: a reader goes on when its store has been closed. A destructor closes without a word; close() tells whether it worked, which matters
+ * for a store that was written to.
  * Whatever is asked of a handle that was closed or moved from fails with errc::closed. What estore.h says of threads and fork holds here
  * too: a store is used by any number of threads at once, all else by one at a time; nobody else may use a handle while it is
  * closed, moved or destroyed.
@@ -59,7 +60,8 @@
  *     if (auto seq = store->append(batch); !seq) return complain(seq.error().what());
  *
  * In the text below "returns" means the value, and "fails" means throwing or returning an error. Only two things differ otherwise, both
- * said where they are: a loop over a reader or tail, and options. Statuses that a function may fail with are those of the C function that it names.
+ * said where they are: a loop over a reader or tail, and options. Statuses that a function may fail with are those of the C function that it
+ * names.
  * Running out of memory throws std::bad_alloc, or ends a program that has no exceptions.
  *
  * TIMES
@@ -788,7 +790,7 @@ public:
     /** Whether index files are written and used (the default) or the logs scanned instead. */
     options &index(bool on) { return set("index", ::estore_options_set_no_index, std::int32_t{!on}); }
 
-    /** Whether the store may have a thread of its own for what is due by time (the default); without it, call tick(). */
+    /** Whether the store may have threads of its own (the default); without them, call tick() and compact() (estore_options_set_background). */
     options &background(bool on) { return set("background", ::estore_options_set_background, std::int32_t{on}); }
 
     /** Whether the store may compact by itself, on a thread of its own, as it does by default; see compact. */
@@ -815,7 +817,7 @@ public:
     options &max_bytes(std::uint64_t bytes) { return set("max_bytes", ::estore_options_set_max_bytes, bytes); }
 
     /**
-     * Who receives the messages; nobody by default, or if the function is empty. Called by any thread that calls the library, and by that
+     * Who receives the messages; nobody by default, or if the function is empty. Called by any thread that calls the library, and by those
      * of the store, perhaps by several at once. Must not use the same store. What it throws is dropped. The message ends with the call. The
      * function lives as long as a store or reader that was opened with it.
      */
@@ -947,8 +949,8 @@ struct store_stats {
     std::uint64_t expired = 0;          /**< Events that this handle skipped, since they lay before the horizon. */
     std::uint64_t present = 0;          /**< Events that append_absent of this handle found present. */
     std::uint64_t recovered_events = 0; /**< Events recovered when the store was opened. */
-    std::uint64_t cut_bytes = 0;        /**< Bytes of torn tails cut (and kept aside) when the store was opened. */
-    std::uint64_t damaged_regions = 0;  /**< Damaged regions known. */
+    std::uint64_t cut_bytes = 0;        /**< Bytes of torn tails cut (and kept aside), or not shown to who only reads. */
+    std::uint64_t damaged_regions = 0;  /**< Damaged regions in logs that were looked at. */
     std::uint64_t backlog_bytes = 0;    /**< Bytes in the logs of chunks that wait for being compacted. */
     std::uint64_t chunk_bytes = 0;      /**< Bytes of all chunks on disk, as options::max_bytes counts them. */
     std::uint64_t removed_chunks = 0;   /**< Chunks that retention removed through this handle. */
@@ -1822,10 +1824,13 @@ public:
     /** The same for one event. */
     result<absent_result> append_absent(const event &one) { return append_absent(view<const event>(&one, 1)); }
 
-    /** Makes all so far survive loss of power; returns the seq up to which it does (estore_sync). Fails with io, no_space, poisoned. */
+    /**
+     * Makes all so far survive loss of power; returns the seq up to which it does (estore_sync). Fails with io, no_space, poisoned,
+     * outcome_unknown.
+     */
     result<std::uint64_t> sync() { return handle_.template ask<std::uint64_t>(Api::sync).give(); }
 
-    /** Does what is due by time; needed only with options::background(false) (estore_tick). Fails with io, no_space, poisoned. */
+    /** Does what is due by time; needed only with options::background(false) (estore_tick). Fails with io, no_space, poisoned and others. */
     result<void> tick() { return handle_.tell(Api::tick).give_nothing(); }
 
     /** The last seq given; 0 if nothing was ever appended (estore_last_seq). */
@@ -2072,8 +2077,8 @@ public:
     }
 
     /**
-     * Flushes, syncs and gives up the lock; the handle is closed also if this fails, with io, no_space or poisoned, which says that some
-     * events may not be on disk (estore_close). Closing twice is fine. Readers go on.
+     * Flushes, syncs and gives up the lock; the handle is closed also if this fails, with io, no_space, poisoned or outcome_unknown, which
+     * says that some events may not be on disk (estore_close). Closing twice is fine. Readers go on.
      */
     result<void> close() { return handle_.close().give_nothing(); }
 

@@ -18,11 +18,13 @@ const (
 	ErrInvalid Code = capi.Invalid
 	// ErrIO says that the operating system refused something; Errno says what.
 	ErrIO Code = capi.IO
-	// ErrCorrupt says that bytes on disk are not what was written; Offset says where in the file that the message names.
+	// ErrCorrupt says that bytes on disk are not what was written, and Offset where in the file that the message names; or that a message or
+	// parcel is not what was sent.
 	ErrCorrupt Code = capi.Corrupt
 	// ErrNotFound says that there is nothing at the path. It is fs.ErrNotExist too.
 	ErrNotFound Code = capi.NotFound
-	// ErrExists says that a store was to be created where one is. It is fs.ErrExist too.
+	// ErrExists says that a store was to be created where one is, or a snapshot onto what is no earlier one of the same store. It is
+	// fs.ErrExist too.
 	ErrExists Code = capi.Exists
 	// ErrLocked says that another writer has the store open, in this process or another.
 	ErrLocked Code = capi.Locked

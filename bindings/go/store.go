@@ -228,13 +228,15 @@ func (c *common) number(op string, call func(capi.Log) (uint64, *capi.Failure)) 
 }
 
 // Sync makes everything appended so far survive loss of power, and answers with the seq up to which all is safe. It blocks until the disk
-// has confirmed. After an [ErrIO] the store refuses appends until it is opened again.
+// has confirmed. After an [ErrIO] or [ErrOutcomeUnknown] the store refuses appends until it is opened again.
 func (c *common) Sync() (durableSeq uint64, err error) { return c.number("sync", capi.Log.Sync) }
 
-// LastSeq is the last seq given; 0 if nothing was ever appended. Touches no file.
+// LastSeq is the last seq given; 0 if nothing was ever appended. Touches no file, except in a store that is open for reading only, which
+// looks for news first.
 func (c *common) LastSeq() (uint64, error) { return c.number("last seq", capi.Log.LastSeq) }
 
-// DurableSeq is the seq up to which everything survives loss of power. Touches no file.
+// DurableSeq is the seq up to which everything survives loss of power. As LastSeq it touches no file or looks for news first; who only reads
+// may know of less than is safe.
 func (c *common) DurableSeq() (uint64, error) { return c.number("durable seq", capi.Log.DurableSeq) }
 
 // Count is the number of events from one time to another, both included, as reading them now would give.
@@ -242,7 +244,8 @@ func (c *common) Count(from, to uint64) (uint64, error) {
 	return c.number("count", func(log capi.Log) (uint64, *capi.Failure) { return log.Count(from, to) })
 }
 
-// Tick does what is due by time: a sync, a flush. Needed only with [NoBackground].
+// Tick does what is due by time: a sync, a flush, retention, or for who only reads a look for what tails wait for. Needed only with
+// [NoBackground].
 func (c *common) Tick() error {
 	_, err := c.number("tick", func(log capi.Log) (uint64, *capi.Failure) { return 0, log.Tick() })
 	return err
@@ -282,9 +285,9 @@ type Stats struct {
 	Present uint64
 	// Recovered is how many events were recovered when the store was opened.
 	Recovered uint64
-	// CutBytes is how many bytes of torn tails were cut, and kept aside, when the store was opened.
+	// CutBytes is how many bytes of torn tails were cut, and kept aside, or are not shown to who only reads.
 	CutBytes uint64
-	// DamagedRegions is how many damaged regions are known.
+	// DamagedRegions is how many damaged regions there are in logs that were looked at.
 	DamagedRegions uint64
 	// BacklogBytes is how many bytes are in the logs of chunks that wait for being compacted.
 	BacklogBytes uint64

@@ -16,7 +16,7 @@ use crate::{Common, Outcome, times};
 /// Sorts late events in, and makes one log of several
 ///
 /// The logs of each chunk become one, sorted, so that reading takes less, and so does keeping it. What is in the store stays the same.
-/// Chunks that are so already are left alone. It can be stopped at any time.
+/// Chunks that are so already are left alone, and those of which a range has only a part are compacted whole. It can be stopped at any time.
 #[derive(Args)]
 pub(crate) struct Compact {
     /// The store

@@ -49,7 +49,7 @@ struct Cli {
 }
 
 const AFTER: &str = "\
-Times (T) are 2026-11-28, 2026-11-28T10:05:00 with or without a fraction and a zone, @SECONDS since 1970, NUMBERns, now, today or \
+Times (T) are 2026-11-28, 2026-11-28T10:05, 2026-11-28T10:05:00 with or without a fraction and a zone, @SECONDS since 1970, NUMBERns, now, today or \
 yesterday. A range has both of its ends; a day, minute or second that ends it belongs to it as a whole.
 
 Stretches of time (TIME) are 90s, 2h, 1d or 1h30m: units ns, us, ms, s, m, h, d, w.

@@ -48,7 +48,7 @@ pub(crate) struct Read {
     /// Print the events that came since the last time, in the order in which they came, and keep in FILE how far that was
     ///
     /// Every event is printed once, late ones too. FILE holds the seq of the last event that was printed; it is made if it is not there,
-    /// and replaced in one step. Without it yet, all events are printed.
+    /// and replaced in one step. Without it yet, all events are printed. Not together with -n, -r, a range or --salvage.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["reverse", "lines", "since", "from", "to", "salvage"])]
     cursor_file: Option<PathBuf>,
     /// How events are printed

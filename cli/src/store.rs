@@ -174,7 +174,9 @@ pub(crate) fn advice(error: &Error) -> Option<&'static str> {
     match error {
         Error::NotFound { .. } => Some("append and import make a store with --create"),
         Error::NotAStore { .. } | Error::NotAFolder { .. } | Error::ForeignFiles { .. } => Some("nothing there was changed"),
-        Error::Locked { .. } => Some("one process writes at a time; read, stat, verify, snapshot, export and diff work beside it"),
+        Error::Locked { .. } => Some(
+            "one process writes at a time; read, stat, verify, salvage, snapshot, digest, diff, export and delete --dry-run work beside it",
+        ),
         Error::NoSpace { .. } => Some("what was stored before is there; it works again once there is space"),
         Error::Corrupt { path, .. } if path == Path::new("parcel") => {
             Some("the parcels before it are stored; export and import again for the rest")

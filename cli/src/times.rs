@@ -70,7 +70,9 @@ pub(crate) fn parse(text: &str, zone: &TimeZone) -> Result<Moment> {
         return Ok(exactly(number.parse().with_context(|| format!("\"{text}\" does not fit into 64 bits"))?, 1));
     }
     let Some((stamp, precision)) = stamps::whole_iso(text.as_bytes()) else {
-        bail!("\"{text}\" is no time: say 2026-11-28, 2026-11-28T10:05:00, @SECONDS since 1970, NUMBERns, now, today or yesterday");
+        bail!(
+            "\"{text}\" is no time: say 2026-11-28, 2026-11-28T10:05, 2026-11-28T10:05:00, @SECONDS since 1970, NUMBERns, now, today or yesterday"
+        );
     };
     if precision == Precision::Day {
         return stamp

@@ -1,8 +1,7 @@
 /*
  * Loads a log file into a store, looks around in it, and checks that reading gives exactly the input, sorted by time.
  *
- *     cargo build --release
- *     ln -sf libestore.so target/release/libestore.so.1     (an installed library has this name already)
+ *     make lib
  *     cc -O2 -I include examples/c/demo.c -L target/release -lestore -Wl,-rpath,target/release -o demo
  *     ./demo                         the package log of this machine, /var/log/dpkg.log
  *     ./demo some.log                another one

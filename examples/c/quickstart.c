@@ -1,9 +1,8 @@
 /*
  * The smallest whole program: store three events out of order, read them back in order.
  *
- *     cargo build --release
+ *     make lib
  *     cc -I include examples/c/quickstart.c -L target/release -lestore -Wl,-rpath,target/release -o quickstart
- *     ln -sf libestore.so target/release/libestore.so.1     (an installed library has this name already)
  *     ./quickstart
  *
  * It makes a folder quickstart-store here; run it again and there are six events.

@@ -91,7 +91,8 @@ pub unsafe extern "C" fn efile_append(
 /// Ownership: borrows the events and their data during the call.
 /// Threads: any, also at the same time; each batch stays together.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED;
-/// ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_append_absent(
@@ -111,12 +112,12 @@ pub unsafe extern "C" fn efile_append_absent(
 /// Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
 ///
 /// Arguments: file. durable_seq: where the seq goes up to which everything is safe now, or NULL.
-/// Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the efile refuses appends until it is opened
-/// again, since what the disk holds is unknown.
+/// Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO or ESTORE_ERR_OUTCOME_UNKNOWN the efile refuses
+/// appends until it is opened again, since what the disk holds is unknown.
 /// Ownership: borrows file.
 /// Threads: any, also beside appends and other syncs.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN;
+/// ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_sync(file: *mut efile, durable_seq: *mut u64, err: *mut estore_error) -> estore_status {
@@ -124,14 +125,15 @@ pub unsafe extern "C" fn efile_sync(file: *mut efile, durable_seq: *mut u64, err
     unsafe { calls::sync(file, durable_seq, err) }
 }
 
-/// Does what is due by time (a sync, a flush of the buffer). Only needed if the efile was opened without a thread of its own; see
-/// estore_options_set_background.
+/// Does what is due by time (a sync, a flush of the buffer; in a handle that only reads, a look for what its tails wait for). Only needed
+/// if the efile was opened without a thread of its own; see estore_options_set_background.
 ///
 /// Arguments: file.
 /// Returns: ESTORE_OK, also if nothing was due.
 /// Ownership: borrows file.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_tick(file: *mut efile, err: *mut estore_error) -> estore_status {
@@ -139,7 +141,7 @@ pub unsafe extern "C" fn efile_tick(file: *mut efile, err: *mut estore_error) ->
     unsafe { calls::tick(file, err) }
 }
 
-/// Tells the last seq given. Costs no input or output.
+/// Tells the last seq given. Costs no input or output where the efile is open for writing; a handle that only reads looks for news first.
 ///
 /// Arguments: file. seq: where the number goes; 0 if nothing was ever appended.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -153,7 +155,8 @@ pub unsafe extern "C" fn efile_last_seq(file: *const efile, seq: *mut u64, err: 
     unsafe { calls::value(file, seq, "seq", err, |engine| Ok(engine.last_seq())) }
 }
 
-/// Tells up to which seq everything survives loss of power. Costs no input or output.
+/// Tells up to which seq everything survives loss of power. Costs no input or output where the efile is open for writing; a handle that
+/// only reads looks for news first, and may know of less than is safe.
 ///
 /// Arguments: file. seq: where the number goes.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -176,8 +179,9 @@ pub unsafe extern "C" fn efile_durable_seq(file: *const efile, seq: *mut u64, er
 /// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
 /// Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the efile may be closed before it.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+/// be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_read_iter(
@@ -205,8 +209,8 @@ pub unsafe extern "C" fn efile_read_iter(
 /// ESTORE_ERR_CLOSED.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
-/// ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
-/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_tail_iter(
@@ -225,8 +229,9 @@ pub unsafe extern "C" fn efile_tail_iter(
 /// Returns: ESTORE_OK and *count set; on failure *count is as it was.
 /// Ownership: borrows file.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+/// be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_count(file: *const efile, start: u64, end: u64, count: *mut u64, err: *mut estore_error) -> estore_status {
@@ -242,8 +247,8 @@ pub unsafe extern "C" fn efile_count(file: *const efile, start: u64, end: u64, c
 /// failure, are as they were.
 /// Ownership: the array is the caller's; borrows file.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+/// ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_stats(
@@ -266,7 +271,8 @@ pub unsafe extern "C" fn efile_stats(
 /// Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
 /// Ownership: borrows file; see estore_finding_fn for what it receives.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_verify(
@@ -285,15 +291,16 @@ pub unsafe extern "C" fn efile_verify(
 /// keeping it. Appends and iterators go on meanwhile. An efile does this by itself where it is worth it, unless
 /// estore_options_set_compaction is off.
 ///
-/// Arguments: file. start, end: times, both included; without an event between them nothing is done. on_progress: is told how far it
-/// is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
-/// and as they are; each may be NULL.
-/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
-/// is: the others are compacted before that is reported.
+/// Arguments: file. start, end: times, both included; an efile is compacted whole, whatever they are. on_progress: is told how far it is,
+/// or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were and
+/// as they are; each may be NULL.
+/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it: then nothing has changed; on failure they are as they were. A
+/// damaged efile stays as it is.
 /// Ownership: borrows file; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time compacts, the others wait.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
-/// ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_compact(
@@ -313,23 +320,23 @@ pub unsafe extern "C" fn efile_compact(
 
 /// Makes a copy of the efile as it is at one moment in another folder, while appends, compaction and iterators go on. When it returns the
 /// copy is durable, and an efile like any other: it can be opened for reading, and for writing, from when on it is one of its own. Also
-/// through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the file
-/// system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied is
-/// looked at; damage is copied too, and counted.
+/// through a handle that only reads, beside a writer in another process. Logs that compaction has made, which never change, are not copied
+/// where the file system has hard links: one file then has a name in both folders, and whatever becomes of one of them, the other keeps it.
+/// All that is copied is looked at; damage is copied too, and counted.
 ///
 /// Arguments: file. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
-/// snapshot of the same file that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
-/// earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that
-/// the snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a
-/// second name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder
-/// as it was, else 0. Each output may be NULL.
+/// snapshot of the same efile that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
+/// earlier one is there. on_progress: is told how far it is, or NULL. userdata: given to it as it is. seq: where the last seq goes that the
+/// snapshot shows, to follow from. bytes_copied, bytes_linked: where the bytes of the logs go that were copied, and that have got a second
+/// name. damaged: where the number of damaged places goes. stopped: where 1 goes if on_progress stopped it, which leaves the folder as it
+/// was, else 0. Each output may be NULL.
 /// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
 /// Ownership: borrows file and dir; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the file itself, and those in it); ESTORE_ERR_EXISTS (another store, or
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the efile itself, and those in it); ESTORE_ERR_EXISTS (another store, or
 /// a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
 /// snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
-/// earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_snapshot(
@@ -363,8 +370,8 @@ pub unsafe extern "C" fn efile_snapshot(
 /// Ownership: the array is the caller's; borrows file.
 /// Threads: any, also beside all other calls.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
-/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+/// ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_digest(
@@ -384,10 +391,9 @@ pub unsafe extern "C" fn efile_digest(
 }
 
 /// Brings an efile what it lacks of the events of another one that is open here too, in a time range; or each of the two what it lacks.
-/// Nothing is doubled, and what one of them has deleted is not brought back. Their settings may differ. Both are as they are when it
-/// begins, and are read once; appends may go on meanwhile. What is in damaged frames is not there, in either of them: it is not copied from
-/// the other one, and copied anew to the one that is repaired. It can be stopped, or fail, at any point, and be done again: what was copied
-/// stays, and a second time nothing is.
+/// Nothing is doubled. Their settings may differ. Both are as they are when it begins, and are read once; appends may go on meanwhile. What
+/// is in damaged frames is not there, in either of them: it is not copied from the other one, and copied anew to the one that is repaired.
+/// It can be stopped, or fail, at any point, and be done again: what was copied stays, and a second time nothing is.
 ///
 /// Arguments: to, from: the efile that is repaired, and the other one. start, end: times, both inclusive; UINT64_MAX as end means no end.
 /// flags: ESTORE_REPAIR_ONE_WAY or ESTORE_REPAIR_BOTH_WAYS. on_gap: called at the end for each damaged place, first those of the other one,
@@ -436,7 +442,8 @@ pub unsafe extern "C" fn efile_repair(
 /// ESTORE_ERR_CLOSED.
 /// Threads: any, also at the same time; the exchange itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
-/// ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of
+/// a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_exchange_begin(
@@ -483,7 +490,8 @@ pub unsafe extern "C" fn efile_answer(
 /// Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the efile may be closed before it.
 /// Threads: any, also at the same time; the export itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_export_begin(
@@ -530,11 +538,12 @@ pub unsafe extern "C" fn efile_import(
 /// open go on.
 ///
 /// Arguments: file: the address of the variable; a NULL in it is fine, so closing twice is too.
-/// Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
-/// variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Returns: ESTORE_OK: all appended events are on disk. If the variable held a handle of another kind, or one that a call is using (as in a
+/// callback of that call): ESTORE_ERR_INVALID, and it stays. Any other failure says that some may not be; the handle is gone all the same.
 /// Ownership: ends the caller's.
 /// Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn efile_close(file: *mut *mut efile, err: *mut estore_error) -> estore_status {
@@ -544,7 +553,7 @@ pub unsafe extern "C" fn efile_close(file: *mut *mut efile, err: *mut estore_err
 
 /// Removes an efile from disk: its own files, and the folder if nothing else is in it.
 ///
-/// Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+/// Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: none of them has a meaning here; NULL will do.
 /// Returns: ESTORE_OK if it is gone.
 /// Ownership: borrows path and options during the call.
 /// Threads: any, at any time. Refused while a writer has the efile open.

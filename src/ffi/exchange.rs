@@ -217,7 +217,8 @@ pub unsafe extern "C" fn estore_exchange_repaired(
 /// Ends an exchange, at any point, and sets the variable to NULL. What was copied stays; another exchange brings the rest.
 ///
 /// Arguments: exchange: the address of the variable; a NULL in it is fine.
-/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+/// stays.
 /// Ownership: ends the caller's. The store may be closed before or after.
 /// Threads: any, while no other thread uses the exchange. Allowed in a forked child, where it touches no file and no lock.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.

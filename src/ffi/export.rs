@@ -38,7 +38,8 @@ pub(super) fn make(export: Export) -> *mut estore_export {
 ///
 /// Arguments: parcels: the export. max_bytes: a parcel has at most so many bytes, unless a single event needs more. 1 MiB is a good size.
 /// parcel: where the parcel goes.
-/// Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned.
+/// Returns: ESTORE_OK and *parcel set; ESTORE_END at the end, again and again. *parcel is as it was unless ESTORE_OK is returned. After a
+/// failure each further call answers the same.
 /// Ownership: the parcel is the caller's, to be freed by estore_bytes_free.
 /// Threads: any, one at a time on one export.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole event before the damage);
@@ -120,7 +121,8 @@ pub unsafe extern "C" fn estore_export_gaps(
 /// Closes an export and sets the variable to NULL. Parcels that it gave stay.
 ///
 /// Arguments: parcels: the address of the variable; a NULL in it is fine.
-/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+/// stays.
 /// Ownership: ends the caller's. The store may be closed before or after.
 /// Threads: any, while no other thread uses the export. Allowed in a forked child, where it touches no file and no lock.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.

@@ -359,12 +359,13 @@ pub(super) fn make(source: Source) -> *mut estore_iter {
 /// Arguments: iter. event: where the event goes.
 /// Returns: ESTORE_OK and *event filled; ESTORE_END at the end, again and again; of a tail, which has no end, ESTORE_TIMEOUT if there is
 /// nothing for now, and ESTORE_GAP, once, if events were deleted before it gave them. *event is as it was unless ESTORE_OK is returned.
+/// After a failure each further call answers the same; to go on past damage, begin anew with ESTORE_READ_SALVAGE.
 /// Ownership: event->data is the iterator's, valid until the next event is asked of this iterator in any way, or its close (debug builds
 /// of the library overwrite it then).
 /// Threads: any, one at a time on one iterator.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT (after every whole
 /// event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed); ESTORE_ERR_GONE;
-/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut estore_event, err: *mut estore_error) -> estore_status {
@@ -393,7 +394,7 @@ pub unsafe extern "C" fn estore_iter_next(iter: *mut estore_iter, event: *mut es
 /// Threads: any, one at a time on one iterator.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
 /// (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
-/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_GONE; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_next_batch(
@@ -437,7 +438,7 @@ pub unsafe extern "C" fn estore_iter_next_batch(
 /// Threads: any, one at a time on one iterator.
 /// Statuses: ESTORE_OK; ESTORE_END; ESTORE_TIMEOUT; ESTORE_GAP; ESTORE_ERR_INVALID (also capacity 0); ESTORE_ERR_IO; ESTORE_ERR_CORRUPT
 /// (after every whole event before the damage); ESTORE_ERR_CLOSED (of a tail, once it has given all of a store that was closed);
-/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_GONE; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_next_columns(
@@ -488,7 +489,7 @@ pub unsafe extern "C" fn estore_iter_next_columns(
 /// Ownership: borrows iter. Events given before end here.
 /// Threads: any, one at a time on one iterator. Another thread ends the waiting by closing the store.
 /// Statuses: ESTORE_OK; ESTORE_TIMEOUT; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_CLOSED; ESTORE_ERR_GONE;
-/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_iter_wait(iter: *mut estore_iter, timeout_ms: u64, err: *mut estore_error) -> estore_status {
@@ -586,7 +587,8 @@ pub unsafe extern "C" fn estore_iter_gaps(
 /// Closes an iterator and sets the variable to NULL. Events that it gave end here.
 ///
 /// Arguments: iter: the address of the variable; a NULL in it is fine.
-/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+/// stays.
 /// Ownership: ends the caller's. The store may be closed before or after.
 /// Threads: any, while no other thread uses the iterator. Allowed in a forked child, where it touches no file and no lock.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.

@@ -305,7 +305,8 @@ pub unsafe extern "C" fn estore_options_set_no_index(options: *mut estore_option
 }
 
 /// Sets whether the store may have threads of its own: for what is due by time (syncs of ESTORE_DURABILITY_INTERVAL, flushes of
-/// ESTORE_DURABILITY_BUFFERED), for compaction, and for retention. Without them, call estore_tick.
+/// ESTORE_DURABILITY_BUFFERED), for sorting late events and compaction, for retention, and in a handle that only reads for waking its
+/// tails. Without them appends sort late events, estore_compact compacts, and estore_tick does the rest.
 ///
 /// Arguments: options. background: 0 or 1 (the default).
 /// Returns: ESTORE_OK; on failure the options are as they were.
@@ -358,12 +359,12 @@ pub unsafe extern "C" fn estore_options_set_max_age_ns(options: *mut estore_opti
 }
 
 /// Sets the greatest size of a store on disk: as long as all chunks take more, the oldest goes. When, how, and which never go: see
-/// estore_options_set_max_age_ns. Besides, it is applied when a log has grown by some MiB or 1% of the limit, and the chunk of the present
-/// by the clock stays too.
+/// estore_options_set_max_age_ns. Besides, it is applied when a log has grown by 4 MiB, or a 128th of the limit if that is more, and the
+/// chunk of the present by the clock stays too.
 ///
 /// What counts is ESTORE_STAT_CHUNK_BYTES: the bytes of all logs, and those of their recon and index files as far as they can be told
-/// without looking at them. Not counted: room set aside ahead of logs that are being written (8 MiB each at most), the journal, a log
-/// that compaction is writing, and files that iterators of this process still have open.
+/// without looking at them. Not counted: room set aside ahead of logs that are being written (8 MiB each at most), the journal, a log that
+/// compaction is writing, and files that iterators of this process still have open.
 ///
 /// Arguments: options. max_bytes: in bytes; 0 (the default) for no limit.
 /// Returns: ESTORE_OK; on failure the options are as they were. An efile refuses to open with a limit.
@@ -421,10 +422,10 @@ const _: () = assert!(
     Level::Error as i32 == ESTORE_LOG_ERROR && Level::Warning as i32 == ESTORE_LOG_WARNING && Level::Info as i32 == ESTORE_LOG_INFO
 );
 
-/// Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has
-/// len bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from the store's own
-/// thread, perhaps from several at once. It may call functions on other stores; those on the same store (but for last_seq and
-/// durable_seq) answer ESTORE_ERR_INVALID, and it must not wait for a thread that calls one. It must not throw or leave by longjmp.
+/// Receives messages of one store. level is one of the ESTORE_LOG_ constants; a smaller number is more important. message is UTF-8, has len
+/// bytes without its NUL, and is valid during the call only. Comes from the thread that calls the library or from one of the store's own,
+/// perhaps from several at once. It may call functions on other stores; those on the same store (but for last_seq and durable_seq) answer
+/// ESTORE_ERR_INVALID, and it must not wait for a thread that calls one. It must not throw or leave by longjmp.
 pub type estore_log_fn = Option<unsafe extern "C" fn(userdata: *mut c_void, level: i32, message: *const c_char, len: usize)>;
 
 /// A pointer that goes back to the caller as it came.
@@ -471,7 +472,8 @@ pub unsafe extern "C" fn estore_options_set_log(options: *mut estore_options, lo
 /// Frees options and sets the variable to NULL. Stores that were opened with them go on.
 ///
 /// Arguments: options: the address of the variable; a NULL in it is fine.
-/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Returns: ESTORE_OK, the variable is NULL. If it held a handle of another kind, or one that a call is using: ESTORE_ERR_INVALID, and it
+/// stays.
 /// Ownership: ends the caller's.
 /// Threads: any, while no other thread uses the options.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_PANIC.

@@ -43,9 +43,9 @@ pub const ESTORE_STAT_EXPIRED: usize = 16;
 pub const ESTORE_STAT_PRESENT: usize = 17;
 /// Events recovered when the store was opened.
 pub const ESTORE_STAT_RECOVERED_EVENTS: usize = 18;
-/// Bytes of torn tails cut (and kept aside) when the store was opened.
+/// Bytes of torn tails that were cut (and kept aside), when the store was opened or later; in a handle that only reads, that are not shown.
 pub const ESTORE_STAT_CUT_BYTES: usize = 19;
-/// Damaged regions known.
+/// Damaged regions in the logs, as far as they have been looked at.
 pub const ESTORE_STAT_DAMAGED_REGIONS: usize = 20;
 /// Bytes in the logs of chunks that wait for being compacted.
 pub const ESTORE_STAT_BACKLOG_BYTES: usize = 21;

@@ -16,18 +16,19 @@ pub const ESTORE_OK: estore_status = 0;
 pub const ESTORE_END: estore_status = 1;
 /// Nothing new came in the time given.
 pub const ESTORE_TIMEOUT: estore_status = 2;
-/// Events that were not handled yet are gone by retention; reported once, then the reader goes on.
+/// Events were deleted (by estore_delete_before or retention) before the tail gave them; told once, then it goes on.
 pub const ESTORE_GAP: estore_status = 3;
 
 /// An argument that can never work: NULL where something is needed, a value out of range, a handle of another kind.
 pub const ESTORE_ERR_INVALID: estore_status = -1;
 /// The operating system refused something; os_errno says what.
 pub const ESTORE_ERR_IO: estore_status = -2;
-/// Bytes on disk are not what was written there; the message names the file, offset the place.
+/// Bytes on disk are not what was written there, and the message names the file, offset the place; or a message or parcel is not what was
+/// sent.
 pub const ESTORE_ERR_CORRUPT: estore_status = -3;
 /// There is nothing at this path.
 pub const ESTORE_ERR_NOT_FOUND: estore_status = -4;
-/// A store was to be created where one is already.
+/// A store was to be created where one is already, or a snapshot onto what is no earlier one of the same store.
 pub const ESTORE_ERR_EXISTS: estore_status = -5;
 /// Another writer has the store open, in this process or in another.
 pub const ESTORE_ERR_LOCKED: estore_status = -6;
@@ -35,7 +36,8 @@ pub const ESTORE_ERR_LOCKED: estore_status = -6;
 pub const ESTORE_ERR_READ_ONLY: estore_status = -7;
 /// The disk or a quota is full. Nothing was changed; the call works again once there is space.
 pub const ESTORE_ERR_NO_SPACE: estore_status = -8;
-/// An earlier write or sync failed, so the writer refuses to go on. Reading works; open the store again to recover.
+/// An earlier write or sync failed, so the writer refuses to go on. Reading works, unless the buffer of ESTORE_DURABILITY_BUFFERED has
+/// events in it; open the store again to recover.
 pub const ESTORE_ERR_POISONED: estore_status = -9;
 /// A write failed after it had begun: whether the batch is stored is known only after opening the store again.
 pub const ESTORE_ERR_OUTCOME_UNKNOWN: estore_status = -10;

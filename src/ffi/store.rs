@@ -91,8 +91,8 @@ pub unsafe extern "C" fn estore_append(
 /// Ownership: borrows the events and their data during the call.
 /// Threads: any, also at the same time; each batch stays together.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_TOO_LARGE; ESTORE_ERR_TOO_MANY_CHUNKS; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE;
-/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_append_absent(
@@ -112,12 +112,12 @@ pub unsafe extern "C" fn estore_append_absent(
 /// Makes everything appended so far survive loss of power. Blocks until the disk has confirmed.
 ///
 /// Arguments: store. durable_seq: where the seq goes up to which everything is safe now, or NULL.
-/// Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO the store refuses appends until it is opened
-/// again, since what the disk holds is unknown.
+/// Returns: ESTORE_OK and *durable_seq set; on failure it is as it was. After ESTORE_ERR_IO or ESTORE_ERR_OUTCOME_UNKNOWN the store refuses
+/// appends until it is opened again, since what the disk holds is unknown.
 /// Ownership: borrows store.
 /// Threads: any, also beside appends and other syncs.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_READ_ONLY; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN;
+/// ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_sync(store: *mut estore, durable_seq: *mut u64, err: *mut estore_error) -> estore_status {
@@ -125,14 +125,15 @@ pub unsafe extern "C" fn estore_sync(store: *mut estore, durable_seq: *mut u64, 
     unsafe { calls::sync(store, durable_seq, err) }
 }
 
-/// Does what is due by time (a sync, a flush of the buffer). Only needed if the store was opened without a thread of its own; see
-/// estore_options_set_background.
+/// Does what is due by time (a sync, a flush of the buffer, retention; in a handle that only reads, a look for what its tails wait for).
+/// Only needed if the store was opened without a thread of its own; see estore_options_set_background.
 ///
 /// Arguments: store.
 /// Returns: ESTORE_OK, also if nothing was due.
 /// Ownership: borrows store.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_tick(store: *mut estore, err: *mut estore_error) -> estore_status {
@@ -140,7 +141,7 @@ pub unsafe extern "C" fn estore_tick(store: *mut estore, err: *mut estore_error)
     unsafe { calls::tick(store, err) }
 }
 
-/// Tells the last seq given. Costs no input or output.
+/// Tells the last seq given. Costs no input or output where the store is open for writing; a handle that only reads looks for news first.
 ///
 /// Arguments: store. seq: where the number goes; 0 if nothing was ever appended.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -154,7 +155,8 @@ pub unsafe extern "C" fn estore_last_seq(store: *const estore, seq: *mut u64, er
     unsafe { calls::value(store, seq, "seq", err, |engine| Ok(engine.last_seq())) }
 }
 
-/// Tells up to which seq everything survives loss of power. Costs no input or output.
+/// Tells up to which seq everything survives loss of power. Costs no input or output where the store is open for writing; a handle that
+/// only reads looks for news first, and may know of less than is safe.
 ///
 /// Arguments: store. seq: where the number goes.
 /// Returns: ESTORE_OK and *seq set; on failure *seq is as it was.
@@ -177,8 +179,9 @@ pub unsafe extern "C" fn estore_durable_seq(store: *const estore, seq: *mut u64,
 /// Returns: ESTORE_OK and *iter set; on failure *iter is as it was.
 /// Ownership: the iterator is the caller's, to be closed by estore_iter_close. It keeps what it needs: the store may be closed before it.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+/// be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_read_iter(
@@ -206,8 +209,8 @@ pub unsafe extern "C" fn estore_read_iter(
 /// ESTORE_ERR_CLOSED.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this store can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
-/// ESTORE_ERR_NO_SPACE and ESTORE_ERR_POISONED (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE;
-/// ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_tail_iter(
@@ -226,8 +229,9 @@ pub unsafe extern "C" fn estore_tail_iter(
 /// Returns: ESTORE_OK and *count set; on failure *count is as it was.
 /// Ownership: borrows store.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_MISSING_FEATURE;
+/// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to
+/// be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_count(
@@ -249,8 +253,8 @@ pub unsafe extern "C" fn estore_count(
 /// failure, are as they were.
 /// Ownership: the array is the caller's; borrows store.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+/// ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_stats(
@@ -273,7 +277,8 @@ pub unsafe extern "C" fn estore_stats(
 /// Returns: ESTORE_OK and the outputs set, whatever was found and also if on_finding ended the walk; on failure they are as they were.
 /// Ownership: borrows store; see estore_finding_fn for what it receives.
 /// Threads: any, also beside all other calls.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_verify(
@@ -295,12 +300,13 @@ pub unsafe extern "C" fn estore_verify(
 /// Arguments: store. start, end: times, both included; chunks that have one of them are compacted whole. on_progress: is told how far it
 /// is, or NULL. userdata: given to it as it is. bytes_before, bytes_after: where the bytes of the logs go that were compacted, as they were
 /// and as they are; each may be NULL.
-/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they are as they were. A damaged chunk stays as it
-/// is: the others are compacted before that is reported.
+/// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it: chunks that were done stay so, and the one in work is as it was;
+/// on failure they are as they were. A damaged chunk stays as it is: the others are compacted before that is reported.
 /// Ownership: borrows store; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time compacts, the others wait.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE (nothing is lost); ESTORE_ERR_IO;
-/// ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_READ_ONLY; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_compact(
@@ -320,9 +326,9 @@ pub unsafe extern "C" fn estore_compact(
 
 /// Makes a copy of the store as it is at one moment in another folder, while appends, compaction, deletes and iterators go on. When it
 /// returns the copy is durable, and a store like any other: it can be opened for reading, and for writing, from when on it is one of its
-/// own. Also through a handle that only reads, beside a writer in another process. Logs that compaction has made are not copied where the
-/// file system can give a file a second name, which nothing that is done to either of the two makes known to the other. All that is copied
-/// is looked at; damage is copied too, and counted.
+/// own. Also through a handle that only reads, beside a writer in another process. Logs that compaction has made, which never change, are
+/// not copied where the file system has hard links: one file then has a name in both folders, and whatever becomes of one of them, the
+/// other keeps it. All that is copied is looked at; damage is copied too, and counted.
 ///
 /// Arguments: store. dir, dir_len: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier
 /// snapshot of the same store that nobody has opened for writing: then only what is new is copied, and until the new one is whole the
@@ -333,10 +339,10 @@ pub unsafe extern "C" fn estore_compact(
 /// Returns: ESTORE_OK and the outputs set, also if on_progress stopped it; on failure they, and the folder, are as they were.
 /// Ownership: borrows store and dir; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store,
-/// or a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store, or
+/// a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
 /// snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
-/// earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_snapshot(
@@ -370,8 +376,8 @@ pub unsafe extern "C" fn estore_snapshot(
 /// Ownership: the array is the caller's; borrows store.
 /// Threads: any, also beside all other calls.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for more than 1048576 buckets, and too little room); ESTORE_ERR_RANGE;
-/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED;
-/// ESTORE_ERR_PANIC.
+/// ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE,
+/// ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_digest(
@@ -443,7 +449,8 @@ pub unsafe extern "C" fn estore_repair(
 /// ESTORE_ERR_CLOSED.
 /// Threads: any, also at the same time; the exchange itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_READ_ONLY; ESTORE_ERR_MISSING_FEATURE; ESTORE_ERR_IO;
-/// ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of
+/// a buffer that is to be flushed first); ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_exchange_begin(
@@ -490,7 +497,8 @@ pub unsafe extern "C" fn estore_answer(
 /// Ownership: the export is the caller's, to be closed by estore_export_close. It keeps what it needs: the store may be closed before it.
 /// Threads: any, also at the same time; the export itself is used by one thread at a time.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_RANGE; ESTORE_ERR_IO; ESTORE_ERR_CORRUPT; ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION;
-/// ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
+/// ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_FORKED;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_export_begin(
@@ -637,11 +645,12 @@ pub unsafe extern "C" fn estore_retain(
 /// open go on.
 ///
 /// Arguments: store: the address of the variable; a NULL in it is fine, so closing twice is too.
-/// Returns: ESTORE_OK: all appended events are on disk. A failure says that some may not be; the handle is gone all the same. If the
-/// variable held a handle of another kind: ESTORE_ERR_INVALID, and it stays.
+/// Returns: ESTORE_OK: all appended events are on disk. If the variable held a handle of another kind, or one that a call is using (as in a
+/// callback of that call): ESTORE_ERR_INVALID, and it stays. Any other failure says that some may not be; the handle is gone all the same.
 /// Ownership: ends the caller's.
 /// Threads: any, while no other thread uses the handle. Allowed in a forked child, where it touches no file and no lock.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_IO; ESTORE_ERR_PANIC.
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID; ESTORE_ERR_NO_SPACE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_IO;
+/// ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn estore_close(store: *mut *mut estore, err: *mut estore_error) -> estore_status {
@@ -651,7 +660,7 @@ pub unsafe extern "C" fn estore_close(store: *mut *mut estore, err: *mut estore_
 
 /// Removes a store from disk: its own files, and the folder if nothing else is in it.
 ///
-/// Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: as for opening, or NULL.
+/// Arguments: path, path_len: the folder, any bytes but NUL, and how many. options: none of them has a meaning here; NULL will do.
 /// Returns: ESTORE_OK if it is gone.
 /// Ownership: borrows path and options during the call.
 /// Threads: any, at any time. Refused while a writer has the store open.

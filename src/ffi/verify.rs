@@ -32,10 +32,11 @@ pub type estore_finding_fn = Option<
     ) -> i32,
 >;
 
-/// Receives what is missing because it is damaged, for a salvaging iterator or export and for a repair. path is the damaged file, offset
-/// and len are its bytes that were left out. No event that is missing is older than first_time nor newer than last_time. what says in words what is wrong with the bytes. path and what are valid
-/// during the call only, with path_len and what_len bytes without the NUL at the end of each. Comes from the thread that calls the library.
-/// It must not use the same iterator, export, exchange or store, throw, or leave by longjmp.
+/// Receives what is missing because it is damaged, for a salvaging iterator or export, a repair and an exchange. path is the damaged file,
+/// offset and len are its bytes that were left out. No event that is missing is older than first_time nor newer than last_time. what says
+/// in words what is wrong with the bytes. path and what are valid during the call only, with path_len and what_len bytes without the NUL at
+/// the end of each. Comes from the thread that calls the library. It must not use the same iterator, export, exchange or store, throw, or
+/// leave by longjmp.
 pub type estore_gap_fn = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,

@@ -12,7 +12,7 @@ of order too, and read any span of time back in exact order.
 the same and have drifted apart are compared by digest and brought together by repair, or by exchange where they are on different machines.
 
 Times are nanoseconds since 1970: any int, or a datetime that knows its time zone. Durations are texts such as "1d", timedeltas, or
-nanoseconds. What fails raises a class derived from estore.Error and from the built-in exception that fits; an argument of the wrong type
+nanoseconds. What fails raises a class derived from estore.Error and, where one fits, from a built-in exception; an argument of the wrong type
 raises TypeError.
 
 Stores may be used by any number of threads at once; all calls release the GIL. A forked child opens its stores anew. Everything that is read

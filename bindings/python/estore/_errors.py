@@ -62,7 +62,9 @@ class IoError(Error, OSError):
 
 
 class CorruptError(Error):
-    """Bytes on disk are not what was written there; `offset` is the place. Store.verify finds all of it, read(salvage=True) goes on."""
+    """Bytes on disk are not what was written there, and `offset` is the place: Store.verify finds all of it, read(salvage=True) goes on. Or a
+    message or parcel is not what was sent.
+    """
 
     status = -3
 
@@ -103,7 +105,9 @@ class NoSpaceError(Error, OSError):
 
 
 class PoisonedError(Error, OSError):
-    """An earlier write or sync failed, so the writer refuses to go on. Reading works; open the store again to recover."""
+    """An earlier write or sync failed, so the writer refuses to go on. Reading works, unless the buffer of BUFFERED
+    has events in it; open the store again to recover.
+    """
 
     status = -9
     _errno = numbers.EIO

@@ -156,9 +156,9 @@ class Stats(NamedTuple):
     recovered_events: int
     """Events recovered when the store was opened."""
     cut_bytes: int
-    """Bytes of torn tails cut (and kept aside) when the store was opened."""
+    """Bytes of torn tails that were cut (and kept aside), or are not shown to who only reads."""
     damaged_regions: int
-    """Damaged regions known."""
+    """Damaged regions in logs that were looked at."""
     backlog_bytes: int
     """Bytes in the logs of chunks that wait for being compacted."""
     chunk_bytes: int
@@ -294,12 +294,14 @@ class Efile:
 
     def sync(self) -> int:
         """Makes everything appended so far survive loss of power, and answers the seq up to which that is so now. Blocks until the disk has
-        confirmed. After an IoError the store refuses appends until it is opened again.
+        confirmed. After an IoError or OutcomeUnknownError the store refuses appends until it is opened again.
         """
         return self._ask("sync")
 
     def tick(self) -> None:
-        """Does what is due by time (a sync, a flush of the buffer). Only needed if it was opened with background=False."""
+        """Does what is due by time: a sync, a flush of the buffer, retention, or where it is open for reading only a look for what tails wait
+        for. Only needed if it was opened with background=False.
+        """
         self._handle.call(self._function("tick"))
 
     @property
