@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::ops::ControlFlow;
+
 use common::place::Place;
 use common::{drain, event, events_at, identities, times};
 use estore::disk::SimCounters;
-use estore::{Durability, Event, Mode, Options, ReadOptions, Store};
+use estore::{Durability, Event, Mode, Options, ReadOptions, Store, Tail, Tailed};
 
 fn options(place: &Place) -> Options {
     place.options().file_size(10).grace(3).durability(Durability::Process)
@@ -105,6 +107,50 @@ fn a_thousand_chunks_in_turn_keep_few_files_open() {
     assert_eq!(place.sim().counters().open_files, 0, "no file stays open");
     let store = Store::open(&place.path, options()).unwrap();
     assert!(identities(&drain(store.read(..).unwrap())) == expected);
+}
+
+/// What a tail has for now.
+fn drain_tail(tail: &mut Tail) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        match tail.next_batch(1000).unwrap() {
+            Tailed::Events(batch) => events.extend(batch.iter().map(|event| event.to_event())),
+            Tailed::Nothing => return events,
+            Tailed::Gap => panic!("nothing was deleted"),
+        }
+    }
+}
+
+#[test]
+fn a_tail_over_a_thousand_chunks_keeps_few_files_open() {
+    let place = Place::simulated(1);
+    let options = || options(&place).max_open_logs(16);
+    let store = Store::open(&place.path, options()).unwrap();
+    let reader = Store::open(&place.path, options().mode(Mode::ReadOnly)).unwrap();
+    let mut tails = [store.tail(0).unwrap(), reader.tail(0).unwrap()];
+    let mut all: Vec<Event> = Vec::new();
+    // All that there is, and then late events that come to old chunks: one by one, as a batch, and in turn with others.
+    for round in 0..4 {
+        let mut arrived: Vec<Event> = (0..1000).map(|chunk| event(chunk * 10 + 4 - round, 1, format!("{round} {chunk}"))).collect();
+        if round == 1 {
+            store.append(&arrived).unwrap();
+        } else {
+            arrived.iter().for_each(|event| drop(store.append(std::slice::from_ref(event)).unwrap()));
+        }
+        if round == 2 {
+            store.compact(..2000, |_| ControlFlow::Continue(())).unwrap();
+        }
+        arrived.sort_by_key(|event| if round == 1 { event.time } else { 0 });
+        all.extend(arrived);
+        place.sim().reset_counters();
+        for tail in &mut tails {
+            assert!(identities(&drain_tail(tail)) == identities(&all[round as usize * 1000..]), "round {round}");
+        }
+        let most = place.sim().counters().most_open_files;
+        assert!(most < 200, "{most} files were open at once in round {round}");
+    }
+    let mut anew = store.tail(0).unwrap();
+    assert!(identities(&drain_tail(&mut anew)) == identities(&all));
 }
 
 #[test]

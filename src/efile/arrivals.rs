@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::disk::{Access, Handle};
 use crate::error::{Error, Result};
@@ -150,15 +151,75 @@ impl Window {
 /// Where the next window begins in a log.
 #[derive(Debug)]
 enum Place {
-    /// In one as it was written: this offset, which all frames of earlier batches lie before.
-    At(u64),
+    /// In one as it was written: this offset, which all frames of earlier batches lie before. None of what comes from there on has a seq
+    /// before `low`.
+    At { offset: u64, low: u64 },
     /// In a compacted one: its frames that have more, by their smallest seq.
     Frames(Vec<Header>),
+    /// In a compacted one whose frames are many and not needed for now: none of them has a seq before this.
+    Beyond(u64),
 }
 
-/// Where reading in order of arrival has come to in each log.
+/// So many frames are kept of a compacted log until they are needed.
+const FEW: usize = 64;
+
+impl Place {
+    /// No event that is left has a seq before this.
+    fn low(&self) -> u64 {
+        match self {
+            Place::At { low, .. } | Place::Beyond(low) => *low,
+            Place::Frames(frames) => frames.first().map_or(0, |frame| frame.seq_low),
+        }
+    }
+}
+
+type LogKey = (LogId, u64);
+
+/// Where reading in order of arrival has come to in each log that has more.
 #[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<(LogId, u64), Place>);
+pub(crate) struct Places {
+    /// With each place the round in which the log was last met.
+    logs: HashMap<LogKey, (Place, u64)>,
+    round: u64,
+    /// So many logs that are not compacted had a part in the last window.
+    walked: usize,
+}
+
+/// A chunk with events behind a cursor, and a seq that none of them lies before.
+pub(crate) struct Near<'a> {
+    pub(crate) chunk: &'a Arc<Chunk>,
+    pub(crate) low: u64,
+}
+
+impl Places {
+    /// Those of the chunks that have events behind `after`, the nearest first. Forgets all logs that have none.
+    pub(crate) fn nearest<'a>(&mut self, chunks: impl Iterator<Item = &'a Arc<Chunk>>, after: u64) -> Vec<Near<'a>> {
+        self.round += 1;
+        let mut found: Vec<Near<'_>> = chunks.filter_map(|chunk| self.low(chunk, after).map(|low| Near { chunk, low })).collect();
+        self.logs.retain(|_, (_, round)| *round == self.round);
+        // Of those that nothing is known of, the oldest is most likely the nearest.
+        found.sort_by_key(|near| near.low);
+        found
+    }
+
+    /// A seq that none of a chunk's events behind `after` lies before, if it may have some.
+    fn low(&mut self, chunk: &Chunk, after: u64) -> Option<u64> {
+        let state = chunk.lock();
+        let more = state.logs.iter().map(|log| &log.summary).filter(|log| log.totals.last_seq > after || log.is_unknown());
+        let lows = more.map(|log| match self.logs.get_mut(&(log.id, log.instance)) {
+            Some((place, round)) => {
+                *round = self.round;
+                place.low()
+            }
+            None => 0,
+        });
+        lows.min()
+    }
+
+    fn put(&mut self, key: LogKey, place: Place) {
+        self.logs.insert(key, (place, self.round));
+    }
+}
 
 /// A log with events behind a cursor.
 pub(crate) struct Arrivals {
@@ -216,42 +277,77 @@ impl Chunk {
     }
 }
 
-/// The next window behind `after`, of about `room` bytes, which is to hold nothing beyond `visible`, nor events with times before `horizon`.
-/// Takes the memory of the one before it.
-pub(crate) fn next_window(
-    logs: &[Arrivals],
-    places: &mut Places,
-    before: Window,
+/// The next window behind `after`, while it is being filled: log by log, so that no more than one of them has to be open.
+pub(crate) struct Filling<'a> {
+    places: &'a mut Places,
+    window: Window,
     after: u64,
-    visible: u64,
     horizon: u64,
-    room: usize,
-) -> Result<Window> {
-    let Window { mut picked, mut bytes, .. } = before;
-    picked.clear();
-    bytes.clear();
-    let mut window = Window { picked, bytes, through: visible, has_deleted: false, room };
-    let written = logs.iter().filter(|log| !log.summary.is_compacted()).count();
-    let share = (room / written.max(1)).max(LEAST_LEN.min(room)) as u64;
-    let mut walked = Vec::new();
-    for log in logs.iter().filter(|log| !log.summary.is_compacted()) {
-        let key = (log.summary.id, log.summary.instance);
-        let from = match places.0.get(&key) {
-            Some(Place::At(offset)) => *offset,
-            _ => log.start_behind(after)?,
-        };
-        walked.push((key, from, log.walk(from, share, after, horizon, &mut window)?));
+    /// So many bytes are looked at in each log.
+    share: u64,
+    /// For each log as it was written: where it was walked from, and the batches that were met.
+    walked: Vec<(LogKey, u64, Vec<Met>)>,
+    compacted: Vec<LogKey>,
+    block: Block,
+}
+
+/// A frame behind the cursor that was met, or where the next one starts. From there on none has a seq before `low`.
+struct Met {
+    offset: u64,
+    batch: u64,
+    low: u64,
+}
+
+impl<'a> Filling<'a> {
+    /// A window of about `room` bytes, which is to hold nothing beyond `visible`, nor events with times before `horizon`. Takes the memory
+    /// of the one before it.
+    pub(crate) fn new(places: &'a mut Places, before: Window, after: u64, visible: u64, horizon: u64, room: usize) -> Filling<'a> {
+        let Window { mut picked, mut bytes, .. } = before;
+        picked.clear();
+        bytes.clear();
+        let window = Window { picked, bytes, through: visible, has_deleted: false, room };
+        // About as many logs will have a part in this one.
+        let share = (room / places.walked.max(1)).max(LEAST_LEN.min(room)) as u64;
+        Filling { places, window, after, horizon, share, walked: Vec::new(), compacted: Vec::new(), block: Block::default() }
     }
-    let mut block = Block::default();
-    for log in logs.iter().filter(|log| log.summary.is_compacted()) {
+
+    /// Whether what has no seq before this has nothing for it.
+    pub(crate) fn is_before(&self, low: u64) -> bool {
+        self.window.through < low
+    }
+
+    /// Takes in what a log has for it.
+    pub(crate) fn take(&mut self, log: &Arrivals) -> Result<()> {
+        if log.summary.is_compacted() { self.take_compacted(log) } else { self.take_written(log) }
+    }
+
+    fn take_written(&mut self, log: &Arrivals) -> Result<()> {
         let key = (log.summary.id, log.summary.instance);
-        let place = match places.0.remove(&key) {
-            Some(Place::Frames(frames)) => frames,
+        let from = match self.places.logs.get(&key) {
+            Some((Place::At { low, .. }, _)) if self.is_before(*low) => return Ok(()),
+            Some((Place::At { offset, .. }, _)) => *offset,
+            _ => log.start_behind(self.after)?,
+        };
+        let met = log.walk(from, self.share, self.after, self.horizon, &mut self.window)?;
+        self.walked.push((key, from, met));
+        Ok(())
+    }
+
+    fn take_compacted(&mut self, log: &Arrivals) -> Result<()> {
+        let key = (log.summary.id, log.summary.instance);
+        let after = self.after;
+        let place = match self.places.logs.remove(&key) {
+            Some((Place::Frames(frames), _)) => frames,
+            Some((Place::Beyond(low), round)) if self.is_before(low) => {
+                self.places.logs.insert(key, (Place::Beyond(low), round));
+                return Ok(());
+            }
             _ => log.frames()?,
         };
         let is_ahead =
             |frame: &Header| if planted::has(Bug::TailForgetsCompacted) { frame.seq_low > after } else { frame.seq_high > after };
         let frames: Vec<Header> = place.into_iter().filter(is_ahead).collect();
+        let (window, horizon) = (&mut self.window, self.horizon);
         for frame in &frames {
             if frame.seq_low > window.through {
                 break;
@@ -260,7 +356,7 @@ pub(crate) fn next_window(
                 let slot = Slot { time: event.time, seq: event.seq, start: 0, len: event.data.len() as u32, id: event.id };
                 window.take(&slot, event.data, after, horizon);
             };
-            match read::visit_entry(&log.file, log.summary.instance, Class::Main, &Entry::of(frame), &mut block, &mut visit) {
+            match read::visit_entry(&log.file, log.summary.instance, Class::Main, &Entry::of(frame), &mut self.block, &mut visit) {
                 // What came before its first event comes first.
                 Err(Error::Corrupt { .. }) if frame.seq_low > after + 1 => {
                     window.through = window.through.min(frame.seq_low - 1);
@@ -269,20 +365,31 @@ pub(crate) fn next_window(
                 other => other?,
             }
         }
-        places.0.insert(key, Place::Frames(frames));
+        self.places.put(key, Place::Frames(frames));
+        self.compacted.push(key);
+        Ok(())
     }
-    window.sort();
-    for (key, from, frames) in walked {
-        let next = frames.iter().find(|(_, batch)| *batch > window.through).or(frames.last());
-        places.0.insert(key, Place::At(next.map_or(from, |(offset, _)| *offset)));
-    }
-    Ok(window)
-}
 
-impl Places {
-    /// Forgets logs that are not among these.
-    pub(crate) fn keep(&mut self, logs: &[Arrivals]) {
-        self.0.retain(|key, _| logs.iter().any(|log| (log.summary.id, log.summary.instance) == *key));
+    /// The window, after all logs that have something for it.
+    pub(crate) fn finish(self) -> Window {
+        let Filling { places, mut window, walked, compacted, .. } = self;
+        window.sort();
+        places.walked = 0;
+        for (key, from, met) in walked {
+            let next = met.iter().find(|met| met.batch > window.through).or(met.last());
+            let at = next.map_or((from, 0), |met| (met.offset, met.low));
+            places.walked += usize::from(at.0 > from);
+            places.put(key, Place::At { offset: at.0, low: at.1 });
+        }
+        for key in compacted {
+            if let Some((place @ Place::Frames(_), _)) = places.logs.get_mut(&key)
+                && matches!(place, Place::Frames(frames) if frames.len() > FEW)
+                && place.low() > window.through
+            {
+                *place = Place::Beyond(place.low());
+            }
+        }
+        window
     }
 }
 
@@ -307,11 +414,11 @@ impl Arrivals {
     }
 
     /// Takes the events behind `after` of about `share` bytes, whole batches, into a window, which is complete up to no more than that then.
-    /// Answers where its frames start, and their batches; behind them where the next one starts.
-    fn walk(&self, from: u64, share: u64, after: u64, horizon: u64, window: &mut Window) -> Result<Vec<(u64, u64)>> {
+    /// Answers its frames; behind them where the next one starts.
+    fn walk(&self, from: u64, share: u64, after: u64, horizon: u64, window: &mut Window) -> Result<Vec<Met>> {
         let LogSummary { instance, len, .. } = self.summary;
         let mut walk = Walk::new(&self.file, instance, from, len, false);
-        let mut frames = Vec::new();
+        let mut met: Vec<Met> = Vec::new();
         let mut slots = Vec::new();
         let mut end = from;
         // The last batch behind `after` that was met as a whole, and the first damage behind it.
@@ -330,7 +437,7 @@ impl Arrivals {
                 break;
             }
             if header.batch > after {
-                frames.push((header.offset, header.batch));
+                met.push(Met { offset: header.offset, batch: header.batch, low: header.seq_low });
             }
             end = header.end();
             if header.seq_high > after && header.seq_low <= window.through {
@@ -357,8 +464,14 @@ impl Arrivals {
             // The whole batches before it come first.
             window.through = window.through.min(whole.ok_or_else(|| damaged(self.file.path(), offset))?);
         }
-        frames.push((end, u64::MAX));
-        Ok(frames)
+        // Within a batch seqs are in any order, and the next one has larger ones. The last one is whole unless there is damage.
+        let mut behind = met.last().filter(|_| damage.is_some()).map(|met| (met.batch, 0));
+        for met in met.iter_mut().rev() {
+            met.low = behind.filter(|(batch, _)| *batch == met.batch).map_or(met.low, |(_, low)| low.min(met.low));
+            behind = Some((met.batch, met.low));
+        }
+        met.push(Met { offset: end, batch: u64::MAX, low: 0 });
+        Ok(met)
     }
 
     /// The frames of a compacted log, by their smallest seq.

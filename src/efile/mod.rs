@@ -469,11 +469,6 @@ impl Chunk {
         self.lock().logs.iter().map(fact).collect()
     }
 
-    /// Whether it may have events with larger seqs.
-    pub(crate) fn may_have_arrivals(&self, after: u64) -> bool {
-        self.lock().logs.iter().any(|log| log.summary.totals.last_seq > after || log.summary.is_unknown())
-    }
-
     /// What it all adds up to, without the order.
     pub(crate) fn totals(&self) -> Totals {
         let mut sum = Totals::default();

@@ -17,7 +17,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::efile::arrivals::{Arrivals, Places, Window, next_window};
+use crate::efile::arrivals::{Filling, Near, Places, Window};
 use crate::error::{Error, Result};
 use crate::event::EventRef;
 use crate::threads::atomic::Ordering;
@@ -223,15 +223,21 @@ impl Tail {
     }
 
     fn search(&mut self, view: &View) -> Result<Window> {
-        let mut logs: Vec<Arrivals> = Vec::new();
-        for chunk in view.chunks.values().filter(|chunk| chunk.may_have_arrivals(self.searched)) {
-            logs.extend(self.core.read_chunk(chunk, || chunk.arrivals(self.searched))?);
+        let before = std::mem::take(&mut self.window);
+        let near = self.places.nearest(view.chunks.values(), self.searched);
+        let room = self.core.options.sizes.window_bytes;
+        let mut filling = Filling::new(&mut self.places, before, self.searched, view.seq, view.horizon, room);
+        for Near { chunk, low } in near {
+            if filling.is_before(low) {
+                break;
+            }
+            // One after the other: there may be more of them than the process may open.
+            for log in self.core.read_chunk(chunk, || chunk.arrivals(self.searched))? {
+                filling.take(&log)?;
+            }
             self.core.touch(chunk);
         }
-        self.places.keep(&logs);
-        let room = self.core.options.sizes.window_bytes;
-        let before = std::mem::take(&mut self.window);
-        next_window(&logs, &mut self.places, before, self.searched, view.seq, view.horizon, room)
+        Ok(filling.finish())
     }
 }
 
