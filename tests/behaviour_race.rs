@@ -19,7 +19,7 @@ use std::time::Duration;
 use common::place::Place;
 use common::{drain, event, events_at, times};
 use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, SimDisk};
-use estore::{Durability, Error, Event, Mode, Options, Store};
+use estore::{Durability, Error, Event, Mode, Options, Sizes, Store};
 
 /// Where a sync stands that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +133,8 @@ impl Disk for GatedDisk {
 impl File for GatedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let written = self.inner.write_at(bytes, offset);
-        if let Some(gate) = self.gate.as_ref().filter(|gate| gate.name.ends_with(".recon") && offset > 0) {
+        let holds = |gate: &&Arc<Gate>| gate.name.ends_with(".recon") && offset > 0 || gate.name.ends_with(".recon.new");
+        if let Some(gate) = self.gate.as_ref().filter(holds) {
             gate.pass();
         }
         written
@@ -234,6 +235,49 @@ fn verifying_waits_for_a_run_that_is_being_written() {
         verifying.join().unwrap().unwrap()
     });
     assert_eq!(verified.damaged, 0);
+}
+
+/// While late events are sorted, the index of their log is read anew, with those that come meanwhile.
+#[test]
+fn late_events_that_come_beside_a_sort_are_there_though_the_index_was_read_anew() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "0-0.recon.new", stage: Mutex::new(Stage::Armed), changed: Condvar::new() });
+    let sizes = Sizes { pending_bytes: 4000, run_frame_bytes: 500, ..Sizes::default() };
+    let options = options(&place).file_size(1000).disk(Arc::new(GatedDisk::new(&place, &gate)));
+    let store = Store::open(&place.path, options.background(true).compaction(false).sizes(sizes)).unwrap();
+    store.append(&events_at([900, 901, 902])).unwrap();
+    let append_late = |from: u64, n: u64| {
+        for i in 0..n {
+            store.append(&[event(from + i, i as u32, vec![1; 20])]).unwrap();
+        }
+    };
+    append_late(100, 50);
+    gate.wait_until_held();
+    append_late(200, 10);
+    // A bit of a late frame is wrong for a moment, and somebody meets that.
+    let log = place.sim().open(&place.path.join("0-0.estore"), Access::Write).unwrap();
+    let middle = common::frames(&place.file("0-0.estore"))[25] as u64 + 70;
+    let flip = || {
+        let mut byte = [0];
+        log.read_at(&mut byte, middle).unwrap();
+        log.write_at(&[byte[0] ^ 1], middle).unwrap();
+    };
+    flip();
+    assert!(store.count(120..=899).is_err());
+    flip();
+    gate.open();
+    // It waits for the sort.
+    place.sim().inject(Fault {
+        at: 0,
+        calls: Some(Call::Open),
+        name: Some("0-1.new".into()),
+        effect: FaultEffect::Errno(libc::ENOSPC),
+        forever: true,
+    });
+    let compacted = store.compact(.., |_| ControlFlow::Continue(()));
+    assert!(matches!(compacted, Err(Error::NoSpace { .. })), "{compacted:?}");
+    assert_eq!(drain(store.read(..).unwrap()).len(), 63);
+    assert_eq!(store.count(..900).unwrap(), 60);
 }
 
 #[test]

@@ -389,7 +389,12 @@ impl LogIndex {
         self.tail
     }
 
-    /// Forgets the late entries before `offset`: the recon file holds them.
+    /// Whether one entry describes late frames before the offset together with some behind it.
+    pub(crate) fn describes_together(&self, offset: u64) -> bool {
+        self.late.iter().any(|entry| entry.offset < offset && offset < entry.end())
+    }
+
+    /// Forgets the late entries before `offset`, which none lies around: the recon file holds them.
     pub(crate) fn absorb_late_before(&mut self, offset: u64) {
         let mut rest = EntryList::default();
         for entry in self.late.iter() {

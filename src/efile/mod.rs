@@ -1109,7 +1109,7 @@ impl Chunk {
         let in_runs = recon.as_ref().map_or(0, Recon::covered);
         let believe = !self.shared.no_index && !distrustful;
         let mut index = if believe { LogIndex::read(folder, id, instance, &file, len) } else { LogIndex::new() };
-        if index.late.iter().any(|entry| entry.offset < in_runs && in_runs < entry.end()) {
+        if index.describes_together(in_runs) {
             // Written beside another recon file: which frames of the entry are in a run can't be told from it.
             index = LogIndex::new();
         }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! One thread at a time sorts in a chunk: one of the store, or whoever appends, where there is none or too much has come in no run. It holds
-//! no lock that appends or readers need. To merge large runs takes long, and meanwhile appends can bring no more than what may be in no run;
-//! so an append that waits for the turn does slices of what is merged.
+//! no lock that appends or readers need (only of a log that nobody appends to, late events are sorted under the lock of its chunk). To merge
+//! large runs takes long, and meanwhile appends can bring no more than what may be in no run; so an append that waits for the turn does
+//! slices of what is merged.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -162,8 +163,11 @@ impl Log {
     /// Takes over the recon that holds what was unsorted.
     fn take_sorted(&mut self, sorted: Sorted) {
         let same = self.recon.as_ref().map(Recon::place) == sorted.place;
-        // Nothing of it is known any more where it was unloaded meanwhile, and then it is read from the file.
-        if let Some(index) = self.index.as_mut().filter(|_| same) {
+        // Nothing of it is known any more where it was unloaded meanwhile, and then it is read from the file. So it is where it was loaded
+        // anew meanwhile, with an entry for frames that are in the run and others that are not.
+        if self.index.as_ref().is_some_and(|index| index.describes_together(sorted.recon.covered())) {
+            (self.index, self.recon) = (None, None);
+        } else if let Some(index) = self.index.as_mut().filter(|_| same) {
             index.absorb_late_before(sorted.recon.covered());
             self.pending = index.late.bytes();
             self.recon = Some(sorted.recon);
@@ -204,10 +208,13 @@ impl Chunk {
         self.unsorted.store(false, Ordering::Relaxed);
         let (unsorted, pending) = {
             let mut state = self.lock();
+            let distrustful = state.distrustful;
             let due = state.logs.last_mut().filter(|log| log.appendable && log.is_due_for_sorting(&self.shared.sizes));
             let Some(log) = due else { return };
             log.absorb_after = 0;
-            (Unsorted::of(log, &self.shared.folder), log.pending)
+            // It is not, where what is derived was not believed.
+            let loaded = if log.index.is_none() { self.load(log, distrustful) } else { Ok(()) };
+            (loaded.and_then(|()| Unsorted::of(log, &self.shared.folder)), log.pending)
         };
         let sorted = match unsorted {
             Ok(None) => return,
