@@ -5,12 +5,13 @@
 mod common;
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
-use estore::{Durability, Event, Options, ReadOptions, Store};
+use estore::{Durability, Event, Mode, Options, ReadOptions, Store};
 
 fn options(place: &Place) -> Options {
     place.options().file_size(100).grace(10).durability(Durability::Process).max_open_logs(2)
@@ -278,5 +279,91 @@ fn a_store_copied_while_it_is_written_has_what_was_there_when_the_copy_began() {
         }
         store.append(&events_at([5000])).unwrap();
         store.close().unwrap();
+    }
+}
+
+/// Compacts everything, whatever comes of it.
+fn compact(store: &Store) -> bool {
+    store.compact(.., |_| ControlFlow::Continue(())).is_ok()
+}
+
+/// Files of this name can't be removed for now.
+fn keep_file(place: &Place, name: &str) {
+    let effect = FaultEffect::Errno(libc::EIO);
+    place.sim().inject(Fault { at: 0, calls: Some(Call::RemoveFile), name: Some(name.into()), effect, forever: true });
+}
+
+/// The journal is lost, or there is one from earlier in its place. The store must have the times 1 to 5, now and once it was compacted.
+fn all_is_there_without_the_journal(place: &Place, older: Option<&[u8]>, doing: &str) {
+    place.sim().clear_faults();
+    match older {
+        Some(older) => place.put_file("journal", older),
+        None => place.disk.remove_file(&place.path.join("journal")).unwrap(),
+    }
+    let read_only = Store::open(&place.path, options(place).mode(Mode::ReadOnly)).unwrap();
+    assert_eq!(all(&read_only), [1, 2, 3, 4, 5], "{doing}, beside: {:?}", place.names(".estore"));
+    for _ in 0..2 {
+        let store = open(place);
+        assert_eq!(all(&store), [1, 2, 3, 4, 5], "{doing}: {:?}", place.names(".estore"));
+        assert!(compact(&store));
+        assert_eq!(all(&store), [1, 2, 3, 4, 5], "{doing}, compacted: {:?}", place.names(".estore"));
+        store.close().unwrap();
+    }
+}
+
+/// Without the journal, or with one from earlier, only the logs tell what compaction has made of which. Removing one of them had failed, or the
+/// process had died before.
+#[test]
+fn of_logs_that_compaction_left_those_count_that_hold_all() {
+    // The order in which the folder lists them depends on the seed.
+    for seed in 0..12 {
+        for (kept, is_older) in [("0-0.estore", true), ("0-1.estore", true), ("0-0.estore", false), ("0-1.estore", false)] {
+            let place = Place::simulated(seed);
+            let store = open(&place);
+            store.append(&events_at([1, 2, 3])).unwrap();
+            store.close().unwrap();
+            let older = place.file("journal");
+            let store = open(&place);
+            keep_file(&place, kept);
+            assert!(compact(&store));
+            store.append(&events_at([4, 5])).unwrap();
+            assert!(compact(&store));
+            store.close().unwrap();
+            all_is_there_without_the_journal(&place, is_older.then_some(older.as_slice()), &format!("seed {seed}, {kept} left"));
+        }
+        let place = Place::simulated(seed);
+        let store = open(&place);
+        store.append(&events_at([1, 2, 3])).unwrap();
+        assert!(compact(&store));
+        store.append(&events_at([4, 5])).unwrap();
+        let name = Some("0-1.estore".into());
+        place.sim().inject(Fault { at: 0, calls: Some(Call::RemoveFile), name, effect: FaultEffect::Crash, forever: false });
+        compact(&store);
+        assert!(!place.sim().is_powered());
+        place.sim().power_on(Crash::KeepAll);
+        drop(store);
+        all_is_there_without_the_journal(&place, None, &format!("seed {seed}, died"));
+    }
+}
+
+#[test]
+fn a_compaction_that_was_given_up_replaces_no_log_that_went_on() {
+    for is_lost in [true, false] {
+        let place = Place::simulated(1);
+        let store = open(&place);
+        store.append(&events_at([1, 2, 3])).unwrap();
+        store.sync().unwrap();
+        // The new log gets its name, and then the compaction fails; its file can't be removed just then.
+        let effect = FaultEffect::Errno(libc::ENOSPC);
+        place.sim().inject(Fault { at: 0, calls: Some(Call::SyncFolder), name: None, effect, forever: false });
+        keep_file(&place, "0-1.estore");
+        assert!(!compact(&store));
+        place.sim().clear_faults();
+        drop(store);
+        let store = open(&place);
+        let older = place.file("journal");
+        store.append(&events_at([4, 5])).unwrap();
+        store.close().unwrap();
+        all_is_there_without_the_journal(&place, (!is_lost).then_some(older.as_slice()), "given up");
     }
 }

@@ -38,7 +38,7 @@ const SYNC_LEN: u64 = 32 << 20;
 impl State {
     /// Puts a compacted log in the place of those that it was made of.
     fn replace(&mut self, summary: &LogSummary) {
-        self.logs.retain(|log| !summary.covers(log.id().generation));
+        self.logs.retain(|log| !summary.covers(log.id().generation) && log.id() != summary.id);
         let at = self.logs.partition_point(|log| log.id() < summary.id);
         self.logs.insert(at, Log::new(*summary));
         if self.logs.len() == 1 {
@@ -184,10 +184,16 @@ impl Chunk {
         let mut totals = Totals::default();
         // The last events of a batch, for a frame that is not full yet.
         let mut begun: Vec<Event> = Vec::new();
+        let mut last = None;
         loop {
             let batch = merge.next_batch(usize::MAX)?;
             let is_end = batch.is_empty();
             let events: Vec<EventRef<'_>> = begun.iter().map(AsEvent::as_event).chain(batch.iter()).collect();
+            // Else no reader would take the frames, and what they were made of would be gone.
+            if !batch.iter().map(|event| (event.time, event.seq)).all(|key| last.replace(key).is_none_or(|before| before < key)) {
+                let path = folder.file_path(&LogId { generation: sealed.replaces, ..id }.log_name());
+                return Err(Error::corrupt(&path, 0, "it and those before it have an event twice, or two with the same seq"));
+            }
             let mut rest = events.as_slice();
             let mut left = Vec::new();
             while !rest.is_empty() {

@@ -9,6 +9,7 @@
 //! A store that was closed has no active logs, so nothing but settings and journal is read, however many chunks there are. For reading
 //! only, the same is decided without changing anything.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -551,8 +552,10 @@ impl Opening<'_> {
                 Err(e) => return Err(e),
             }
         }
+        // A later one may hold what an earlier one does.
+        compacted.sort_by_key(|(summary, _)| Reverse(summary.id));
         for (summary, file) in compacted {
-            self.take_compacted(facts, summary, &file)?;
+            self.take_compacted(facts, summary, &file, doubtful)?;
         }
         if facts.found_anew {
             // A session may have given out so many more seqs than its frames tell of.
@@ -568,14 +571,23 @@ impl Opening<'_> {
     }
 
     /// Decides about a compacted log that the journal does not know. It got its name once it was whole, and the files of the logs that it
-    /// was made of went only once the journal knew it. So where they are all there it is not needed, and else it takes their place.
-    fn take_compacted(&self, facts: &mut Facts, summary: LogSummary, file: &Handle) -> Result<()> {
+    /// was made of went only once the journal knew it. So where the journal is believed and they are all there, it is not needed. Else it
+    /// takes their place; unless one of them has later events, since then it was given up, and they went on.
+    fn take_compacted(&self, facts: &mut Facts, summary: LogSummary, file: &Handle, doubtful: bool) -> Result<()> {
         let id = summary.id;
-        let mut is_needed = facts.found_anew;
-        let replaced: Vec<LogId> =
-            facts.logs.keys().filter(|log| log.chunk == id.chunk && summary.covers(log.generation)).copied().collect();
+        let replaced = facts.logs.values().map(|(log, ..)| *log);
+        let replaced: Vec<LogSummary> = replaced.filter(|log| log.id.chunk == id.chunk && summary.covers(log.id.generation)).collect();
+        let mut there = Vec::new();
         for log in &replaced {
-            is_needed |= self.folder.open_if_there(&log.log_name(), Access::Read)?.is_none();
+            there.extend(self.folder.open_if_there(&log.id.log_name(), Access::Read)?.map(|file| (file, log.instance)));
+        }
+        let is_believed = !facts.found_anew && !doubtful;
+        let mut is_needed = !facts.is_replaced(id) && !(is_believed && there.len() == replaced.len());
+        let summary = if is_needed { efile::summarize(file, summary)? } else { summary };
+        if is_needed {
+            for (file, instance) in there {
+                is_needed &= survey(&file, instance, LogSummary::new(id, 0, None).len, 0, false)?.seq_high <= summary.totals.last_seq;
+            }
         }
         if !is_needed {
             if self.chunk_shared.writable {
@@ -583,12 +595,13 @@ impl Opening<'_> {
             }
             return Ok(());
         }
-        let summary = efile::summarize(file, summary)?;
         facts.committed = facts.committed.max(summary.totals.last_seq);
         facts.next_seq = facts.next_seq.max(summary.totals.last_seq.saturating_add(1));
         facts.switch(summary, 0);
         if self.chunk_shared.writable {
-            replaced.into_iter().for_each(|log| self.chunk_shared.remove_replaced(log));
+            // It may have its name in memory only.
+            self.folder.sync()?;
+            replaced.into_iter().for_each(|log| self.chunk_shared.remove_replaced(log.id));
         }
         Ok(())
     }
