@@ -311,3 +311,24 @@ fn a_reader_does_not_wait_for_a_log_that_a_damaged_journal_calls_replaced() {
     let store = open_before_the_disk_breaks(&place).expect("an answer");
     assert!(store.verify(|_| ControlFlow::Continue(())).unwrap().damaged > 0);
 }
+
+#[test]
+fn a_log_with_the_last_seqs_there_are_can_be_compacted() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2])).unwrap();
+    place.crash(Crash::KeepAll);
+    drop(store);
+    let mut log = place.file(LOG);
+    let frame = common::frames(&log)[0];
+    let (one, two) = (u64::MAX - 1, u64::MAX);
+    for (at, seq) in [(72, one), (88, two), (96, one), (104, two), (112, two)] {
+        log[frame + at..frame + at + 8].copy_from_slice(&seq.to_le_bytes());
+    }
+    let crc = crc32fast::hash(&log[frame + 16..frame + 128]);
+    log[frame + 4..frame + 8].copy_from_slice(&crc.to_le_bytes());
+    place.put_file(LOG, &log);
+    let store = open(&place);
+    assert_eq!(store.compact(.., |_| ControlFlow::Continue(())).unwrap().chunks, 1);
+    assert_eq!(common::drain(store.read(..).unwrap()).len(), 2);
+}

@@ -483,8 +483,8 @@ fn encode_columns(out: &mut Vec<u8>, events: &[EventRef<'_>], offset: u64, flags
     let (mut len_low, mut len_high) = (u32::MAX, 0);
     let mut data_len = 0;
     let mut consecutive = true;
-    for (event, seq) in events.iter().zip(first.seq..) {
-        consecutive &= event.seq == seq;
+    for (event, place) in events.iter().zip(0..) {
+        consecutive &= event.seq == first.seq.wrapping_add(place);
         seq_low = seq_low.min(event.seq);
         seq_high = seq_high.max(event.seq);
         id_low = id_low.min(event.id);
