@@ -33,6 +33,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// The bytes that it keeps.
+    pub(crate) fn memory(&self) -> usize {
+        (self.packed.capacity() + self.spare.capacity()) * size_of::<u64>()
+    }
+
     /// What `event` makes of each item and its place, sorted by time; equal times as they stand.
     #[inline(always)]
     pub(crate) fn sort<'a, T>(&mut self, items: &'a [T], times: Times, event: impl Fn(usize, &'a T) -> EventRef<'a>) -> Vec<EventRef<'a>> {

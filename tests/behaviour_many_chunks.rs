@@ -135,7 +135,9 @@ fn a_tail_over_a_thousand_chunks_keeps_few_files_open() {
         if round == 1 {
             store.append(&arrived).unwrap();
         } else {
-            arrived.iter().for_each(|event| drop(store.append(std::slice::from_ref(event)).unwrap()));
+            for event in &arrived {
+                store.append(std::slice::from_ref(event)).unwrap();
+            }
         }
         if round == 2 {
             store.compact(..2000, |_| ControlFlow::Continue(())).unwrap();

@@ -1,5 +1,5 @@
 //! Compaction takes the memory of a merge, whatever the size of the chunk: a process of its own compacts chunks many times larger than what
-//! it may grow by, and tells how far it grew.
+//! it may grow by, and tells how far it grew. And so does sorting late events, however many there are in how few bytes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -48,7 +48,12 @@ fn compacted_as_child() -> bool {
 
 /// Has the store compacted by a child, which runs the same test, and looks whether all is still there.
 fn compact_in_child(place: &Place, store: Store, test: &str) {
-    let events = store.count(..).unwrap();
+    run_child(place, store, 0, test);
+}
+
+/// Has a child, which runs the same test, do something to the store, and looks whether all is still there, and what it has added.
+fn run_child(place: &Place, store: Store, added: u64, test: &str) {
+    let events = store.count(..).unwrap() + added;
     store.close().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(STORE, &place.path);
@@ -118,4 +123,26 @@ fn two_million_events_of_one_time() {
         store.append(&batch(1_000)).unwrap();
     }
     compact_in_child(&place, store, "two_million_events_of_one_time");
+}
+
+#[test]
+fn late_events_that_take_hardly_any_bytes_are_sorted() {
+    const BATCH: usize = 5_000;
+    const BATCHES: usize = 3_500;
+    let Some(path) = std::env::var_os(STORE) else {
+        let place = Place::real();
+        let store = Store::open(&place.path, options()).unwrap();
+        store.append(&[event(1 << 40, 1, ""), event(1 << 40, 1, "")]).unwrap();
+        return run_child(&place, store, (BATCH * BATCHES) as u64, "late_events_that_take_hardly_any_bytes_are_sorted");
+    };
+    let store = Store::open(Path::new(&path), options()).unwrap();
+    let batch: Vec<Event> = (0..BATCH).map(|_| event(7, 1, "")).collect();
+    store.append(&batch).unwrap();
+    let before = peak();
+    for _ in 1..BATCHES {
+        store.append(&batch).unwrap();
+    }
+    store.close().unwrap();
+    let grown = peak() - before;
+    assert!(grown < LIMIT, "sorting {} late events took {grown} bytes of memory", BATCH * BATCHES);
 }

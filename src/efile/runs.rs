@@ -44,8 +44,12 @@ const WRITE_LEN: usize = 1 << 20;
 const SLICE_FRAMES: (u64, u64) = (32, 64);
 /// A run is cut into so many slices, if those are not too short or too long then.
 const SLICES: u64 = 4;
-/// Late events that are so many times as many as make a run are not sorted in memory.
+/// Late events that are so many times as many as make a run are not sorted in memory,
 const SORTED_AT_ONCE: u64 = 8;
+/// nor more than this, which may take hardly any bytes.
+const SORTED_EVENTS: u64 = 256 << 10;
+/// A slice has about so many events at most, for the same reason.
+const SLICE_EVENTS: u64 = 128 << 10;
 /// So many events are merged at a time where they are not.
 const BATCH_EVENTS: usize = 2048;
 /// Slices are cut between groups of so many of those in memory.
@@ -99,7 +103,9 @@ impl Memory {
 
     fn give(&self, scratch: Scratch) {
         let mut spare = lock(&self.spare);
-        let bytes = scratch.bytes.capacity() + scratch.frames.capacity() + scratch.slots.capacity() * size_of::<Slot>();
+        let Scratch { bytes, slots, order, places, frames, .. } = &scratch;
+        let by_event = slots.capacity() * size_of::<Slot>() + places.capacity() * size_of::<u32>() + order.memory();
+        let bytes = bytes.capacity() + frames.capacity() + by_event;
         if spare.len() < Memory::MOST && bytes <= Memory::MOST_BYTES {
             spare.push(scratch);
         }
@@ -155,7 +161,8 @@ impl Making {
         let shortest_frame = sizes.run_frame_bytes;
         let Pending { log, late: entries, covered, tail } = pending;
         let late_len = entries.bytes();
-        let late = if late_len <= sizes.pending_bytes.saturating_mul(SORTED_AT_ONCE) {
+        let late_events: u64 = entries.iter().map(|entry| u64::from(entry.count)).sum();
+        let late = if late_len <= sizes.pending_bytes.saturating_mul(SORTED_AT_ONCE) && late_events <= SORTED_EVENTS {
             Late::Sorted(sorted(&log, &entries, memory)?)
         } else {
             Late::InLog
@@ -402,6 +409,7 @@ struct Part {
     first: Key,
     last: Key,
     len: u64,
+    events: u64,
     origin: Origin,
     /// None of the others overlaps it.
     is_alone: bool,
@@ -419,8 +427,10 @@ enum Origin {
 impl Parts {
     /// The late events, and the frames of runs.
     fn of(late: &Late, entries: &EntryList, runs: &[Run]) -> Parts {
-        let part = |first, last, len, origin| Part { first, last, len, origin, is_alone: false };
-        let of_entry = |entry: &Entry, origin: fn(Entry) -> Origin| part(entry.first, entry.last, u64::from(entry.len), origin(*entry));
+        let part = |first, last, len, events, origin| Part { first, last, len, events, origin, is_alone: false };
+        let of_entry = |entry: &Entry, origin: fn(Entry) -> Origin| {
+            part(entry.first, entry.last, u64::from(entry.len), u64::from(entry.count), origin(*entry))
+        };
         let mut list: Vec<Part> = match late {
             Late::Sorted(late) => {
                 let of_group = |places: &[u32]| {
@@ -430,7 +440,7 @@ impl Parts {
                         .filter_map(|&place| late.slots.get(place as usize))
                         .map(|slot| frame::about_len(slot.len as usize) as u64)
                         .sum();
-                    Some(part(first, last, len, Origin::Memory))
+                    Some(part(first, last, len, places.len() as u64, Origin::Memory))
                 };
                 late.places.chunks(GROUP_EVENTS).filter_map(of_group).collect()
             }
@@ -470,13 +480,16 @@ impl Parts {
             }
             let last = parts.iter().map(|part| part.last).max().unwrap_or(Key::MAX);
             let mut slice = Slice { first: first.first, last, frames: Vec::new(), late: Vec::new(), len: 0 };
+            let mut events = 0;
             for part in parts {
-                let border = part.first.before().filter(|border| self.can_be_cut && slice.len >= slice_len && *border >= slice.first);
+                let is_full = self.can_be_cut && (slice.len >= slice_len || events >= SLICE_EVENTS);
+                let border = part.first.before().filter(|border| is_full && *border >= slice.first);
                 if let Some(border) = border {
                     // Frames that reach over the border are in both.
                     let frames = slice.frames.iter().filter(|frame| frame.last > border).copied().collect();
                     let next = Slice { first: part.first, last, frames, late: Vec::new(), len: 0 };
                     pieces.push(Piece::Slice(Slice { last: border, ..std::mem::replace(&mut slice, next) }));
+                    events = 0;
                 }
                 match part.origin {
                     Origin::Frame(entry) => slice.frames.push(entry),
@@ -484,6 +497,7 @@ impl Parts {
                     Origin::Memory => {}
                 }
                 slice.len += part.len;
+                events += part.events;
             }
             pieces.push(Piece::Slice(slice));
         }

@@ -582,7 +582,7 @@ impl Opening<'_> {
             there.extend(self.folder.open_if_there(&log.id.log_name(), Access::Read)?.map(|file| (file, log.instance)));
         }
         let is_believed = !facts.found_anew && !doubtful;
-        let mut is_needed = !facts.is_replaced(id) && !(is_believed && there.len() == replaced.len());
+        let mut is_needed = !(facts.is_replaced(id) || is_believed && there.len() == replaced.len());
         let summary = if is_needed { efile::summarize(file, summary)? } else { summary };
         if is_needed {
             for (file, instance) in there {
