@@ -592,3 +592,23 @@ fn an_efile_and_a_buffered_store_have_tails_too() {
     file.append(&events_at([60])).unwrap();
     assert_eq!(events_of(&mut file.tail(2).unwrap()).len(), 1, "a new tail hands it over");
 }
+
+#[test]
+fn a_gap_is_told_once_also_to_who_comes_again() {
+    let place = Place::simulated(1);
+    let store = Store::open(&place.path, options(&place)).unwrap();
+    store.append(&events_at([1, 2])).unwrap();
+    store.delete_before(3).unwrap();
+    let mut tail = store.tail(0).unwrap();
+    assert_eq!(tail.last_seq(), 0);
+    assert!(tail.wait(None).unwrap());
+    assert_eq!(tail.last_seq(), 0, "it is not told yet");
+    assert!(matches!(tail.next_batch(9).unwrap(), Tailed::Gap));
+    let mut again = store.tail(tail.last_seq()).unwrap();
+    assert!(matches!(again.next_batch(9).unwrap(), Tailed::Nothing));
+    store.append(&events_at([4])).unwrap();
+    for tail in [&mut tail, &mut again] {
+        assert_eq!(common::times(&events_of(tail)), [4]);
+        assert_eq!(tail.last_seq(), store.last_seq());
+    }
+}

@@ -1049,22 +1049,21 @@ impl Chunk {
 
     // Following a writer in another process.
 
-    /// Whether these are its logs.
-    pub(crate) fn has_logs(&self, logs: &[LogSummary]) -> bool {
-        let state = self.lock();
-        let same = |(log, summary): (&Log, &LogSummary)| (log.id(), log.summary.instance) == (summary.id, summary.instance);
-        state.logs.len() == logs.len() && state.logs.iter().zip(logs).all(same)
-    }
-
-    /// Takes note of what the journal now says of its logs. It knows more of those that are idle, and perhaps less of the others.
-    pub(crate) fn renew(&self, logs: &[LogSummary]) {
+    /// Takes note of what the journal now says of its logs, if these are they. It knows more of those that are idle, and perhaps less of the
+    /// others.
+    pub(crate) fn renew(&self, logs: &[LogSummary]) -> bool {
         let mut state = self.lock();
+        let same = |(log, summary): (&Log, &LogSummary)| (log.id(), log.summary.instance) == (summary.id, summary.instance);
+        if state.logs.len() != logs.len() || !state.logs.iter().zip(logs).all(same) {
+            return false;
+        }
         for (log, summary) in state.logs.iter_mut().zip(logs) {
             if log.summary.len < summary.len {
                 log.summary = *summary;
                 log.synced = summary.len;
             }
         }
+        true
     }
 
     /// What is known of a log.

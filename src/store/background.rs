@@ -104,6 +104,10 @@ impl Core {
     /// Sorts the late events of all chunks that have enough of them.
     pub(super) fn sort_unsorted(&self) {
         loop {
+            // Closing does the rest.
+            if self.closing.load(Ordering::Acquire) {
+                return;
+            }
             let chunks = Arc::clone(&lock(&self.view).chunks);
             // Appends soon wait for the one that has most.
             let unsorted = chunks.values().filter_map(|chunk| Some((chunk.unsorted_len()?, chunk)));
@@ -148,7 +152,9 @@ fn run(shared: &Shared, core: &Weak<Core>, period: Option<Duration>, work: fn(&C
             Ok(Err(e)) => {
                 core.say(Level::Error, &format!("background work failed: {e}"));
                 // A full disk may have space again in a while.
-                shared.woken.store(period.is_some() && core.poison.get().is_none(), Ordering::Release);
+                if period.is_some() && core.poison.get().is_none() {
+                    shared.woken.store(true, Ordering::Release);
+                }
             }
             Err(panic) => {
                 core.poison(&Error::invalid(format!("a panic in the background thread: {}", threads::panic_text(panic.as_ref()))));

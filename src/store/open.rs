@@ -368,12 +368,9 @@ impl Opening<'_> {
 
     /// A chunk of these logs: the one that was there before, if it is that.
     fn chunk(&self, number: u64, logs: Vec<LogSummary>) -> Arc<Chunk> {
-        let before = self.before.and_then(|before| before.chunks.get(&number)).filter(|chunk| chunk.has_logs(&logs));
-        match before {
-            Some(chunk) => {
-                chunk.renew(&logs);
-                Arc::clone(chunk)
-            }
+        let before = self.before.and_then(|before| before.chunks.get(&number));
+        match before.filter(|chunk| chunk.renew(&logs)) {
+            Some(chunk) => Arc::clone(chunk),
             None => Arc::new(Chunk::new(number, self.settings.chunk_times(number), Arc::clone(self.chunk_shared), logs)),
         }
     }

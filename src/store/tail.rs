@@ -102,9 +102,10 @@ impl Tail {
         })
     }
 
-    /// The last seq that it gave: where to go on another time. At first the one that it was made with.
+    /// Up to where it has given, or told to be deleted, whatever there was: where to go on another time. At first the seq that it was made
+    /// with, and then that of the last event, or a larger one if nothing lies between.
     pub fn last_seq(&self) -> u64 {
-        self.last
+        if self.gap || self.given < self.window.len() { self.last } else { self.last.max(self.searched) }
     }
 
     /// Lends the next events, at most `max`, without waiting for any.
