@@ -7,11 +7,12 @@ mod common;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
+use std::thread;
 
 use common::place::Place;
 use common::rng::Rng;
-use common::{assert_ordered, drain, drain_batches, event, times};
-use estore::disk::{Call, Crash, Fault, FaultEffect};
+use common::{assert_ordered, drain, drain_batches, event, events_at, times};
+use estore::disk::{After, Call, Crash, Fault, FaultEffect};
 use estore::{Compacted, Durability, Efile, Error, Event, FindingKind, Level, Mode, Options, Progress, ReadOptions, Sizes, Store};
 
 const FILE_SIZE: u64 = 1_000_000;
@@ -701,4 +702,40 @@ fn handles_that_only_read_or_are_closed_refuse() {
     assert_error!(beside(&place).compact(.., on), Error::ReadOnly { .. });
     store.close().unwrap();
     assert_error!(store.compact(.., on), Error::Closed { .. });
+}
+
+#[test]
+fn a_failed_sync_of_the_folder_within_a_compaction_poisons_the_writer() {
+    for effect in [FaultEffect::SyncLosesPages(libc::EIO, After::New), FaultEffect::Errno(libc::EIO), FaultEffect::Errno(libc::ENOSPC)] {
+        let place = Place::simulated(1);
+        let store = open(&place);
+        store.append(&events_at([1, 2, 3])).unwrap();
+        store.sync().unwrap();
+        let durable = store.durable_seq();
+        let begun = Cell::new(false);
+        let compacted = store.compact(..FILE_SIZE, |_| {
+            if !begun.replace(true) {
+                // The name of its log, too, is up to the sync that fails, and the system won't try again to make it durable.
+                thread::scope(|scope| scope.spawn(|| store.append(&events_at([FILE_SIZE])).unwrap()).join()).unwrap();
+                place.sim().inject(Fault { at: 0, calls: Some(Call::SyncFolder), name: None, effect, forever: false });
+            }
+            ControlFlow::Continue(())
+        });
+        assert_error!(compacted, Error::Io { .. });
+        assert_error!(store.append(&events_at([4])), Error::Poisoned { .. });
+        assert_error!(store.sync(), Error::Poisoned { .. });
+        assert_eq!(store.durable_seq(), durable);
+        drop(store);
+        let lost = matches!(effect, FaultEffect::SyncLosesPages(..));
+        place.crash(if lost { Crash::LoseAll } else { Crash::KeepAll });
+        let store = open(&place);
+        assert_eq!(times(&all(&store)), if lost { vec![1, 2, 3] } else { vec![1, 2, 3, FILE_SIZE] });
+        // Opened anew, the store goes on.
+        store.append(&events_at([4, FILE_SIZE + 1])).unwrap();
+        compact(&store);
+        let before = all(&store);
+        store.sync().unwrap();
+        place.crash(Crash::LoseAll);
+        assert_eq!(all(&open(&place)), before);
+    }
 }

@@ -425,6 +425,42 @@ fn a_log_and_the_record_of_it_that_failed_syncs_lost_were_never_there() {
 }
 
 #[test]
+fn a_failed_sync_of_the_folder_within_an_append_poisons_the_writer() {
+    for effect in [FaultEffect::SyncLosesPages(libc::EIO, After::New), FaultEffect::Errno(libc::EIO), FaultEffect::Errno(libc::ENOSPC)] {
+        // What an append keeps aside before it goes on there: bytes behind a log's end, and a file that has a log's name.
+        for name in ["0-0.estore", "2-0.estore"] {
+            let place = Place::simulated(1);
+            let store = open(&place, Durability::Process);
+            store.append(&events_at([1, 2])).unwrap();
+            store.close().unwrap();
+            let log = if name.starts_with('0') { place.file(name) } else { Vec::new() };
+            place.put_file(name, &[&log[..], b"something"].concat());
+            place.disk.sync_folder(&place.path).unwrap();
+            let store = open(&place, Durability::Process);
+            store.append(&events_at([101])).unwrap();
+            let durable = store.durable_seq();
+            // The name of the log of 101 is not durable yet, and the system won't try again to make it so.
+            fail(&place, Call::SyncFolder, "", 0, effect, false);
+            let error = assert_error!(store.append(&events_at([3, 203])), Error::Io { .. });
+            assert!(error.os_error().is_some());
+            assert_error!(store.append(&events_at([102])), Error::Poisoned { .. });
+            assert_error!(store.sync(), Error::Poisoned { .. });
+            assert_error!(store.close(), Error::Poisoned { .. });
+            assert_eq!(store.durable_seq(), durable);
+            drop(store);
+            let lost = matches!(effect, FaultEffect::SyncLosesPages(..));
+            place.crash(if lost { Crash::LoseAll } else { Crash::KeepAll });
+            let store = open(&place, Durability::Process);
+            assert_eq!(times(&all(&store)), if lost { vec![1, 2] } else { vec![1, 2, 101] }, "{name}");
+            store.append(&events_at([3, 203])).unwrap();
+            store.sync().unwrap();
+            place.crash(Crash::LoseAll);
+            assert!(times(&all(&open(&place, Durability::Process))).ends_with(&[203]), "opened anew, the store goes on");
+        }
+    }
+}
+
+#[test]
 fn a_close_that_could_not_finish_what_it_wrote_says_so() {
     let place = Place::simulated(1);
     let store = Store::open(&place.path, options(&place, Durability::Buffered).max_open_logs(1)).unwrap();

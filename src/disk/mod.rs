@@ -146,11 +146,13 @@ pub trait Clock: Send + Sync + fmt::Debug {
 pub(crate) struct Folder {
     disk: Arc<dyn Disk>,
     path: Arc<Path>,
+    /// Held while the folder is synced; whether that has failed, through whatever clone.
+    sync_failed: Arc<Mutex<bool>>,
 }
 
 impl Folder {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Folder {
-        Folder { disk, path: path.into() }
+        Folder { disk, path: path.into(), sync_failed: Arc::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -213,8 +215,19 @@ impl Folder {
         retry(|| self.disk.list(&self.path)).map_err(|e| Error::io("list", &self.path, e))
     }
 
+    /// As [`Handle::sync`] for the names of files, and for the same reason none after one that has failed.
     pub(crate) fn sync(&self) -> Result<()> {
-        retry(|| self.disk.sync_folder(&self.path)).map_err(|e| Error::io("sync", &self.path, e))
+        let fail = |e| Error::io("sync", &self.path, e);
+        let mut failed = lock(&self.sync_failed);
+        if *failed && !planted::has(Bug::GoOnAfterFailedSync) {
+            return Err(fail(io::Error::from_raw_os_error(libc::EIO)));
+        }
+        retry(|| self.disk.sync_folder(&self.path)).map_err(fail).inspect_err(|_| *failed = true)
+    }
+
+    /// Whether a sync has failed, so that names of files may be lost.
+    pub(crate) fn sync_has_failed(&self) -> bool {
+        *lock(&self.sync_failed)
     }
 
     /// See [`Disk::identity`].

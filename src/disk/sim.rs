@@ -106,7 +106,8 @@ pub enum FaultEffect {
     WriteThenErrno(i32),
     /// A [`File::sync`] fails with this errno, and what was written since the last sync counts as clean from then on: it never becomes
     /// durable unless it is written again, and the next sync succeeds. Changes of length by [`File::truncate`] are not lost, only late.
-    /// Other calls fail as with `Errno`.
+    /// Likewise [`Disk::sync_folder`] and the folder's entries, which are seen as they are or, but for [`After::New`], as they were at the
+    /// last good sync. Other calls fail as with `Errno`.
     SyncLosesPages(i32, After),
     /// The power goes during the call, which may still take effect, or a write a part of it. It and every call after it fail with EIO
     /// until [`SimDisk::power_on`].
@@ -649,7 +650,7 @@ impl State {
             (FaultEffect::Short, Call::Read | Call::Write) => Ok(Turn::Half),
             (FaultEffect::Short, _) => Ok(Turn::Whole),
             (FaultEffect::WriteThenErrno(code), Call::Write) => Ok(Turn::PartThenErrno(code)),
-            (FaultEffect::SyncLosesPages(code, after), Call::Sync) => Ok(Turn::LosePages(code, after)),
+            (FaultEffect::SyncLosesPages(code, after), Call::Sync | Call::SyncFolder) => Ok(Turn::LosePages(code, after)),
             (FaultEffect::Crash, _) => Ok(Turn::Crash),
             (FaultEffect::Errno(code) | FaultEffect::WriteThenErrno(code) | FaultEffect::SyncLosesPages(code, _), _) => Err(errno(code)),
         }
@@ -966,6 +967,19 @@ impl State {
         if self.orphans > 64 + self.files.len() / 2 {
             self.sweep();
         }
+    }
+
+    /// What was done to a folder's entries since the last sync is never made durable.
+    fn lose_entries(&mut self, folder: u64, after: After) {
+        self.entry_ops.retain(|op| op.places().all(|(at, _)| *at != folder));
+        if after != After::New
+            && let Some(entries) = self.folders.get_mut(&folder)
+        {
+            entries.volatile = entries.durable.clone();
+        }
+        self.find_again();
+        self.sweep();
+        self.recharge_all();
     }
 
     /// Drops the files and folders that nothing leads to, neither now nor after any loss of power.
@@ -1469,6 +1483,11 @@ impl Disk for SimDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         let turn = state.begin(Call::SyncFolder, self.epoch, &[path])?;
+        if let Turn::LosePages(code, after) = turn {
+            let folder = state.find_folder(&parts(path)?)?;
+            state.lose_entries(folder, after);
+            return Err(errno(code));
+        }
         state.finish(turn, |state| {
             let parts = parts(path)?;
             state.check_allowed(&parts)?;
@@ -2093,6 +2112,24 @@ mod tests {
             file.sync().unwrap();
             disk.power_on(Crash::Random);
             assert_eq!(disk.dump("/a").unwrap(), b"synced\0\0\0\0\0new");
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_of_a_folder_loses_its_new_names_though_the_next_one_succeeds() {
+        for (after, seen) in [(After::New, "/b"), (After::Old, "/a"), (After::Zero, "/a")] {
+            let disk = SimDisk::new(1);
+            durable(&disk, "/a", b"a");
+            disk.rename(Path::new("/a"), Path::new("/b")).unwrap();
+            disk.inject(fault(0, Call::SyncFolder, FaultEffect::SyncLosesPages(libc::EIO, after)));
+            assert_eq!(code(disk.sync_folder(Path::new("/"))), libc::EIO);
+            assert_eq!(disk.paths(), [Path::new(seen)]);
+            sync_root(&disk);
+            create(&disk, "/c").sync().unwrap();
+            sync_root(&disk);
+            disk.power_on(Crash::LoseAll);
+            assert_eq!(disk.paths(), [Path::new("/a"), Path::new("/c")]);
+            assert_eq!(disk.dump("/a").unwrap(), b"a");
         }
     }
 

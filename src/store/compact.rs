@@ -218,7 +218,7 @@ impl Core {
             deleted = chunk.is_doomed();
             if stopped || deleted { Err(Error::Closed { path: self.path().to_owned() }) } else { self.check_writable() }
         };
-        let new = chunk.compact(&sealed, self.durable_seq(), &mut go_on);
+        let new = chunk.compact(&sealed, self.durable_seq(), &mut go_on).map_err(|e| self.stop_if_names_are_lost(e));
         let result = new.and_then(|new| self.switch(chunk, &new));
         // Only for what has been read of the logs.
         self.touch(chunk);

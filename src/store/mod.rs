@@ -173,6 +173,12 @@ impl Core {
         cause.past_undoing()
     }
 
+    /// Stops the writer for good if names of files may be lost, whoever called for the sync of the folder that failed; answers what to tell
+    /// the caller.
+    fn stop_if_names_are_lost(&self, cause: Error) -> Error {
+        if self.folder.sync_has_failed() { self.stop(cause) } else { cause }
+    }
+
     /// Stops the writer for good.
     fn poison(&self, cause: &Error) {
         if self.poison.set(cause.to_string()).is_ok() {

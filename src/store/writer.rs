@@ -376,7 +376,7 @@ impl Core {
                     return Ok(());
                 }
             }
-            match chunk.prepare(batch, Ahead::Room) {
+            match chunk.prepare(batch, Ahead::Room).map_err(|e| self.stop_if_names_are_lost(e)) {
                 Ok(prepared) if prepared.active => {
                     let part = Part { events: batch, batch: last_seq, durable: self.durable_seq(), end: true };
                     chunk.write(&part, &prepared, &mut writer.scratch.frames).map_err(|e| self.stop_after_write(e))?;
@@ -470,7 +470,7 @@ impl Core {
         let mut prepare = || -> Result<()> {
             for (chunk, part) in chunks.iter().zip(parts) {
                 self.make_way(writer, chunk)?;
-                if !chunk.prepare(part, ahead)?.active {
+                if !chunk.prepare(part, ahead).map_err(|e| self.stop_if_names_are_lost(e))?.active {
                     newly_active.extend(chunk.open_log().map(|summary| (Arc::clone(chunk), summary)));
                 }
             }
