@@ -6,6 +6,7 @@ use common::place::Place;
 use common::{drain, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
 use estore::{Durability, Error, Event, Options, Store};
+use std::ops::ControlFlow;
 
 fn options(place: &Place, durability: Durability) -> Options {
     place.options().file_size(100).grace(10).durability(durability).log(|l, m| eprintln!("  [{l:?}] {m}"))
@@ -396,4 +397,23 @@ fn a_destroy_that_loss_of_power_cut_short_can_be_repeated_or_is_done() {
             Store::open(&place.path, options(&place, Durability::Process)).unwrap_or_else(|e| panic!("call {at}, seed {seed}: {e:?}"));
         assert_eq!(store.count(..).unwrap(), 0);
     }
+}
+
+#[test]
+fn a_new_log_that_got_no_room_is_gone_again() {
+    let place = Place::simulated(1);
+    let store = open(&place, Durability::Process);
+    store.append(&events_at([1, 2, 3])).unwrap();
+    let go_on = |_| ControlFlow::Continue(());
+    store.compact(.., go_on).unwrap();
+    // Appends go on in the chunk that took the last one, in a new log.
+    fail(&place, Call::Reserve, "0-2.estore", 0, FaultEffect::Errno(libc::EIO), false);
+    assert_error!(store.append(&events_at([4, 5])), Error::Io { .. });
+    assert_eq!(place.names(".estore"), ["0-1.estore"]);
+    store.close().unwrap();
+    let store = open(&place, Durability::Process);
+    store.verify(|finding| panic!("{finding:?}")).unwrap();
+    store.append(&events_at([4, 5])).unwrap();
+    store.compact(.., go_on).unwrap();
+    assert_eq!(times(&all(&store)), [1, 2, 3, 4, 5]);
 }

@@ -385,7 +385,11 @@ impl Core {
                 }
                 // More than that is to be done for it, perhaps to find room.
                 Ok(_) | Err(Error::NoSpace { .. }) => {}
-                Err(e) => return Err(e),
+                Err(e) => {
+                    let chunk = Arc::clone(chunk);
+                    self.undo_prepare(writer, &[chunk]);
+                    return Err(e);
+                }
             }
         }
         let chunk_of = |event: &EventRef<'_>| self.settings.chunk_of(event.time);
