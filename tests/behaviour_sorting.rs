@@ -12,6 +12,7 @@ use std::thread;
 use common::place::Place;
 use common::rng::Rng;
 use common::{assert_ordered, drain, event, identities, stable_sorted};
+use estore::disk::{Call, Fault, FaultEffect};
 use estore::{Durability, Event, Mode, Options, Sizes, Store};
 
 const FILE_SIZE: u64 = 100_000;
@@ -85,4 +86,44 @@ fn nothing_is_left_to_sort_once_it_is_closed() {
     let store = Store::open(&place.path, options(&place).mode(Mode::ReadOnly)).unwrap();
     assert!(store.stats().unwrap().recon_bytes > 200 * 100);
     assert_eq!(drain(store.read(..).unwrap()).len(), 202);
+}
+
+/// A full disk may be why it failed, and the log needs the space.
+#[test]
+fn a_sort_that_fails_leaves_no_part_of_a_run() {
+    let late = |from: u64| -> Vec<Event> { (from..from + 60).map(|time| event(time, 1, vec![1; 100])).collect() };
+    let ways = [
+        (Call::Write, ".recon.new", libc::ENOSPC),
+        (Call::Reserve, ".recon.new", libc::ENOSPC),
+        (Call::Write, "0-0.recon", libc::ENOSPC),
+        (Call::Read, "0-0.estore", libc::EIO),
+    ];
+    for (call, name, errno) in ways {
+        let place = Place::simulated(1);
+        let store = Store::open(&place.path, options(&place).background(false).compaction(false)).unwrap();
+        let mut appended = Vec::new();
+        let mut append = |events: Vec<Event>| {
+            store.append(&events).unwrap();
+            appended.extend(events);
+        };
+        append(vec![event(50_000, 1, "a"), event(50_000, 1, "b")]);
+        let is_first = name == ".recon.new";
+        if !is_first {
+            append(late(1_000));
+        }
+        let before = (!is_first).then(|| place.file("0-0.recon").len());
+        place.sim().inject(Fault { at: 0, calls: Some(call), name: Some(name.into()), effect: FaultEffect::Errno(errno), forever: true });
+        append(late(2_000));
+        assert!(place.sim().faults_hit() > 0);
+        assert_eq!(place.names(".new"), [""; 0], "{call:?} of {name}");
+        // Without the room for runs to come that was behind it.
+        assert!(before.is_none_or(|before| place.file("0-0.recon").len() < before), "{call:?} of {name}");
+        place.sim().clear_faults();
+        append(late(3_000));
+        append(late(4_000));
+        assert_eq!(place.names(".recon"), ["0-0.recon"]);
+        assert!(store.stats().unwrap().recon_bytes > 180 * 100, "later it is all sorted");
+        store.verify(|finding| panic!("{finding:?}")).unwrap();
+        assert!(identities(&drain(store.read(..).unwrap())) == stable_sorted(&appended));
+    }
 }

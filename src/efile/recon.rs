@@ -164,6 +164,14 @@ impl Recon {
     pub(super) fn has_room(&self) -> bool {
         self.room > self.end
     }
+
+    /// Gives back the room for a run that is not to be.
+    pub(super) fn give_room_back(&self) {
+        if self.has_room() {
+            // Where that fails, there is only less space.
+            let _ = self.file.truncate(self.end);
+        }
+    }
 }
 
 fn run_crc(header: &[u8], instance: u64, place: u64) -> u32 {
@@ -245,9 +253,18 @@ impl NewRun {
                 Err(Error::NoSpace { .. }) if ahead > 0 => self.file.reserve(self.place, least).map(|()| least),
                 other => other.map(|()| more),
             };
-            self.room = self.place + reserved?;
+            self.room = self.place + reserved.inspect_err(|_| self.give_up())?;
         }
         Ok(self)
+    }
+
+    /// After a failure, once nobody writes it any more: gives back the space that it takes. The log may need it.
+    pub(super) fn give_up(&self) {
+        // Where that fails, there is only less space.
+        let _ = match self.new {
+            Some(_) => self.folder.remove_if_there(&NewRun::new_name(self.id)).map(drop),
+            None => self.file.truncate(self.place),
+        };
     }
 
     /// Writes frames, which lie in `bytes` at the offsets that their headers say; these become those in the file.

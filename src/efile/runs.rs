@@ -163,7 +163,7 @@ impl Making {
         let late_len = entries.bytes();
         let late_events: u64 = entries.iter().map(|entry| u64::from(entry.count)).sum();
         let late = if late_len <= sizes.pending_bytes.saturating_mul(SORTED_AT_ONCE) && late_events <= SORTED_EVENTS {
-            Late::Sorted(sorted(&log, &entries, memory)?)
+            Late::Sorted(sorted(&log, &entries, memory).inspect_err(|_| recon.iter().for_each(Recon::give_room_back))?)
         } else {
             Late::InLog
         };
@@ -274,8 +274,13 @@ impl Making {
         frames.end()
     }
 
-    /// Waits for all who work on slices; answers the recon that then is. What was there before stays valid for whoever reads it.
+    /// Waits for all who work on slices; answers the recon that then is. What was there before stays valid for whoever reads it. A failure
+    /// leaves nothing else.
     pub(super) fn finish(&self) -> Result<Recon> {
+        self.put_together().inspect_err(|_| self.output.give_up())
+    }
+
+    fn put_together(&self) -> Result<Recon> {
         let progress = lock(&self.progress);
         let progress = self.ended.wait_while(progress, |progress| progress.working > 0);
         let mut progress = progress.unwrap_or_else(PoisonError::into_inner);
