@@ -193,6 +193,44 @@ fn power_goes_during_a_sync(held: &'static str, max_open_logs: usize, waits: boo
     }
 }
 
+#[test]
+fn a_failed_sort_of_one_log_does_not_put_off_that_of_the_next() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "0-0.recon", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let sizes = Sizes { pending_bytes: 4_000, ..Sizes::default() };
+    let options = options(&place).file_size(1_000_000).background(true).compaction(false).sizes(sizes);
+    let store = Store::open(&place.path, options.disk(Arc::new(GatedDisk::new(&place, &gate)))).unwrap();
+    store.append(&events_at([900_000, 900_001])).unwrap();
+    let late: Vec<Event> = (0..50).map(|time| event(time, 0, vec![b'x'; 100])).collect();
+    let wait_for = |name: &str| {
+        let is_there = (0..1000).any(|_| {
+            thread::sleep(Duration::from_millis(5));
+            !place.names(name).is_empty()
+        });
+        assert!(is_there, "no {name}");
+    };
+    store.append(&late).unwrap();
+    wait_for("0-0.recon");
+    *gate.stage.lock().unwrap() = Stage::Armed;
+    store.append(&late).unwrap();
+    gate.wait_until_held();
+    let effect = FaultEffect::Errno(libc::EIO);
+    place.sim().inject(Fault { at: 0, calls: Some(Call::Write), name: Some("0-0.recon".into()), effect, forever: true });
+    thread::scope(|scope| {
+        // It waits for the sort that is held, once later events go to another log.
+        let compacting = scope.spawn(|| store.compact(.., |_| ControlFlow::Continue(())));
+        while place.names("0-2.estore").is_empty() {
+            thread::sleep(Duration::from_millis(20));
+            store.append(&events_at([1])).unwrap();
+        }
+        gate.open();
+        compacting.join().unwrap().unwrap();
+    });
+    assert!(place.sim().faults_hit() > 0, "the sort failed");
+    store.append(&late).unwrap();
+    wait_for("0-2.recon");
+}
+
 /// A run of which a part is written is no damage of its file.
 #[test]
 fn verifying_waits_for_a_run_that_is_being_written() {

@@ -206,7 +206,7 @@ impl Chunk {
 
     fn sort_in(&self, turn: &Turn<'_>) {
         self.unsorted.store(false, Ordering::Relaxed);
-        let (unsorted, pending) = {
+        let (id, unsorted, pending) = {
             let mut state = self.lock();
             let distrustful = state.distrustful;
             let due = state.logs.last_mut().filter(|log| log.appendable && log.is_due_for_sorting(&self.shared.sizes));
@@ -214,7 +214,7 @@ impl Chunk {
             log.absorb_after = 0;
             // It is not, where what is derived was not believed.
             let loaded = if log.index.is_none() { self.load(log, distrustful) } else { Ok(()) };
-            (loaded.and_then(|()| Unsorted::of(log, &self.shared.folder)), log.pending)
+            (log.id(), loaded.and_then(|()| Unsorted::of(log, &self.shared.folder)), log.pending)
         };
         let sorted = match unsorted {
             Ok(None) => return,
@@ -231,7 +231,8 @@ impl Chunk {
                 self.shared.late_grew.store(true, Ordering::Relaxed);
             }
             Err(e) => {
-                if let Some(log) = state.logs.last_mut() {
+                // Events may go to another log by now.
+                if let Some(log) = state.logs.iter_mut().find(|log| log.id() == id) {
                     log.absorb_after = pending.saturating_mul(2);
                     self.keep_index(log);
                 }
