@@ -1,4 +1,5 @@
-//! A million events of one equal time are read in both directions in the memory of a few frames.
+//! Memory: a million events of one equal time are read in both directions in that of a few frames, and what no index file is to have is not
+//! kept for it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(unsafe_code)] // an allocator that counts
@@ -7,10 +8,10 @@
 mod allocated;
 mod common;
 
-use allocated::{alone, most_allocated};
+use allocated::{alone, grown_by, most_allocated};
 use common::event;
 use common::place::Place;
-use estore::{Durability, Event, ReadOptions, Reader, Store};
+use estore::{Durability, Event, ReadOptions, Reader, Sizes, Store};
 
 /// Events are numbered in their data; counts them, and fails unless the numbers go by `step`.
 fn check_numbers(mut reader: Reader, first: u64, step: i64) -> u64 {
@@ -74,4 +75,23 @@ fn a_million_events_of_one_time_in_both_directions() {
             assert!(most < LIMIT, "the last ten took {most} bytes at once, {about}");
         }
     }
+}
+
+#[test]
+fn late_events_take_no_memory_for_an_index_that_is_not_written() {
+    const SORTS: u64 = 6000;
+    const LIMIT: usize = 150 << 10;
+    let _alone = alone();
+    let place = Place::real();
+    // Each late event is sorted by itself, into frames of many, so that hardly anything else grows with the log.
+    let sizes = Sizes { pending_bytes: 1, run_frame_bytes: 1 << 10, ..Sizes::default() };
+    let options = place.options().grace(1).durability(Durability::Process).compaction(false).no_index(true).sizes(sizes);
+    let store = Store::open(&place.path, options).unwrap();
+    store.append(&[event(2_000_000, 1, "newer"), event(2_000_000, 2, "newer")]).unwrap();
+    let append = |times: std::ops::Range<u64>| times.for_each(|time| assert!(store.append(&[event(time, 1, "")]).is_ok()));
+    // What is used again and again.
+    append(0..SORTS / 2);
+    let ((), grown) = grown_by(|| append(SORTS / 2..SORTS / 2 + SORTS));
+    assert!(grown < LIMIT, "{grown} bytes more are in use after {SORTS} late events");
+    assert_eq!(place.names(".recon"), ["0-0.recon"]);
 }

@@ -394,13 +394,14 @@ impl LogIndex {
         self.late.iter().any(|entry| entry.offset < offset && offset < entry.end())
     }
 
-    /// Forgets the late entries before `offset`, which none lies around: the recon file holds them.
-    pub(crate) fn absorb_late_before(&mut self, offset: u64) {
+    /// Forgets the late entries before `offset`, which none lies around: the recon file holds them. If the index file is to be written, it is
+    /// to have them still.
+    pub(crate) fn absorb_late_before(&mut self, offset: u64, is_written: bool) {
         let mut rest = EntryList::default();
         for entry in self.late.iter() {
             if entry.offset >= offset {
                 rest.push(*entry);
-            } else if entry.offset >= self.file.covered {
+            } else if is_written && entry.offset >= self.file.covered {
                 self.file.missing_late.push(*entry);
             }
         }

@@ -141,6 +141,10 @@ impl Shared {
         }
     }
 
+    fn writes_index(&self) -> bool {
+        self.writable && !self.no_index
+    }
+
     pub(crate) fn store_folder(&self) -> StoreFolder {
         (self.identity, self.store)
     }
@@ -873,7 +877,7 @@ impl Chunk {
     }
 
     fn write_index(&self, log: &mut Log) {
-        if self.shared.no_index || !self.shared.writable {
+        if !self.shared.writes_index() {
             return;
         }
         if let Some(index) = &mut log.index
@@ -1119,7 +1123,7 @@ impl Chunk {
             }
             index.take(&stretch, len);
         }
-        index.absorb_late_before(in_runs);
+        index.absorb_late_before(in_runs, self.shared.writes_index());
         log.pending = index.late.bytes();
         // A log that is being appended to stays so: what is appended behind damage can be read.
         log.closed |= !index.damage.is_empty() && !log.appendable;

@@ -161,14 +161,14 @@ impl Log {
     }
 
     /// Takes over the recon that holds what was unsorted.
-    fn take_sorted(&mut self, sorted: Sorted) {
+    fn take_sorted(&mut self, sorted: Sorted, writes_index: bool) {
         let same = self.recon.as_ref().map(Recon::place) == sorted.place;
         // Nothing of it is known any more where it was unloaded meanwhile, and then it is read from the file. So it is where it was loaded
         // anew meanwhile, with an entry for frames that are in the run and others that are not.
         if self.index.as_ref().is_some_and(|index| index.describes_together(sorted.recon.covered())) {
             (self.index, self.recon) = (None, None);
         } else if let Some(index) = self.index.as_mut().filter(|_| same) {
-            index.absorb_late_before(sorted.recon.covered());
+            index.absorb_late_before(sorted.recon.covered(), writes_index);
             self.pending = index.late.bytes();
             self.recon = Some(sorted.recon);
         }
@@ -225,7 +225,7 @@ impl Chunk {
         match sorted {
             Ok(sorted) => {
                 if let Some(log) = state.logs.iter_mut().find(|log| log.id() == sorted.id) {
-                    log.take_sorted(sorted);
+                    log.take_sorted(sorted, self.shared.writes_index());
                     self.keep_index(log);
                 }
                 self.shared.late_grew.store(true, Ordering::Relaxed);
@@ -244,7 +244,7 @@ impl Chunk {
     /// As [`Chunk::sort_late`] for a log that nobody appends to.
     pub(super) fn absorb(&self, log: &mut Log, turn: &Turn<'_>) -> Result<()> {
         if let Some(unsorted) = Unsorted::of(log, &self.shared.folder)? {
-            log.take_sorted(unsorted.sort(&self.shared, turn)?);
+            log.take_sorted(unsorted.sort(&self.shared, turn)?, self.shared.writes_index());
             log.give_room_back(&self.shared.folder);
             self.shared.late_grew.store(true, Ordering::Relaxed);
         }

@@ -42,3 +42,11 @@ pub(crate) fn most_allocated<T>(call: impl FnOnce() -> T) -> (T, usize) {
     let result = call();
     (result, MOST.load(Ordering::Relaxed).saturating_sub(before))
 }
+
+/// How many bytes more than at the start are allocated at the end of the call.
+#[allow(dead_code, reason = "not every test binary needs it")]
+pub(crate) fn grown_by<T>(call: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.load(Ordering::Relaxed);
+    let result = call();
+    (result, NOW.load(Ordering::Relaxed).saturating_sub(before))
+}
