@@ -219,10 +219,10 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A file that the iterator still needs was removed by another process.
-    #[error("{}: removed by another process while it was being read", path.display())]
+    /// A file that the iterator still needs was removed by another process; or the whole store was, or another one is at its path.
+    #[error("{}: removed or replaced by another process while it was in use", path.display())]
     Gone {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
     },
 }

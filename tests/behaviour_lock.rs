@@ -8,13 +8,15 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::place::Place;
+use common::place::{Place, read_file, write_file};
 use common::{drain, events_at, times};
-use estore::{Durability, Efile, Error, Mode, Options, Store};
+use estore::disk::{Call, Fault, FaultEffect};
+use estore::{Durability, Efile, Error, Mode, Options, Result, RetainOptions, Store};
 
 const PATH: &str = "ESTORE_TEST_CHILD_PATH";
 
@@ -247,4 +249,137 @@ fn a_program_that_is_started_inherits_no_file_of_a_store() {
     assert!(said.contains("open: "), "the child lists its files: {said}");
     let folder = place.path.display().to_string();
     assert!(!said.contains(&folder), "a file of the store is open in the child: {said}");
+}
+
+fn small_chunks(place: &Place) -> Options {
+    place.options().file_size(1000).grace(10).durability(Durability::Process)
+}
+
+/// A store with late events, in three chunks.
+fn with_late_events(place: &Place) -> Store {
+    let store = Store::open(&place.path, small_chunks(place)).unwrap();
+    for time in [900, 100, 1900, 1100, 2900, 2100] {
+        store.append(&events_at([time, time + 1])).unwrap();
+    }
+    store
+}
+
+fn compact(store: &Store) -> Result<()> {
+    store.compact(.., |_| ControlFlow::Continue(())).map(drop)
+}
+
+fn copy_folder(place: &Place, from: &Path, to: &Path) {
+    place.disk.create_folder(to).unwrap();
+    for name in place.disk.list(from).unwrap() {
+        write_file(&*place.disk, &to.join(&name), &read_file(&*place.disk, &from.join(&name)));
+    }
+}
+
+/// What the store at the path holds, without the lock, in which stands who had it last.
+fn contents(place: &Place) -> Vec<(String, Vec<u8>)> {
+    place.contents().into_iter().filter(|(name, _)| name != "lock").collect()
+}
+
+type Op = fn(&Store) -> Result<()>;
+
+/// All that works by the path.
+const OPS: [(&str, Op); 6] = [
+    ("append to a new chunk", |store| store.append(&events_at([9000])).map(drop)),
+    ("compact", compact),
+    ("delete_before", |store| store.delete_before(2000)),
+    ("retain", |store| store.retain(RetainOptions::new().max_bytes(1)).map(drop)),
+    ("sync", |store| store.sync().map(drop)),
+    ("close", Store::close),
+];
+
+#[test]
+fn a_writer_whose_folder_was_replaced_leaves_the_store_of_the_other_alone() {
+    for (name, op) in OPS {
+        for restored in [false, true] {
+            for place in [Place::simulated(1), Place::real()] {
+                let aside = |name: &str| place.path.with_file_name(name);
+                let old = with_late_events(&place);
+                old.snapshot(aside("copy"), |_| ControlFlow::Continue(())).unwrap();
+                old.append(&events_at([150])).unwrap();
+                place.disk.rename(&place.path, &aside("away")).unwrap();
+                if restored {
+                    copy_folder(&place, &aside("copy"), &place.path);
+                }
+                let new = with_late_events(&place);
+                let (events, before) = (drain(new.read(..).unwrap()), contents(&place));
+                let error = assert_error!(op(&old), Error::Gone { .. });
+                assert_eq!(error.path(), Some(place.path.as_path()), "{name}");
+                if name != "close" {
+                    assert_error!(old.append(&events_at([2950])), Error::Poisoned { .. });
+                    assert_error!(old.close(), Error::Poisoned { .. });
+                }
+                drop(old);
+                assert!(contents(&place) == before, "{name} of the old writer changes files");
+                new.append(&events_at([9500])).unwrap();
+                compact(&new).unwrap();
+                new.close().unwrap();
+                let new = Store::open(&place.path, small_chunks(&place)).unwrap();
+                assert_eq!(new.count(..).unwrap(), events.len() as u64 + 1);
+                let verified = new.verify(|_| ControlFlow::Continue(())).unwrap();
+                assert_eq!((verified.damaged, verified.derived), (0, 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_writer_whose_folder_is_not_there_any_more_stops() {
+    for (name, op) in OPS {
+        let place = Place::simulated(1);
+        let store = with_late_events(&place);
+        place.disk.rename(&place.path, &place.path.with_file_name("away")).unwrap();
+        assert_error!(op(&store), Error::Gone { .. });
+        assert!(place.disk.kind(&place.path).unwrap().is_none(), "{name} makes it anew");
+    }
+}
+
+#[test]
+fn a_writer_whose_lock_was_removed_is_not_protected_and_stops() {
+    for (name, op) in OPS {
+        for place in [Place::simulated(1), Place::real()] {
+            let store = with_late_events(&place);
+            place.disk.remove_file(&place.path.join("lock")).unwrap();
+            let before = contents(&place);
+            assert_error!(op(&store), Error::Gone { .. });
+            drop(store);
+            assert!(contents(&place) == before, "{name} changes files");
+            let store = Store::open(&place.path, small_chunks(&place)).unwrap();
+            assert_eq!(store.count(..).unwrap(), 12, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_failing_look_at_the_lock_fails_the_call_and_harms_nothing() {
+    for (name, op) in OPS {
+        for at in 0.. {
+            let place = Place::simulated(1);
+            let store = with_late_events(&place);
+            let effect = FaultEffect::Errno(libc::EIO);
+            place.sim().inject(Fault { at, calls: Some(Call::Kind), name: Some("lock".into()), effect, forever: false });
+            let done = op(&store);
+            let hit = place.sim().faults_hit() > 0;
+            place.sim().clear_faults();
+            if at == 0 {
+                assert!(hit, "{name} looks");
+                assert_error!(done, Error::Io { .. });
+            }
+            let deletes = matches!(name, "delete_before" | "retain");
+            assert!(deletes || store.count(..).unwrap_or(12) >= 12, "{name}, at look {at}");
+            drop(store);
+            let store = Store::open(&place.path, small_chunks(&place)).unwrap();
+            let count = store.count(..).unwrap();
+            assert!(deletes || count >= 12, "{name}, at look {at}: {count} events");
+            let verified = store.verify(|_| ControlFlow::Continue(())).unwrap();
+            assert_eq!(verified.damaged, 0, "{name}, at look {at}");
+            if !hit {
+                break;
+            }
+        }
+    }
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
+use crate::threads::atomic::{AtomicBool, Ordering};
 use crate::threads::{Mutex, lock};
 
 pub(crate) mod bell;
@@ -148,11 +149,51 @@ pub(crate) struct Folder {
     path: Arc<Path>,
     /// Held while the folder is synced; whether that has failed, through whatever clone.
     sync_failed: Arc<Mutex<bool>>,
+    claim: Option<Arc<Claim>>,
+}
+
+/// What tells whether the folder at the path is still the one that somebody has claimed.
+#[derive(Debug)]
+struct Claim {
+    /// A file in it that nobody else removes or replaces,
+    path: PathBuf,
+    /// and which one that is.
+    identity: (u64, u64),
+    /// It was not there once: the folder is somebody else's, or nobody's.
+    lost: AtomicBool,
 }
 
 impl Folder {
     pub(crate) fn new(disk: Arc<dyn Disk>, path: &Path) -> Folder {
-        Folder { disk, path: path.into(), sync_failed: Arc::default() }
+        Folder { disk, path: path.into(), sync_failed: Arc::default(), claim: None }
+    }
+
+    /// The same folder for whoever holds the lock on a file in it. From then on nothing in it is changed by name unless that file is still at
+    /// its path: somebody may move the folder away, or remove it, and put another one there, in which another writer is at work.
+    pub(crate) fn claim(self, name: &str) -> Result<Folder> {
+        let path = self.file_path(name);
+        let identity = retry(|| self.disk.identity(&path)).map_err(|e| Error::io("look at", &path, e))?;
+        Ok(Folder { claim: Some(Arc::new(Claim { path, identity, lost: AtomicBool::new(false) })), ..self })
+    }
+
+    /// Refuses if the folder is not the one that was claimed, if one was.
+    pub(crate) fn check_claim(&self) -> Result<()> {
+        let Some(claim) = &self.claim else { return Ok(()) };
+        if !self.is_lost() {
+            match retry(|| self.disk.identity(&claim.path)) {
+                Ok(found) if found == claim.identity => return Ok(()),
+                Err(e) if !matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
+                    return Err(Error::io("look at", &claim.path, e));
+                }
+                _ => claim.lost.store(true, Ordering::Release),
+            }
+        }
+        Err(Error::Gone { path: self.path.to_path_buf() })
+    }
+
+    /// Whether it was found once that the folder is not the one that was claimed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.lost.load(Ordering::Acquire))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -169,6 +210,9 @@ impl Folder {
 
     pub(crate) fn open(&self, name: &str, access: Access) -> Result<Handle> {
         let path = self.file_path(name);
+        if access != Access::Read {
+            self.check_claim()?;
+        }
         match retry(|| self.disk.open(&path, access)) {
             Ok(file) => Ok(Handle { inner: Arc::new(Inner { path, file, sync_failed: Mutex::default() }) }),
             Err(e) => Err(Error::io(if access == Access::CreateNew { "create" } else { "open" }, &path, e)),
@@ -192,6 +236,7 @@ impl Folder {
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
         let to = self.file_path(to);
+        self.check_claim()?;
         retry(|| self.disk.rename(&self.file_path(from), &to)).map_err(|e| Error::io("rename a file to", &to, e))
     }
 
@@ -204,6 +249,7 @@ impl Folder {
     /// Removes a file; `true` if it was there.
     pub(crate) fn remove_if_there(&self, name: &str) -> Result<bool> {
         let path = self.file_path(name);
+        self.check_claim()?;
         match retry(|| self.disk.remove_file(&path)) {
             Ok(()) => Ok(true),
             Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
@@ -217,6 +263,7 @@ impl Folder {
 
     /// As [`Handle::sync`] for the names of files, and for the same reason none after one that has failed.
     pub(crate) fn sync(&self) -> Result<()> {
+        self.check_claim()?;
         let fail = |e| Error::io("sync", &self.path, e);
         let mut failed = lock(&self.sync_failed);
         if *failed && !planted::has(Bug::GoOnAfterFailedSync) {

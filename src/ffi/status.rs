@@ -59,7 +59,7 @@ pub const ESTORE_ERR_CLOSED: estore_status = -17;
 pub const ESTORE_ERR_FORKED: estore_status = -18;
 /// An internal error of the library. The handle refuses everything but closing from now on. Please report it.
 pub const ESTORE_ERR_PANIC: estore_status = -19;
-/// A file that an iterator still needs was removed by another process.
+/// A file that an iterator still needs was removed by another process; or the whole store was, or another one is at its path.
 pub const ESTORE_ERR_GONE: estore_status = -20;
 /// The folder is not a store, or one of the other kind (estore, efile).
 pub const ESTORE_ERR_NOT_A_STORE: estore_status = -21;
@@ -124,7 +124,7 @@ fn text(status: estore_status) -> &'static CStr {
         ESTORE_ERR_CLOSED => c"the store is closed",
         ESTORE_ERR_FORKED => c"the handle belongs to the parent process",
         ESTORE_ERR_PANIC => c"internal error",
-        ESTORE_ERR_GONE => c"removed by another process while being read",
+        ESTORE_ERR_GONE => c"removed or replaced by another process while in use",
         ESTORE_ERR_NOT_A_STORE => c"not a store of this kind",
         ESTORE_ERR_PERMISSION => c"no permission",
         ESTORE_ERR_RANGE => c"the range ends before its start",

@@ -152,7 +152,7 @@ fn run(shared: &Shared, core: &Weak<Core>, period: Option<Duration>, work: fn(&C
             Ok(Err(e)) => {
                 core.say(Level::Error, &format!("background work failed: {e}"));
                 // A full disk may have space again in a while.
-                if period.is_some() && core.poison.get().is_none() {
+                if period.is_some() && core.stopped().is_none() {
                     shared.woken.store(true, Ordering::Release);
                 }
             }

@@ -100,7 +100,7 @@ impl Core {
             && chunk.has_bad_files()
             && let Some(writer) = self.writer.try_lock()
             && writer.is_some()
-            && self.poison.get().is_none()
+            && self.stopped().is_none()
         {
             chunk.mend_files();
         }

@@ -79,6 +79,7 @@ impl Core {
         let Some((start, end)) = range else { return Ok(compacted) };
         self.flush_buffer()?;
         let _maintenance = lock(&self.maintenance);
+        self.check_place()?;
         let view = lock(&self.view).clone();
         let numbers = self.settings.chunk_of(start)..=self.settings.chunk_of(end);
         let chunks: Vec<&Arc<Chunk>> =
@@ -107,7 +108,7 @@ impl Core {
                 // The others can be compacted all the same, unless the writer has stopped.
                 Err(NotDone::Failed(e)) => {
                     self.say(Level::Warning, &format!("chunk {} was not compacted: {e}", chunk.number));
-                    let is_over = self.poison.get().is_some() || matches!(e, Error::NoSpace { .. });
+                    let is_over = self.stopped().is_some() || matches!(e, Error::NoSpace { .. });
                     failure.get_or_insert(e);
                     if is_over {
                         break;
@@ -232,7 +233,7 @@ impl Core {
             }
             Err(e) => {
                 // What became of a switch that failed, only opening can tell.
-                if self.poison.get().is_none() {
+                if self.stopped().is_none() {
                     chunk.abandon(&sealed);
                 }
                 Err(match (stopped, deleted) {

@@ -161,10 +161,25 @@ impl Core {
         if !self.chunk_shared.writable {
             return Err(Error::ReadOnly { path: self.path().to_owned() });
         }
-        match self.poison.get() {
+        match self.stopped() {
             Some(cause) => Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Why the writer stopped, if it has.
+    fn stopped(&self) -> Option<&String> {
+        // Whoever found that may have had no way to say so.
+        if self.folder.is_lost() && self.poison.get().is_none() {
+            self.poison(&Error::Gone { path: self.path().to_owned() });
+        }
+        self.poison.get()
+    }
+
+    /// Stops the writer if the folder at its path is another one by now. Before anything that changes files by their names: each of these
+    /// calls asks again for itself, but not all of them can tell.
+    fn check_place(&self) -> Result<()> {
+        self.folder.check_claim().map_err(|e| if self.folder.is_lost() { self.stop(e) } else { e })
     }
 
     /// Stops the writer for good; answers what to tell the caller.

@@ -58,6 +58,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
     let found = find(&folder, kind, &options)?;
     let writable = options.mode != Mode::ReadOnly;
     let lock = if writable { Some(lockfile::take(&folder)?) } else { None };
+    let folder = if writable { folder.claim(lockfile::NAME)? } else { folder };
     // Before the lock was ours, somebody else may have created or destroyed the store.
     let settings = match (if writable { Settings::read(&folder)? } else { found }, options.mode) {
         (Some(settings), _) => settings,

@@ -382,6 +382,9 @@ impl Core {
     /// Says why a log of a chunk is not there: deleted by another process, which the journal then tells, or lost.
     pub(super) fn explain(&self, chunk: &Chunk, e: Error) -> Error {
         let Error::Gone { path } = e else { return e };
+        if self.folder.is_lost() {
+            return Error::Gone { path };
+        }
         let facts = journal::read(&self.folder, self.settings.store).map(|reading| reading.facts);
         let known = |facts: &Facts| facts.logs.keys().any(|id| id.chunk == chunk.number);
         match facts {

@@ -121,7 +121,7 @@ impl Core {
             Limits { max_age: or(options.max_age, self.options.max_age), max_bytes: or(options.max_bytes, self.options.max_bytes) };
         match self.flush_buffer() {
             // What can't be flushed now counts by its times only.
-            Err(Error::NoSpace { .. }) if self.poison.get().is_none() => {}
+            Err(Error::NoSpace { .. }) if self.stopped().is_none() => {}
             other => other?,
         }
         loop {

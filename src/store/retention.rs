@@ -36,6 +36,7 @@ impl Core {
 
     /// Makes a later horizon durable and lets readers see it; answers the chunks that lie wholly before it, which are out of the view.
     pub(super) fn move_horizon(&self, writer: &mut Writer, time: u64) -> Result<Arc<ChunkMap>> {
+        self.check_place()?;
         let keep_from = self.settings.chunk_of(time);
         let removed = {
             let view = lock(&self.view);

@@ -114,6 +114,7 @@ impl Core {
     /// See [`Store::snapshot`](crate::Store::snapshot).
     pub(super) fn snapshot(&self, path: &Path, mut receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
         self.check_open()?;
+        self.check_place()?;
         self.check_apart(path)?;
         let mut target = Target::claim(self, path)?;
         let mut tell = |progress: Progress| self.chunk_shared.messages.while_telling(|| receiver(progress));

@@ -70,6 +70,7 @@ impl Core {
     /// See [`Store::sync`](crate::Store::sync).
     pub(super) fn sync(&self) -> Result<u64> {
         self.check_writable()?;
+        self.check_place()?;
         self.flush_buffer()?;
         self.sync_up_to(self.visible_seq())?;
         Ok(self.durable_seq())
@@ -83,6 +84,7 @@ impl Core {
         }
         let Some(_turn) = self.sync_turn.take_unless(|| self.durable_seq() >= seq) else { return Ok(()) };
         self.check_writable()?;
+        self.check_place()?;
         self.let_others_append();
         let work = self.collect(self.writer_of(&mut self.writer.lock())?);
         if planted::has(Bug::DurableBeforeSync) {
@@ -245,11 +247,17 @@ impl Core {
     }
 
     fn close_writer(&self, writer: &mut Writer) -> Result<()> {
-        if let Some(cause) = self.poison.get() {
+        if let Some(cause) = self.stopped() {
             return Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() });
         }
+        let place = self.check_place();
+        if self.folder.is_lost() {
+            // Somebody else may have the same logs open, too.
+            return place;
+        }
         let flushed = self.flush(writer);
-        if let Some(cause) = self.poison.get() {
+        place?;
+        if let Some(cause) = self.stopped() {
             // What the logs hold is unknown, or what was to be done after the buffer was written failed: recovery has to look at them.
             return flushed.and(Err(Error::Poisoned { path: self.path().to_owned(), cause: cause.clone() }));
         }

@@ -211,7 +211,7 @@ impl Core {
     /// What is behind the writer's lock, unless appending is refused.
     pub(super) fn writer_of<'a>(&self, guard: &'a mut Option<Writer>) -> Result<&'a mut Writer> {
         match guard {
-            Some(writer) if self.poison.get().is_none() => Ok(writer),
+            Some(writer) if self.stopped().is_none() => Ok(writer),
             _ => {
                 self.check_writable()?;
                 Err(Error::Closed { path: self.path().to_owned() })
@@ -322,7 +322,7 @@ impl Core {
         if writer.buffer.len() >= self.options.buffer_len {
             match self.flush(writer) {
                 // They are in the buffer, which is what was promised; the next append hears of it if it lasts.
-                Err(e @ (Error::NoSpace { .. } | Error::Io { .. } | Error::Permission { .. })) if self.poison.get().is_none() => {
+                Err(e @ (Error::NoSpace { .. } | Error::Io { .. } | Error::Permission { .. })) if self.stopped().is_none() => {
                     self.say(Level::Warning, &format!("the buffer can't be flushed for now: {e}"));
                 }
                 other => other?,
@@ -572,7 +572,7 @@ impl Core {
                 other => other?,
             }
             // A sync of another thread failed meanwhile, so that those above may have succeeded for bytes that were lost.
-            if self.poison.get().is_some() {
+            if self.stopped().is_some() {
                 return Ok(());
             }
             writer.journal.append(&records)?;

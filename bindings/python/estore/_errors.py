@@ -177,7 +177,7 @@ class PanicError(Error, RuntimeError):
 
 
 class GoneError(Error, FileNotFoundError):
-    """A file that a reader still needs was removed by another process."""
+    """A file that a reader still needs was removed by another process; or the whole store was, or another one is at its path."""
 
     status = -20
     _errno = numbers.ENOENT
