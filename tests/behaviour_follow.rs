@@ -5,13 +5,14 @@
 mod common;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use common::handle::Handle;
-use common::place::Place;
+use common::place::{Place, read_file, write_file};
 use common::rng::Rng;
 use common::{assert_ordered, drain, drain_batches, event, events_at, times};
 use estore::disk::{Call, Crash, Fault, FaultEffect};
-use estore::{Durability, Efile, Error, Event, Mode, Options, ReadOptions, Sizes, Store};
+use estore::{Durability, Efile, Error, Event, Mode, Options, ReadOptions, Sizes, Store, Tailed};
 
 fn options(place: &Place) -> Options {
     place.options().file_size(1000).grace(10).durability(Durability::Process)
@@ -358,4 +359,174 @@ fn followers_never_see_half_a_batch_whatever_the_writer_does() {
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+/// A store with 50 events, a snapshot of them beside it, and 50 more that the snapshot does not have.
+fn with_snapshot(place: &Place) -> Store {
+    let store = open(place);
+    for i in 0..50 {
+        store.append(&[event(i, 1, *b"old")]).unwrap();
+    }
+    store.snapshot(place.path.with_file_name("copy"), |_| ControlFlow::Continue(())).unwrap();
+    for i in 50..100 {
+        store.append(&[event(i, 1, *b"old")]).unwrap();
+    }
+    store
+}
+
+/// Puts a copy of the snapshot in the place of the store.
+fn restore(place: &Place) {
+    restore_to(place, &place.path);
+}
+
+fn restore_to(place: &Place, path: &Path) {
+    for name in place.disk.list(path).unwrap() {
+        place.disk.remove_file(&path.join(name)).unwrap();
+    }
+    place.disk.remove_folder(path).unwrap();
+    place.disk.create_folder(path).unwrap();
+    let copy = place.path.with_file_name("copy");
+    for name in place.disk.list(&copy).unwrap() {
+        write_file(&*place.disk, &path.join(&name), &read_file(&*place.disk, &copy.join(&name)));
+    }
+}
+
+#[test]
+fn a_store_that_was_restored_is_another_one_for_those_who_had_seen_more() {
+    for sessions in 0..3 {
+        for place in [Place::simulated(1), Place::real()] {
+            let store = with_snapshot(&place);
+            let beside = beside(&place);
+            let mut tail = beside.tail(0).unwrap();
+            while let Tailed::Events(_) = tail.next_batch(100).unwrap() {}
+            assert_eq!((all(&beside).len(), tail.last_seq()), (100, 100));
+            store.close().unwrap();
+            restore(&place);
+            for session in 0..sessions {
+                let store = open(&place);
+                for i in 0..70 {
+                    store.append(&[event(100 * session + i, 1, *b"new")]).unwrap();
+                }
+                store.close().unwrap();
+            }
+            for _ in 0..2 {
+                assert_error!(beside.count(..), Error::Gone { .. });
+                assert_error!(beside.read(..), Error::Gone { .. });
+                assert_error!(beside.tail(0), Error::Gone { .. });
+                assert_error!(tail.next_batch(10), Error::Gone { .. });
+                assert_error!(tail.wait(None), Error::Gone { .. });
+            }
+            let again = self::beside(&place);
+            assert_eq!(all(&again).len() as u64, 50 + 70 * sessions);
+        }
+    }
+}
+
+/// Its files are others, though they hold the same.
+#[test]
+fn a_store_that_was_restored_is_another_one_for_those_who_had_seen_less() {
+    for opened in [false, true] {
+        let place = Place::simulated(1);
+        let store = with_snapshot(&place);
+        let beside = beside(&place);
+        assert_eq!(all(&beside).len(), 100);
+        store.append(&events_at([200])).unwrap();
+        store.snapshot(place.path.with_file_name("copy"), |_| ControlFlow::Continue(())).unwrap();
+        store.close().unwrap();
+        restore(&place);
+        if opened {
+            open(&place).append(&events_at([300])).unwrap();
+        }
+        assert_error!(beside.count(..), Error::Gone { .. });
+    }
+}
+
+#[test]
+fn a_snapshot_that_becomes_a_later_one_is_followed() {
+    let place = Place::simulated(1);
+    let store = with_snapshot(&place);
+    let copy = place.path.with_file_name("copy");
+    let beside = Store::open(&copy, options(&place).mode(Mode::ReadOnly)).unwrap();
+    assert_eq!(all(&beside).len(), 50);
+    for _ in 0..3 {
+        store.append(&events_at([200, 1200])).unwrap();
+        store.snapshot(&copy, |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(all(&beside), all(&store));
+        store.compact(.., |_| ControlFlow::Continue(())).unwrap();
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_opened_for_writing_is_followed() {
+    for place in [Place::simulated(1), Place::real()] {
+        with_snapshot(&place).close().unwrap();
+        restore(&place);
+        let beside = beside(&place);
+        let mut tail = beside.tail(0).unwrap();
+        assert_eq!(all(&beside).len(), 50);
+        for session in 0..3 {
+            let store = open(&place);
+            assert_same(&store, &beside);
+            store.append(&events_at([100 + session])).unwrap();
+            assert_same(&store, &beside);
+            if session == 1 {
+                store.close().unwrap();
+            }
+        }
+        let mut seen = 0;
+        while let Tailed::Events(batch) = tail.next_batch(100).unwrap() {
+            seen += batch.len();
+        }
+        assert_eq!(seen, 53);
+        // And one that is written to, and restored: what was seen since the opening is lost.
+        restore(&place);
+        assert_error!(beside.count(..), Error::Gone { .. });
+    }
+}
+
+#[test]
+fn another_snapshot_in_the_place_of_one_that_was_never_written_to_is_told_from_it() {
+    for opened in [false, true] {
+        let place = Place::simulated(1);
+        let store = with_snapshot(&place);
+        let later = place.path.with_file_name("later");
+        store.snapshot(&later, |_| ControlFlow::Continue(())).unwrap();
+        store.close().unwrap();
+        let of_later = Store::open(&later, options(&place).mode(Mode::ReadOnly)).unwrap();
+        assert_eq!(all(&of_later).len(), 100);
+        restore_to(&place, &later);
+        if opened {
+            Store::open(&later, options(&place)).unwrap().append(&events_at([100; 80])).unwrap();
+        }
+        assert_error!(of_later.count(..), Error::Gone { .. });
+    }
+}
+
+#[test]
+fn a_journal_that_is_lost_is_no_restored_store() {
+    for (removed, looked) in [(false, false), (false, true), (true, false)] {
+        let place = Place::simulated(1);
+        let store = with_snapshot(&place);
+        let beside = beside(&place);
+        assert_eq!(all(&beside).len(), 100);
+        store.close().unwrap();
+        match removed {
+            true => place.disk.remove_file(&place.path.join("journal")).unwrap(),
+            false => place.put_file("journal", b"nonsense"),
+        }
+        if looked {
+            assert_eq!(all(&beside).len(), 100);
+        }
+        let store = open(&place);
+        store.append(&events_at([200])).unwrap();
+        assert_eq!(all(&beside), all(&store));
+        assert_eq!(all(&beside).len(), 101);
+        store.close().unwrap();
+        assert_eq!(all(&beside).len(), 101);
+        // But where that is why the store was restored, that it is.
+        restore(&place);
+        assert_error!(beside.count(..), Error::Gone { .. });
+        open(&place).append(&events_at([100])).unwrap();
+        assert_error!(beside.count(..), Error::Gone { .. });
+    }
 }

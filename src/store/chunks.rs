@@ -27,6 +27,9 @@ pub(super) struct View {
     pub(super) appended: Option<u64>,
     /// See [`Fact::Session`](super::journal::Fact::Session).
     pub(super) branch: u64,
+    /// Whether that began with a session. Only what is in a snapshot goes on with the branch of another store, until it is opened for writing.
+    /// `None` if the journal is lost that would tell.
+    pub(super) has_session: Option<bool>,
 }
 
 /// No more chunks than this are kept loaded for reading.

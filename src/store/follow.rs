@@ -22,7 +22,7 @@ use crate::threads::atomic::Ordering;
 use crate::threads::lock;
 
 use super::chunks::View;
-use super::journal::{self, Place};
+use super::journal::{self, Facts, Place};
 use super::open::{Opened, Opening};
 use super::settings::Settings;
 use super::{Core, Counters};
@@ -62,6 +62,29 @@ impl Opening<'_> {
         let growing: Option<Vec<Growing>> = active.iter().map(growing).collect();
         let journal = journal.filter(|_| growing.is_some());
         Ok((opened, Follow { journal, growing: growing.unwrap_or_default(), failed: false }))
+    }
+
+    /// Whether what is at the path now is not what this handle has seen before, but was restored from a snapshot: it has the same id, and logs
+    /// of the same names and instances, but may have other events with the same seqs.
+    ///
+    /// As long as nobody has opened that for writing it has no session, and then a branch of its own. A snapshot that was never written to can
+    /// also have become a later one of the same store.
+    pub(super) fn is_another(&self, before: &View, now: &Facts) -> bool {
+        let (Some(had_session), false) = (before.has_session, now.found_anew) else { return false };
+        match (had_session, now.has_session) {
+            (true, false) => now.snapshot,
+            (false, false) => {
+                let is_earlier = now.committed < before.seq || now.horizon < before.horizon;
+                now.snapshot && (now.branch != before.branch || is_earlier)
+            }
+            // A snapshot that was opened for writing, and so has got its branch: it begins behind all that was in it.
+            (false, true) => now.session_start < before.seq_limit,
+            // Where the journal was lost, a store gets another branch, too. Then it begins two reserves behind all that was found in the logs.
+            (true, true) => {
+                let beyond = before.seq.saturating_add(self.chunk_shared.sizes.seq_reserve);
+                now.branch != before.branch && now.session_start <= beyond
+            }
+        }
     }
 }
 

@@ -205,7 +205,7 @@ pub(crate) struct Facts {
     pub(crate) committed: u64,
     pub(crate) durable: u64,
     /// The first seq of the last session.
-    session_start: u64,
+    pub(crate) session_start: u64,
 }
 
 impl Facts {

@@ -218,7 +218,16 @@ impl Opening<'_> {
         let Facts { committed: seq, horizon, removed, .. } = facts;
         // What was opened for writing for the first time goes its own way from here on.
         let branch = if facts.has_session { facts.branch } else { self.folder.random()? };
-        let mut view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit: facts.next_seq, branch, appended: None };
+        let mut view = View {
+            chunks: Arc::new(chunks),
+            seq,
+            horizon,
+            removed,
+            seq_limit: facts.next_seq,
+            branch,
+            has_session: Some(true),
+            appended: None,
+        };
 
         let records = |facts: &Facts, more: &[Fact]| -> Vec<Record> {
             more.iter().map(|&fact| Record { fact, committed: facts.committed, durable: facts.durable }).collect()
@@ -285,8 +294,13 @@ impl Opening<'_> {
                 continue;
             }
             let Found { facts, chunks, active, .. } = second;
-            let Facts { horizon, removed, next_seq: seq_limit, branch, .. } = facts;
-            let view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, appended: None };
+            let Facts { horizon, removed, next_seq: seq_limit, .. } = facts;
+            let (branch, has_session) = match self.before {
+                // What was known before a journal was lost is still so.
+                Some(before) if facts.found_anew => (before.branch, before.has_session),
+                _ => (facts.branch, (!facts.found_anew).then_some(facts.has_session)),
+            };
+            let view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, has_session, appended: None };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
             return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }
@@ -331,6 +345,9 @@ impl Opening<'_> {
             self.say(Level::Error, &format!("{damage}; what it said is found anew in the logs"));
             facts.logs.clear();
             facts.found_anew = true;
+        }
+        if self.before.is_some_and(|before| self.is_another(before, &facts)) {
+            return Err(Error::Gone { path: self.folder.path().to_owned() });
         }
         if damage.is_some() || !facts.closed || doubtful {
             self.complete_from_logs(&mut facts, doubtful)?;
