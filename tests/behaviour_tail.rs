@@ -18,7 +18,7 @@ use std::time::Duration;
 use common::place::Place;
 use common::rng::Rng;
 use common::{drain, event, events_at, frames};
-use estore::disk::{Access, Disk, File, RealDisk, Watch};
+use estore::disk::{Access, Crash, Disk, File, RealDisk, Watch};
 use estore::{Durability, Efile, Error, Event, EventRef, Mode, Options, Store, Tail, Tailed};
 
 fn options(place: &Place) -> Options {
@@ -563,6 +563,105 @@ fn a_cursor_of_the_future_is_refused() {
     assert_error!(store.tail(u64::MAX), Error::Invalid { .. });
     assert_error!(beside(&place).tail(1 << 60), Error::Invalid { .. });
     assert_eq!(events_of(&mut store.tail(2).unwrap()), []);
+}
+
+#[test]
+fn a_cursor_beyond_the_last_event_is_refused() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        let beside = beside(&place);
+        let check = |last: u64| {
+            for store in [&store, &beside, &self::beside(&place)] {
+                assert_eq!(events_of(&mut store.tail(last).unwrap()), []);
+                for beyond in [1, 2, 1000, 1 << 31, 1 << 40] {
+                    assert_error!(store.tail(last + beyond), Error::Invalid { .. });
+                }
+            }
+        };
+        check(0);
+        for times in [&[1, 2][..], &[1500], &[3, 2500]] {
+            check(store.append(&events_at(times.iter().copied())).unwrap());
+        }
+        store.close().unwrap();
+        assert_eq!(events_of(&mut beside.tail(5).unwrap()), []);
+        assert_error!(beside.tail(6), Error::Invalid { .. });
+        let store = open(&place);
+        for store in [&store, &beside, &self::beside(&place)] {
+            assert_eq!(events_of(&mut store.tail(5).unwrap()), []);
+            assert_error!(store.tail(6), Error::Invalid { .. });
+        }
+    }
+}
+
+#[test]
+fn the_last_seq_of_a_buffered_store_is_a_cursor() {
+    let place = Place::simulated(1);
+    let store = Store::open(&place.path, options(&place).durability(Durability::Buffered)).unwrap();
+    let last = store.append(&events_at([1, 2])).unwrap();
+    assert_eq!(events_of(&mut store.tail(last).unwrap()), []);
+    assert_error!(store.tail(last + 1), Error::Invalid { .. });
+}
+
+#[test]
+fn a_cursor_of_an_event_that_was_lost_with_power_goes_on() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    store.append(&events_at([1, 2])).unwrap();
+    store.sync().unwrap();
+    let lost = store.append(&events_at([3, 4])).unwrap();
+    place.crash(Crash::LoseAll);
+    drop(store);
+    // Nobody has told it yet that there was a loss.
+    let beside = beside(&place);
+    assert_eq!(events_of(&mut beside.tail(lost).unwrap()), []);
+    assert_error!(beside.tail(1 << 40), Error::Invalid { .. });
+    let store = open(&place);
+    for store in [&store, &beside, &self::beside(&place)] {
+        assert_eq!(events_of(&mut store.tail(lost).unwrap()), []);
+    }
+    let mut tails = [store.tail(lost).unwrap(), beside.tail(lost).unwrap()];
+    let last = store.append(&events_at([5])).unwrap();
+    for tail in &mut tails {
+        assert_eq!(events_of(tail).len(), 1);
+    }
+    for store in [&store, &beside, &self::beside(&place)] {
+        assert_eq!(events_of(&mut store.tail(lost).unwrap()).len(), 1);
+        assert_error!(store.tail(last + 1), Error::Invalid { .. });
+    }
+}
+
+#[test]
+fn a_cursor_of_before_a_lost_journal_goes_on() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    let last = store.append(&events_at([1, 2])).unwrap();
+    store.close().unwrap();
+    place.put_file("journal", b"nonsense");
+    let beside = beside(&place);
+    assert_eq!(events_of(&mut beside.tail(last + 3).unwrap()), []);
+    let store = open(&place);
+    for store in [&store, &beside] {
+        assert_eq!(events_of(&mut store.tail(last + 3).unwrap()), []);
+    }
+}
+
+#[test]
+fn a_cursor_beyond_a_restored_snapshot_is_refused() {
+    for place in [Place::simulated(1), Place::real()] {
+        let store = open(&place);
+        store.append(&events_at([1, 2])).unwrap();
+        let copy = place.path.with_file_name("copy");
+        let seq = store.snapshot(&copy, |_| ControlFlow::Continue(())).unwrap().seq;
+        let last = store.append(&events_at([3, 4])).unwrap();
+        let beside = Store::open(&copy, options(&place).mode(Mode::ReadOnly)).unwrap();
+        assert_eq!(events_of(&mut beside.tail(seq).unwrap()), []);
+        assert_error!(beside.tail(last), Error::Invalid { .. });
+        let restored = Store::open(&copy, options(&place)).unwrap();
+        for store in [&restored, &beside] {
+            assert_eq!(events_of(&mut store.tail(seq).unwrap()), []);
+            assert_error!(store.tail(last), Error::Invalid { .. });
+        }
+    }
 }
 
 #[test]

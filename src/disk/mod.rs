@@ -92,6 +92,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Takes the exclusive lock on a file, creating it if needed; `None`, at once, if somebody else holds it, in this process or another.
     /// Held until dropped, or until the process ends; never held by a forked child.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+    /// Whether somebody holds the lock on a file, in this process or another. Where that can't be told, `false`.
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let _ = path;
+        Ok(false)
+    }
     /// Fills a buffer with random bytes, fit for ids that must not repeat.
     fn random(&self, bytes: &mut [u8]) -> io::Result<()>;
     /// Watches a folder from now on. `None` where that can't be done: whoever wants to know has to look.

@@ -125,6 +125,17 @@ impl Disk for RealDisk {
         Ok(FileLock::take(path)?.map(|lock| Box::new(lock) as Box<dyn Lock>))
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let fd = open(path, libc::O_RDONLY)?;
+        // SAFETY: flock is plain data, for which zeros are valid: all of the file, with l_pid 0 as OFD locks demand.
+        let mut found: libc::flock = unsafe { std::mem::zeroed() };
+        found.l_type = libc::F_RDLCK as libc::c_short;
+        found.l_whence = libc::SEEK_SET as libc::c_short;
+        // SAFETY: the descriptor is open and `found` is a valid flock.
+        check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_GETLK, &mut found) })?;
+        Ok(found.l_type != libc::F_UNLCK as libc::c_short)
+    }
+
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
         process::random(bytes)
     }

@@ -1508,6 +1508,15 @@ impl Disk for SimDisk {
         Ok(Some(Box::new(SimLock { state: Arc::clone(&self.state), node, epoch: state.epoch, number })))
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let mut state = self.state();
+        let turn = state.begin(Call::Lock, self.epoch, &[path])?;
+        state.finish(turn, |state| match parts(path).and_then(|parts| state.find(&parts))? {
+            Node::File(node) => Ok(state.locks.contains_key(&node)),
+            Node::Folder(_) => Err(errno(libc::EISDIR)),
+        })
+    }
+
     fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
         let mut state = self.state();
         let turn = state.begin(Call::Random, self.epoch, &[])?;

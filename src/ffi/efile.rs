@@ -208,7 +208,8 @@ pub unsafe extern "C" fn efile_read_iter(
 /// Ownership: the iterator is the caller's, to be closed by estore_iter_close. Once the efile is closed it gives what is left, and then
 /// ESTORE_ERR_CLOSED.
 /// Threads: any, also at the same time; the iterator itself is used by one thread at a time.
-/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
+/// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have had yet, that is one beyond the last event
+/// unless events with such seqs may have been lost with power); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
 /// ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
 /// ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.

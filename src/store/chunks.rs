@@ -30,6 +30,9 @@ pub(super) struct View {
     /// Whether that began with a session. Only what is in a snapshot goes on with the branch of another store, until it is opened for writing.
     /// `None` if the journal is lost that would tell.
     pub(super) has_session: Option<bool>,
+    /// The first seq that the last session could give out. Events before it may have been lost with power after somebody had seen them.
+    /// `u64::MAX` if that is not known.
+    pub(super) session_start: u64,
 }
 
 /// No more chunks than this are kept loaded for reading.

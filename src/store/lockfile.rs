@@ -29,6 +29,12 @@ pub(super) fn take(folder: &Folder) -> Result<Box<dyn Lock>> {
     }
 }
 
+/// Whether somebody holds the lock, as far as that can be told.
+pub(super) fn is_held(folder: &Folder) -> bool {
+    let path = folder.file_path(NAME);
+    retry(|| folder.disk().is_locked(&path)).unwrap_or(false)
+}
+
 /// Notes the journal that was written last (0 if the next opening is to look for itself), and this process. Nothing is worth failing for here. For the holder of the lock only.
 pub(super) fn note(folder: &Folder, journal: u64) {
     let _ = write(folder, journal);

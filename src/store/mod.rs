@@ -312,7 +312,8 @@ macro_rules! handle {
             /// 0 begins with the first event there ever was, [`last_seq`](Self::last_seq) with the next one to come. The seq of the last
             /// event that was handled is all that needs to be kept to go on another time, in this process or another.
             ///
-            /// Errors: [`Error::Invalid`] for a seq that no event can have yet, and those of [`Tail::next_batch`].
+            /// Errors: [`Error::Invalid`] for a seq that no event can have had yet, that is one beyond the last event, unless events with such
+            /// seqs may have been lost with power; and those of [`Tail::next_batch`].
             pub fn tail(&self, after: u64) -> Result<Tail> {
                 Tail::new(&self.core, after)
             }

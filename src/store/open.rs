@@ -226,6 +226,7 @@ impl Opening<'_> {
             seq_limit: facts.next_seq,
             branch,
             has_session: Some(true),
+            session_start: facts.next_seq,
             appended: None,
         };
 
@@ -300,7 +301,9 @@ impl Opening<'_> {
                 Some(before) if facts.found_anew => (before.branch, before.has_session),
                 _ => (facts.branch, (!facts.found_anew).then_some(facts.has_session)),
             };
-            let view = View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, has_session, appended: None };
+            let session_start = if facts.has_session && !facts.found_anew { facts.session_start } else { u64::MAX };
+            let view =
+                View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, has_session, session_start, appended: None };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
             return Ok((opened, active, first.reading.map(journal::Reading::place)));
         }

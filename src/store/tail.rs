@@ -26,6 +26,7 @@ use crate::threads::lock;
 use super::Core;
 use super::chunks::View;
 use super::followers::Waiter;
+use super::lockfile;
 
 /// Gives the events of a store in order of arrival, beginning behind a cursor, and goes on with those that come: late ones too, as they
 /// arrive. See [`Store::tail`](crate::Store::tail).
@@ -80,13 +81,36 @@ impl<'a> TailBatch<'a> {
     }
 }
 
+impl Core {
+    /// Whether no event can have had a seq yet, nor one that was lost with power.
+    fn is_of_the_future(&self, seq: u64) -> Result<bool> {
+        let is_beyond = |start: fn(&View) -> u64| {
+            let view = lock(&self.view);
+            seq > view.seq && seq >= start(&view)
+        };
+        if is_beyond(|view| view.seq_limit) || !is_beyond(|view| view.session_start) {
+            return Ok(is_beyond(|view| view.seq_limit));
+        }
+        // Of a session that goes on nothing is lost. One that ended without a close may have had more than there is, and so may the logs of a
+        // writer that has stopped.
+        if self.chunk_shared.writable {
+            return Ok(self.stopped().is_none());
+        }
+        if !lockfile::is_held(&self.folder) {
+            return Ok(false);
+        }
+        // It may have begun just now.
+        self.catch_up()?;
+        Ok(is_beyond(|view| view.session_start))
+    }
+}
+
 impl Tail {
     pub(super) fn new(core: &Arc<Core>, after: u64) -> Result<Tail> {
         core.check_open()?;
         core.flush_buffer()?;
         core.catch_up()?;
-        let limit = lock(&core.view).seq_limit;
-        if after >= limit {
+        if core.is_of_the_future(after)? {
             return Err(Error::invalid(format!("{}: no event has got the seq {after} yet", core.path().display())));
         }
         Ok(Tail {
