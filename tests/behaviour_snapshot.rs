@@ -311,7 +311,7 @@ fn a_snapshot_that_was_opened_for_writing_is_a_store_of_its_own() {
         if append {
             append_some(&there, 0, 2);
         }
-        let open_there = assert_error!(store.snapshot(copy(&place), on), Error::Exists { .. } | Error::Locked { .. });
+        let open_there = assert_error!(store.snapshot(copy(&place), on), Error::Exists { .. });
         there.close().unwrap();
         let before = contents(&place);
         assert_error!(store.snapshot(copy(&place), on), Error::Exists { .. });
@@ -421,6 +421,19 @@ fn folders_that_hold_something_else_are_refused_and_left_alone() {
         assert_eq!(place.names(""), before);
         assert_eq!(all(&store).len(), 420);
     }
+}
+
+#[test]
+fn files_of_somebody_else_beside_an_earlier_snapshot_stay() {
+    let place = Place::simulated(1);
+    let store = open(&place);
+    append_some(&store, 0, 1);
+    snapshot(&store, &place);
+    write_file(&*place.disk, &copy(&place).join("notes.txt"), b"mine");
+    append_some(&store, 0, 2);
+    snapshot(&store, &place);
+    assert_eq!(all(&reading(&place)), all(&store));
+    assert!(contents(&place).contains(&("notes.txt".to_owned(), b"mine".to_vec())));
 }
 
 #[test]

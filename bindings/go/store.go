@@ -434,7 +434,7 @@ type Snapshotted struct {
 // The folder is made if it is not there, in a folder that is. It may be empty, or hold an earlier snapshot of the same store that nobody has
 // opened for writing: then only what is new is copied, and until the new one is whole the earlier one is there. Everything else is refused:
 // [ErrExists], [ErrForeignFiles], [ErrNotAFolder], [ErrInvalid] for the folder of the store itself and those in it, [ErrLocked] while
-// somebody has the snapshot open for writing.
+// another snapshot is being made there.
 //
 // Where progress is not nil it is told now and then how many events are done, and of how many; it must not use the same store. When ctx is
 // cancelled, or progress panics, or anything fails, the folder is left as it was.

@@ -341,8 +341,8 @@ pub unsafe extern "C" fn estore_compact(
 /// Ownership: borrows store and dir; see estore_progress_fn.
 /// Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
 /// Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store, or
-/// a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
-/// snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
+/// a snapshot that is or was open for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED
+/// (another one is being made there); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
 /// earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
 /// Since: 0.1.
 #[unsafe(no_mangle)]

@@ -391,9 +391,9 @@ macro_rules! handle {
             /// `receiver` is told now and then how far it has come; if it answers [`ControlFlow::Break`], the folder is left as it was. It
             /// must not call the store.
             ///
-            /// Errors, all of which leave the folder as it was: [`Error::Exists`] if there is a store that is no earlier snapshot of this one,
-            /// [`Error::ForeignFiles`], [`Error::NotAFolder`], [`Error::Invalid`] for the store's own folder or one in it,
-            /// [`Error::Locked`] if the snapshot is open for writing, [`Error::NoSpace`], [`Error::Permission`], [`Error::Io`];
+            /// Errors, all of which leave the folder as it was: [`Error::Exists`] if there is a store that is no earlier snapshot of this one, or
+            /// one that is or was open for writing, [`Error::ForeignFiles`], [`Error::NotAFolder`], [`Error::Invalid`] for the store's own
+            /// folder or one in it, [`Error::Locked`] if another snapshot is being made there, [`Error::NoSpace`], [`Error::Permission`], [`Error::Io`];
             /// [`Error::Closed`] if another thread closes the store meanwhile, [`Error::Gone`] if it was destroyed, and [`Error::Poisoned`].
             pub fn snapshot(&self, path: impl AsRef<Path>, receiver: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Snapshot> {
                 self.core.snapshot(path.as_ref(), receiver)

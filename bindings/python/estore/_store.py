@@ -380,7 +380,7 @@ class Efile:
         path: the folder. It is made if it is not there, in a folder that is; it may be empty, or hold an earlier snapshot of the same store
         that nobody has opened for writing: then only what is new is copied, and until the new one is whole the earlier one is there.
         Everything else is refused: ExistsError, ForeignFilesError, NotAFolderError, InvalidError for its own folder and those in it,
-        LockedError while somebody has the snapshot open for writing. on_progress: told now and then how many events are done, and of how
+        LockedError while another snapshot is being made there. on_progress: told now and then how many events are done, and of how
         many; it must not use the same store. It stops there if it answers something true, or raises, which reaches you: then, and whenever
         this raises, the folder is as it was.
         """
