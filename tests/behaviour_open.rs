@@ -95,6 +95,25 @@ fn no_store_is_made_among_foreign_files() {
 }
 
 #[test]
+fn a_folder_named_as_the_settings_makes_no_store() {
+    for place in [Place::simulated(1), Place::real()] {
+        place.disk.create_folder(&place.path).unwrap();
+        place.disk.create_folder(&place.path.join("estore")).unwrap();
+        for mode in [Mode::CreateIfMissing, Mode::CreateNew] {
+            assert_error!(Store::open(&place.path, place.options().mode(mode)), Error::ForeignFiles { name, .. } if name == "estore");
+        }
+        for mode in [Mode::Existing, Mode::ReadOnly] {
+            assert_error!(Store::open(&place.path, place.options().mode(mode)), Error::NotAStore { .. });
+        }
+        assert_error!(Store::destroy(&place.path, place.options()), Error::NotAStore { .. });
+        let store = Store::open(place.path.with_file_name("other"), place.options()).unwrap();
+        let snapshot = store.snapshot(&place.path, |_| std::ops::ControlFlow::Continue(()));
+        assert_error!(snapshot, Error::ForeignFiles { name, .. } if name == "estore");
+        assert_eq!(place.names(""), ["estore"]);
+    }
+}
+
+#[test]
 fn a_store_that_is_there_puts_up_with_foreign_files() {
     on_both_disks(|place| {
         make_store(place);

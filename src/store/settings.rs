@@ -77,6 +77,14 @@ impl Settings {
 
     /// Reads them; `None` if there is no such file.
     pub(crate) fn read(folder: &Folder) -> Result<Option<Settings>> {
+        match Settings::read_file(folder) {
+            // Somebody else's folder of that name: a source tree, for one.
+            Err(e) if e.os_error() == Some(libc::EISDIR) => Ok(None),
+            other => other,
+        }
+    }
+
+    fn read_file(folder: &Folder) -> Result<Option<Settings>> {
         let Some(file) = folder.open_if_there(NAME, Access::Read)? else { return Ok(None) };
         let mut bytes = [0; LEN];
         let n = file.read_up_to(&mut bytes, 0)?;
