@@ -720,7 +720,7 @@ typedef void (*estore_gap_fn)(void *userdata,
 #define ESTORE_ERR_PANIC -19
 
 /**
- * A file that an iterator still needs was removed by another process.
+ * A file that an iterator still needs was removed by another process; or the whole store was, or another one is at its path.
  */
 #define ESTORE_ERR_GONE -20
 
@@ -1251,7 +1251,8 @@ estore_status estore_read_iter(const estore *store,
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. Once the store is closed it gives what is left, and then
  * ESTORE_ERR_CLOSED.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this store can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this store can have had yet, that is one beyond the last event
+ * unless events with such seqs may have been lost with power); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
  * ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
  * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
@@ -1362,8 +1363,8 @@ estore_status estore_compact(const estore *store,
  * Ownership: borrows store and dir; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the store itself, and those in it); ESTORE_ERR_EXISTS (another store, or
- * a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
- * snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
+ * a snapshot that is or was open for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED
+ * (another one is being made there); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
  * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
@@ -1951,7 +1952,8 @@ estore_status efile_read_iter(const efile *file,
  * Ownership: the iterator is the caller's, to be closed by estore_iter_close. Once the efile is closed it gives what is left, and then
  * ESTORE_ERR_CLOSED.
  * Threads: any, also at the same time; the iterator itself is used by one thread at a time.
- * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have yet); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
+ * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for a seq that no event of this efile can have had yet, that is one beyond the last event
+ * unless events with such seqs may have been lost with power); ESTORE_ERR_CLOSED; ESTORE_ERR_IO;
  * ESTORE_ERR_NO_SPACE, ESTORE_ERR_POISONED and ESTORE_ERR_OUTCOME_UNKNOWN (of a buffer that is to be flushed first); ESTORE_ERR_CORRUPT;
  * ESTORE_ERR_GONE; ESTORE_ERR_PERMISSION; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
@@ -2062,8 +2064,8 @@ estore_status efile_compact(const efile *file,
  * Ownership: borrows file and dir; see estore_progress_fn.
  * Threads: any, also beside all other calls; one at a time into one folder, others get ESTORE_ERR_LOCKED.
  * Statuses: ESTORE_OK; ESTORE_ERR_INVALID (also for the folder of the efile itself, and those in it); ESTORE_ERR_EXISTS (another store, or
- * a snapshot that was opened for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED (the
- * snapshot is open for writing); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
+ * a snapshot that is or was open for writing, or a later one); ESTORE_ERR_FOREIGN_FILES; ESTORE_ERR_NOT_A_FOLDER; ESTORE_ERR_LOCKED
+ * (another one is being made there); ESTORE_ERR_CLOSED; ESTORE_ERR_NO_SPACE; ESTORE_ERR_IO; ESTORE_ERR_PERMISSION; ESTORE_ERR_CORRUPT (an
  * earlier snapshot is damaged); ESTORE_ERR_GONE; ESTORE_ERR_POISONED; ESTORE_ERR_OUTCOME_UNKNOWN; ESTORE_ERR_FORKED; ESTORE_ERR_PANIC.
  * Since: 0.1.
  */
