@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!   any news?   another journal, a record behind its last one, bytes behind the end of a log that may grow     a few short reads
-//!       │ yes
-//!       v
-//!   the two looks of opening beside a writer, which begin where the last ones ended                           open
-//!       │
+//!       │ yes                                                      │ nothing but those
+//!       v                                                         v
+//!   the two looks of opening beside a writer,                     the same two looks at logs that may grow,
+//!   which begin where the last ones ended          open           whatever else there is
+//!       ├─────────────────────────────────────────────────────────┘
 //!       v
 //!   a new view; readers that are open keep theirs
 //! ```
@@ -14,7 +15,7 @@
 
 use std::sync::Arc;
 
-use crate::disk::{Access, Handle, retry};
+use crate::disk::{Access, Folder, Handle, retry};
 use crate::efile::Chunk;
 use crate::efile::log::{LogId, is_room};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ use crate::threads::lock;
 
 use super::chunks::View;
 use super::journal::{self, Facts, Place};
-use super::open::{Opened, Opening};
+use super::open::{Opened, Opening, Seen};
 use super::settings::Settings;
 use super::{Core, Counters};
 
@@ -32,6 +33,8 @@ use super::{Core, Counters};
 pub(super) struct Follow {
     /// What the journal's path led to, and where its records ended.
     journal: Option<((u64, u64), Place)>,
+    /// The facts before a look at the logs that may grow, but for logs.
+    facts: Facts,
     /// The logs that may grow.
     growing: Vec<Growing>,
     /// A look takes note in the chunks of what they have got, and this one failed in the midst of that: the next one makes them anew.
@@ -42,6 +45,18 @@ struct Growing {
     chunk: Arc<Chunk>,
     id: LogId,
     file: Handle,
+    /// Nothing that was written to it since the journal told of it has this seq or a smaller one.
+    older: u64,
+}
+
+/// What there is that a handle has not seen.
+#[derive(PartialEq)]
+enum News {
+    Nothing,
+    /// Bytes in logs that may grow.
+    Growth,
+    /// Perhaps more.
+    More,
 }
 
 impl Opening<'_> {
@@ -51,17 +66,41 @@ impl Opening<'_> {
         let path = self.folder.file_path(journal::NAME);
         let identity = || retry(|| self.folder.disk().identity(&path)).ok();
         let before = identity();
-        let (opened, active, place) = self.run_beside_writer()?;
-        let journal = before.filter(|before| identity() == Some(*before)).zip(place);
+        let (opened, Seen { active, facts, journal }) = self.run_beside_writer()?;
+        let journal = before.filter(|before| identity() == Some(*before)).zip(journal);
         // Of those without anything in them there is no chunk yet; their records are looked at anew each time.
-        let growing = |id: &LogId| {
+        let growing = |(id, older): &(LogId, u64)| {
             let chunk = Arc::clone(opened.view.chunks.get(&id.chunk)?);
             let file = self.folder.open_if_there(&id.log_name(), Access::Read).ok()??;
-            Some(Growing { chunk, id: *id, file })
+            Some(Growing { chunk, id: *id, file, older: *older })
         };
         let growing: Option<Vec<Growing>> = active.iter().map(growing).collect();
         let journal = journal.filter(|_| growing.is_some());
-        Ok((opened, Follow { journal, growing: growing.unwrap_or_default(), failed: false }))
+        Ok((opened, Follow { journal, facts, growing: growing.unwrap_or_default(), failed: false }))
+    }
+
+    /// As [`Opening::run_beside_writer`], where nothing but the logs that may grow is looked at; `None` if that does not do. A batch that is
+    /// whole by the first look has told the journal of each log that it touches before, so `is_same` then says whether those are known.
+    fn look_at_growing(&self, before: &View, follow: &Follow, is_same: impl FnOnce() -> Result<bool>) -> Result<Option<Opened>> {
+        let first = self.look_at_growing_once(before, follow, None)?;
+        let Some(Facts { committed: seq, durable, .. }) = first.filter(|facts| !facts.found_anew) else { return Ok(None) };
+        if !is_same()? {
+            return Ok(None);
+        }
+        let again = Opening { counters: Counters::default(), durable, ..*self };
+        let Some(facts) = again.look_at_growing_once(before, follow, Some(seq))? else { return Ok(None) };
+        let view = View { seq, seq_limit: facts.next_seq, ..before.clone() };
+        Ok(Some(Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters }))
+    }
+
+    fn look_at_growing_once(&self, before: &View, follow: &Follow, snapshot: Option<u64>) -> Result<Option<Facts>> {
+        let known = |log: &Growing| Some((log.chunk.summary_of(log.id)?, log.older));
+        let Some(active) = follow.growing.iter().map(known).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let mut facts = follow.facts.clone();
+        facts.committed = facts.committed.max(before.seq).max(snapshot.unwrap_or(0));
+        facts.durable = facts.durable.max(self.durable);
+        let recovered = self.recover(&before.chunks, &active, &mut facts, snapshot)?;
+        Ok((!recovered.missing && recovered.empty.is_empty()).then_some(facts))
     }
 
     /// Whether what is at the path now is not what this handle has seen before, but was restored from a snapshot: it has the same id, and logs
@@ -95,14 +134,28 @@ impl Core {
             return Ok(());
         }
         let mut follow = lock(&self.follow);
-        if !self.has_news(&follow)? {
+        let news = self.news(&follow)?;
+        if news == News::Nothing {
             return Ok(());
+        }
+        let mut before = lock(&self.view).clone();
+        if follow.failed {
+            before.chunks = Arc::default();
+        }
+        let had_journal = follow.journal.is_some();
+        if news == News::Growth {
+            // Unless it comes to its end the next look is not to go on from here, nor is the one below.
+            let known = std::mem::replace(&mut *follow, Follow { failed: true, ..Follow::default() });
+            if let Some(opened) = self.look_from(&before).look_at_growing(&before, &known, || known.journal_is_same(&self.folder))? {
+                *follow = known;
+                self.show(opened);
+                return Ok(());
+            }
+            before.chunks = Arc::default();
         }
         let journal = self.folder.file_path(journal::NAME);
         // It is replaced, never missing, as long as there is a store; but it may have been lost before this handle was opened.
-        if follow.journal.is_some()
-            && let Ok(None) = retry(|| self.folder.disk().kind(&journal))
-        {
+        if had_journal && let Ok(None) = retry(|| self.folder.disk().kind(&journal)) {
             return Err(Error::Gone { path: journal });
         }
         // The folder may have become that of another store.
@@ -110,21 +163,27 @@ impl Core {
             Ok(Some(settings)) if settings == self.settings => {}
             other => return Err(other.err().unwrap_or_else(|| Error::Gone { path: self.path().to_owned() })),
         }
-        let mut before = lock(&self.view).clone();
-        if follow.failed {
-            before.chunks = Arc::default();
-        }
-        let opening = Opening {
+        *follow = Follow { failed: true, ..Follow::default() };
+        let (opened, now) = self.look_from(&before).follow()?;
+        *follow = now;
+        self.show(opened);
+        Ok(())
+    }
+
+    /// A look that goes on from what this handle has shown.
+    fn look_from<'a>(&'a self, before: &'a View) -> Opening<'a> {
+        Opening {
             folder: &self.folder,
             settings: self.settings,
             chunk_shared: &self.chunk_shared,
             counters: Counters::default(),
-            before: Some(&before),
+            before: Some(before),
             durable: self.durable_seq(),
-        };
-        *follow = Follow { failed: true, ..Follow::default() };
-        let (opened, now) = opening.follow()?;
-        *follow = now;
+        }
+    }
+
+    /// Lets readers see what was found.
+    fn show(&self, opened: Opened) {
         let view = opened.view;
         let gone = |chunk: &Chunk| view.chunks.get(&chunk.number).is_none_or(|now| !std::ptr::eq(Arc::as_ptr(now), chunk));
         self.forget(gone);
@@ -132,7 +191,6 @@ impl Core {
         self.durable.fetch_max(opened.durable, Ordering::AcqRel);
         *lock(&self.view) = view;
         self.followers.tell();
-        Ok(())
     }
 
     /// Whether events were deleted since a view was taken.
@@ -148,19 +206,27 @@ impl Core {
         }
     }
 
-    fn has_news(&self, follow: &Follow) -> Result<bool> {
-        let Some((identity, place)) = &follow.journal else { return Ok(true) };
-        let path = self.folder.file_path(journal::NAME);
-        // Where it can't be looked at, the look itself will tell why.
-        if retry(|| self.folder.disk().identity(&path)).ok() != Some(*identity) || place.has_more()? {
-            return Ok(true);
+    fn news(&self, follow: &Follow) -> Result<News> {
+        if !follow.journal_is_same(&self.folder)? {
+            return Ok(News::More);
         }
-        for Growing { chunk, id, file } in &follow.growing {
+        for Growing { chunk, id, file, .. } in &follow.growing {
             match chunk.summary_of(*id) {
                 Some(summary) if is_room(file, summary.len)? => {}
-                _ => return Ok(true),
+                Some(_) => return Ok(News::Growth),
+                None => return Ok(News::More),
             }
         }
-        Ok(false)
+        Ok(News::Nothing)
+    }
+}
+
+impl Follow {
+    /// Whether the journal is the one that was looked at, and says no more than it did then.
+    fn journal_is_same(&self, folder: &Folder) -> Result<bool> {
+        let Some((identity, place)) = &self.journal else { return Ok(false) };
+        let path = folder.file_path(journal::NAME);
+        // Where it can't be looked at, the look itself will tell why.
+        Ok(retry(|| folder.disk().identity(&path)).ok() == Some(*identity) && !place.has_more()?)
     }
 }

@@ -187,19 +187,41 @@ struct Found {
     journal_end: Option<(u64, u64)>,
     facts: Facts,
     chunks: ChunkMap,
-    /// The logs that may grow.
-    active: Vec<LogId>,
+    /// The logs that may grow, each with a seq that nothing written to it since has, nor a smaller one.
+    active: Vec<(LogId, u64)>,
+    /// The facts before a look at those, but for the logs.
+    growing: Facts,
     /// What the journal does not know yet.
     news: Vec<Fact>,
-    /// A log that may have grown is not there, or has nothing in it.
+    /// See [`Recovered::missing`].
     missing: bool,
+}
+
+/// What is found out about logs that may have grown.
+pub(super) struct Recovered {
+    /// What the journal does not know yet.
+    pub(super) news: Vec<Fact>,
+    /// One of them is not there, or has nothing in it.
+    pub(super) missing: bool,
+    /// Chunks of which nothing is left.
+    pub(super) empty: Vec<u64>,
+}
+
+/// Where to go on from a look beside a writer.
+pub(super) struct Seen {
+    /// See [`Found::active`].
+    pub(super) active: Vec<(LogId, u64)>,
+    /// See [`Found::growing`].
+    pub(super) facts: Facts,
+    /// Where the journal ended, if it could be read.
+    pub(super) journal: Option<journal::Place>,
 }
 
 pub(super) struct Opened {
     pub(super) view: View,
-    writer: Option<Writer>,
+    pub(super) writer: Option<Writer>,
     pub(super) durable: u64,
-    counters: Counters,
+    pub(super) counters: Counters,
 }
 
 impl Opening<'_> {
@@ -279,9 +301,7 @@ impl Opening<'_> {
 
     /// Opening without a lock, perhaps beside a writer. What the first look finds to be the last whole batch S is in the logs by the time of
     /// the second look, in every log that it touches; so the second look, cut off at S, is a snapshot.
-    ///
-    /// With it come the logs that may grow, and where the journal ended in the first look, if it could be read.
-    pub(super) fn run_beside_writer(&self) -> Result<(Opened, Vec<LogId>, Option<journal::Place>)> {
+    pub(super) fn run_beside_writer(&self) -> Result<(Opened, Seen)> {
         loop {
             let first = self.look(None)?;
             if self.has_moved_on(&first)? {
@@ -294,7 +314,7 @@ impl Opening<'_> {
             if self.has_moved_on(&second)? {
                 continue;
             }
-            let Found { facts, chunks, active, .. } = second;
+            let Found { facts, chunks, active, growing, .. } = second;
             let Facts { horizon, removed, next_seq: seq_limit, .. } = facts;
             let (branch, has_session) = match self.before {
                 // What was known before a journal was lost is still so.
@@ -305,7 +325,9 @@ impl Opening<'_> {
             let view =
                 View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, has_session, session_start, appended: None };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };
-            return Ok((opened, active, first.reading.map(journal::Reading::place)));
+            // The first one's, so that what was written to it since is news.
+            let journal = first.reading.map(journal::Reading::place);
+            return Ok((opened, Seen { active, facts: growing, journal }));
         }
     }
 
@@ -381,10 +403,14 @@ impl Opening<'_> {
         };
         let active: Vec<(LogSummary, u64)> =
             facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (known(summary), *committed)).collect();
-        let (mut news, missing) = self.recover(&mut chunks, &active, &mut facts, snapshot)?;
+        let growing = Facts { logs: BTreeMap::new(), ..facts.clone() };
+        let Recovered { mut news, missing, empty } = self.recover(&chunks, &active, &mut facts, snapshot)?;
+        for number in empty {
+            chunks.remove(&number);
+        }
         news.extend(expired.into_iter().map(Fact::Drop));
-        let active = active.into_iter().map(|(summary, _)| summary.id).collect();
-        Ok(Found { reading, journal_end, facts, chunks, active, news, missing })
+        let active = active.into_iter().map(|(summary, committed)| (summary.id, committed)).collect();
+        Ok(Found { reading, journal_end, facts, chunks, active, growing, news, missing })
     }
 
     /// A chunk of these logs: the one that was there before, if it is that.
@@ -422,15 +448,14 @@ impl Opening<'_> {
         expired.into_iter().map(|log| log.id).collect()
     }
 
-    /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't. Answers news for the journal, and
-    /// whether one of them is not there, or has nothing in it.
-    fn recover(
+    /// Finds out what counts of the logs that may have grown, and puts an end to what doesn't.
+    pub(super) fn recover(
         &self,
-        chunks: &mut ChunkMap,
+        chunks: &ChunkMap,
         active: &[(LogSummary, u64)],
         facts: &mut Facts,
         snapshot: Option<u64>,
-    ) -> Result<(Vec<Fact>, bool)> {
+    ) -> Result<Recovered> {
         let mut surveys: Vec<(&LogSummary, &Arc<Chunk>, Survey)> = Vec::new();
         // The journal's promise: no seq from here on was given.
         let limit = facts.next_seq;
@@ -491,14 +516,11 @@ impl Opening<'_> {
                 }
             }
         }
-        for number in empty {
-            chunks.remove(&number);
-        }
         if self.chunk_shared.writable && !active.is_empty() {
             // The names of new logs, too, must survive from here on.
             self.folder.sync()?;
         }
-        Ok((news, missing))
+        Ok(Recovered { news, missing, empty })
     }
 
     /// Adds what the logs themselves say, where the journal was not closed, has lost records or is doubtful: logs that it doesn't know, and
