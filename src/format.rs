@@ -130,7 +130,7 @@
 //! | --- | --- | --- |
 //! | 0 | 4 | checksum of bytes 4 to 127, then the instance, then the record's offset (8 bytes each) |
 //! | 4 | 2 | kind: 1 session, 2 active, 3 idle, 4 horizon, 5 drop, 6 close, 7 switch |
-//! | 6 | 1 | flags: 1 there is a watermark |
+//! | 6 | 1 | flags: 1 there is a watermark; *session*: 1 events are held back in memory after they have got their seqs |
 //! | 7 | 1 | *switch*: as in the log's header, the codec that its frames were to be compressed with |
 //! | 8 | 4 | generation |
 //! | 12 | 4 | reserved; for *switch* the first generation that the new log replaces |

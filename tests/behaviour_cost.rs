@@ -214,7 +214,8 @@ fn an_append_is_one_write_and_at_most_one_sync() {
             assert!(counters.writes <= 1_000 + index_files, "{} writes in 1,000 appends of {batch}", counters.writes);
             assert!(counters.reserves <= 20, "{} calls for room in 1,000 appends of {batch}", counters.reserves);
             assert_eq!(counters.syncs + counters.folder_syncs, syncs * 1_000, "syncs at {durability:?}");
-            assert!(counters.calls <= counters.writes + counters.reserves + counters.syncs + 3 * index_files);
+            // A sync looks whether the folder is still the same, and so does whatever works by name.
+            assert!(counters.calls <= counters.writes + counters.reserves + 2 * counters.syncs + 6 * index_files);
         }
     }
 }

@@ -767,7 +767,10 @@ fn a_snapshot_that_was_cut_short_is_begun_anew() {
         }
         let store = open(&fork);
         snapshot(&store, &fork);
-        assert_eq!(shown(&fork), events);
+        // A derived file of the one that was cut short may be torn, and is not believed then.
+        let there = reading(&fork);
+        assert_eq!(there.verify(|_| ControlFlow::Continue(())).unwrap().damaged, 0);
+        assert_eq!(all(&there), events);
     }
 }
 

@@ -600,6 +600,12 @@ fn the_last_seq_of_a_buffered_store_is_a_cursor() {
     let last = store.append(&events_at([1, 2])).unwrap();
     assert_eq!(events_of(&mut store.tail(last).unwrap()), []);
     assert_error!(store.tail(last + 1), Error::Invalid { .. });
+    let last = store.append(&events_at([3, 4])).unwrap();
+    let beside = beside(&place);
+    let mut tail = beside.tail(last).expect("it was given to an event, though nobody else can see that yet");
+    store.append(&events_at([5])).unwrap();
+    store.sync().unwrap();
+    assert_eq!(events_of(&mut tail).len(), 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@
 
 use crate::bytes::{crc32, put, u32_at, u64_at};
 use crate::disk::{Access, Folder, Handle};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::planted::{self, Bug};
 
 use super::log::LogId;
@@ -41,7 +41,8 @@ pub(crate) fn cut(folder: &Folder, id: LogId, log: &Handle, from: u64, len: u64)
         let _ = if before == 0 { folder.remove_if_there(&name).map(drop) } else { file.truncate(before) };
         return Err(e);
     }
-    folder.sync()?;
+    // Names of files may be lost by a failure of that, so it must not be taken for a mere lack of space.
+    folder.sync().map_err(Error::past_undoing)?;
     log.truncate(from)
 }
 

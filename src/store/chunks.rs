@@ -31,7 +31,7 @@ pub(super) struct View {
     /// `None` if the journal is lost that would tell.
     pub(super) has_session: Option<bool>,
     /// The first seq that the last session could give out. Events before it may have been lost with power after somebody had seen them.
-    /// `u64::MAX` if that is not known.
+    /// `u64::MAX` if that is not known, or if the writer may have given seqs out that can't be seen yet.
     pub(super) session_start: u64,
 }
 

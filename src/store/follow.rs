@@ -146,7 +146,8 @@ impl Core {
         if news == News::Growth {
             // Unless it comes to its end the next look is not to go on from here, nor is the one below.
             let known = std::mem::replace(&mut *follow, Follow { failed: true, ..Follow::default() });
-            if let Some(opened) = self.look_from(&before).look_at_growing(&before, &known, || known.journal_is_same(&self.folder))? {
+            let opened = self.look_from(&before).look_at_growing(&before, &known, || known.journal_is_same(&self.folder));
+            if let Some(opened) = opened.map_err(|e| self.or_gone(e))? {
                 *follow = known;
                 self.show(opened);
                 return Ok(());
@@ -158,16 +159,28 @@ impl Core {
         if had_journal && let Ok(None) = retry(|| self.folder.disk().kind(&journal)) {
             return Err(Error::Gone { path: journal });
         }
-        // The folder may have become that of another store.
-        match Settings::read(&self.folder) {
-            Ok(Some(settings)) if settings == self.settings => {}
-            other => return Err(other.err().unwrap_or_else(|| Error::Gone { path: self.path().to_owned() })),
-        }
+        self.check_settings()?;
         *follow = Follow { failed: true, ..Follow::default() };
-        let (opened, now) = self.look_from(&before).follow()?;
+        let (opened, now) = self.look_from(&before).follow().map_err(|e| self.or_gone(e))?;
         *follow = now;
         self.show(opened);
         Ok(())
+    }
+
+    /// The folder may have become that of another store.
+    fn check_settings(&self) -> Result<()> {
+        match Settings::read(&self.folder)? {
+            Some(settings) if settings == self.settings => Ok(()),
+            _ => Err(Error::Gone { path: self.path().to_owned() }),
+        }
+    }
+
+    /// What a look failed with, unless the store was destroyed meanwhile.
+    fn or_gone(&self, e: Error) -> Error {
+        match self.check_settings() {
+            Err(gone @ Error::Gone { .. }) => gone,
+            _ => e,
+        }
     }
 
     /// A look that goes on from what this handle has shown.

@@ -50,6 +50,8 @@ pub(crate) enum Fact {
         start: u64,
         limit: u64,
         branch: u64,
+        /// Events are held back in memory after they have got their seqs.
+        buffers: bool,
     },
     Active(LogSummary),
     Idle(LogSummary),
@@ -121,7 +123,8 @@ impl Record {
                 put(&mut bytes, at, &field.to_le_bytes());
             }
         }
-        if let Fact::Session { start, .. } = self.fact {
+        if let Fact::Session { start, buffers, .. } = self.fact {
+            put(&mut bytes, 6, &u16::from(buffers).to_le_bytes());
             put(&mut bytes, 40, &start.to_le_bytes());
         }
         if let Fact::Session { branch, .. } | Fact::Close { branch, .. } = self.fact {
@@ -160,7 +163,7 @@ impl Record {
         let (replaces, codec) = if kind == 7 { (u32_at(bytes, 12), bytes.get(7).copied().unwrap_or(0)) } else { (id.generation, 0) };
         let summary = LogSummary { id, replaces, codec, instance: u64_at(48), len: u64_at(56), totals, watermark };
         let fact = match kind {
-            1 => Fact::Session { start: u64_at(40), limit: u64_at(16), branch: u64_at(48) },
+            1 => Fact::Session { start: u64_at(40), limit: u64_at(16), branch: u64_at(48), buffers: u16_at(bytes, 6) & 1 == 1 },
             2 => Fact::Active(summary),
             3 => Fact::Idle(summary),
             4 => Fact::Horizon { time: u64_at(16), removed: u64_at(104) },
@@ -206,6 +209,8 @@ pub(crate) struct Facts {
     pub(crate) durable: u64,
     /// The first seq of the last session.
     pub(crate) session_start: u64,
+    /// It holds events back, so that there are more seqs than logs tell.
+    pub(crate) buffers: bool,
 }
 
 impl Facts {
@@ -215,10 +220,11 @@ impl Facts {
         self.durable = self.durable.max(record.durable);
         self.closed = false;
         match record.fact {
-            Fact::Session { start, limit, branch } => {
+            Fact::Session { start, limit, branch, buffers } => {
                 self.has_session = true;
                 self.branch = branch;
                 self.session_start = start;
+                self.buffers = buffers;
                 self.next_seq = limit;
                 // What is written to logs from here on has the seqs of this session, except to those that may have grown before it.
                 for (_, active, older) in self.logs.values_mut() {

@@ -20,7 +20,7 @@ use crate::efile::read::Spare;
 use crate::efile::recover::{Survey, Totals, survey};
 use crate::efile::{self, Chunk, LogSummary};
 use crate::error::{Error, Result};
-use crate::options::{Level, Mode, Options};
+use crate::options::{Durability, Level, Mode, Options};
 use crate::planted::{self, Bug};
 use crate::threads::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::threads::{FairMutex, Mutex};
@@ -71,7 +71,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
     let opening =
         Opening { folder: &folder, settings, chunk_shared: &chunk_shared, counters: Counters::default(), before: None, durable: 0 };
     let (Opened { view, writer, durable, counters }, follow) = match lock {
-        Some(lock) => (opening.run(lock)?, Follow::default()),
+        Some(lock) => (opening.run(lock, options.durability == Durability::Buffered)?, Follow::default()),
         None => opening.follow()?,
     };
     let issued = view.seq;
@@ -232,7 +232,8 @@ impl Opening<'_> {
         }
     }
 
-    fn run(self, lock: Box<dyn Lock>) -> Result<Opened> {
+    /// `buffers`: see [`Fact::Session`].
+    fn run(self, lock: Box<dyn Lock>, buffers: bool) -> Result<Opened> {
         let Found { reading, mut facts, chunks, news, .. } = self.look(None)?;
         if planted::has(Bug::ReuseSeqs) {
             facts.next_seq = facts.committed + 1;
@@ -257,7 +258,7 @@ impl Opening<'_> {
         };
         // Where hardly any are left, so that what is there can be read all the same.
         let limit = facts.next_seq.saturating_add(self.chunk_shared.sizes.seq_reserve);
-        let session = Fact::Session { start: facts.next_seq, limit, branch };
+        let session = Fact::Session { start: facts.next_seq, limit, branch, buffers };
         let mut all = vec![session];
         if facts.horizon > 0 {
             all.push(Fact::Horizon { time: facts.horizon, removed: facts.removed });
@@ -321,7 +322,7 @@ impl Opening<'_> {
                 Some(before) if facts.found_anew => (before.branch, before.has_session),
                 _ => (facts.branch, (!facts.found_anew).then_some(facts.has_session)),
             };
-            let session_start = if facts.has_session && !facts.found_anew { facts.session_start } else { u64::MAX };
+            let session_start = if facts.has_session && !facts.found_anew && !facts.buffers { facts.session_start } else { u64::MAX };
             let view =
                 View { chunks: Arc::new(chunks), seq, horizon, removed, seq_limit, branch, has_session, session_start, appended: None };
             let opened = Opened { durable: facts.durable.min(seq), view, writer: None, counters: again.counters };

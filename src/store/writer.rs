@@ -274,13 +274,19 @@ impl Core {
         let end = writer.next_seq.checked_add(count).ok_or_else(|| Error::invalid("the store has no more seqs"))?;
         if end > writer.seq_limit {
             let limit = end.saturating_add(self.options.sizes.seq_reserve);
-            let record = self.record(Fact::Session { start: writer.session_start, limit, branch: self.branch() }, self.visible_seq());
+            let record = self.record(self.session(writer, limit), self.visible_seq());
             writer.journal.reserve(1 + writer.open.len() + journal::SPARE)?;
             writer.journal.append_durably(&[record]).map_err(|e| self.stop(e))?;
             writer.seq_limit = limit;
             lock(&self.view).seq_limit = limit;
         }
         Ok(())
+    }
+
+    /// That seqs below a limit may be given out.
+    fn session(&self, writer: &Writer, limit: u64) -> Fact {
+        let buffers = self.options.durability == Durability::Buffered;
+        Fact::Session { start: writer.session_start, limit, branch: self.branch(), buffers }
     }
 
     /// Refuses a batch that would make too many chunks.
@@ -601,7 +607,7 @@ impl Core {
     /// Everything that the journal has to say.
     pub(super) fn all_records(&self, writer: &Writer, committed: u64) -> Vec<Record> {
         let view = lock(&self.view).clone();
-        let mut facts = vec![Fact::Session { start: writer.session_start, limit: writer.seq_limit, branch: view.branch }];
+        let mut facts = vec![self.session(writer, writer.seq_limit)];
         if view.horizon > 0 && !planted::has(Bug::ForgetHorizon) {
             let removed = if planted::has(Bug::ForgetRemoved) { 0 } else { view.removed };
             facts.push(Fact::Horizon { time: view.horizon, removed });
