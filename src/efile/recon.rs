@@ -299,7 +299,8 @@ impl NewRun {
             Some(log_instance) => {
                 self.file.write_all(&encode_file_header(log_instance, self.instance), 0)?;
                 self.folder.rename(&NewRun::new_name(self.id), &self.id.recon_name())?;
-                self.folder.open(&self.id.recon_name(), Access::Write)?
+                // Opened anew for the sake of its name in errors. Nothing may fail from here on: the file of before is gone.
+                self.folder.open(&self.id.recon_name(), Access::Write).unwrap_or_else(|_| self.file.clone())
             }
             None => self.file.clone(),
         };
