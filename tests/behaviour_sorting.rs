@@ -127,23 +127,3 @@ fn a_sort_that_fails_leaves_no_part_of_a_run() {
         assert!(identities(&drain(store.read(..).unwrap())) == stable_sorted(&appended));
     }
 }
-
-#[test]
-fn a_recon_file_that_can_not_be_opened_when_it_is_made_anew_is_not_taken_for_the_old_one() {
-    for at in 0.. {
-        let place = Place::simulated(1);
-        let store = Store::open(&place.path, options(&place).background(false).compaction(false)).unwrap();
-        store.append(&[event(50_000, 1, "a"), event(50_000, 1, "b")]).unwrap();
-        let effect = FaultEffect::Errno(libc::EMFILE);
-        place.sim().inject(Fault { at, calls: Some(Call::Open), name: Some("0-0.recon".into()), effect, forever: false });
-        // So many that all runs become one, and in a new file.
-        for k in 0..30 {
-            store.append(&(0..60).map(|i| event(1_000 + i * 37 + k, 1, vec![1; 100])).collect::<Vec<_>>()).unwrap();
-        }
-        assert_eq!(drain(store.read(..).unwrap()).len(), 2 + 30 * 60, "open {at}");
-        store.verify(|finding| panic!("open {at}: {finding:?}")).unwrap();
-        if place.sim().faults_hit() == 0 {
-            break;
-        }
-    }
-}

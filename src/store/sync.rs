@@ -70,7 +70,7 @@ impl Core {
     /// See [`Store::sync`](crate::Store::sync).
     pub(super) fn sync(&self) -> Result<u64> {
         self.check_writable()?;
-        self.check_place()?;
+        self.check_place().map_err(|e| self.stop(e))?;
         self.flush_buffer()?;
         self.sync_up_to(self.visible_seq())?;
         Ok(self.durable_seq())
@@ -84,7 +84,7 @@ impl Core {
         }
         let Some(_turn) = self.sync_turn.take_unless(|| self.durable_seq() >= seq) else { return Ok(()) };
         self.check_writable()?;
-        self.check_place()?;
+        self.check_place().map_err(|e| self.stop(e))?;
         self.let_others_append();
         let work = self.collect(self.writer_of(&mut self.writer.lock())?);
         if planted::has(Bug::DurableBeforeSync) {
