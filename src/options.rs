@@ -276,8 +276,9 @@ impl Options {
     /// that, or smaller.
     ///
     /// Ages are counted from the smaller of two times: that of the clock, and the newest time that two events have reached (right after
-    /// opening, it may be taken for earlier by up to the grace or the length of a chunk). So one event of the far future deletes nothing, nor does a
-    /// clock that jumped, until two events have its time.
+    /// opening, it may be taken for earlier by up to the grace or the length of a chunk). So one event of the far future deletes nothing.
+    /// Nor does a clock that jumps ahead, by more than a minute, while the store is open, by which events may be stamped: it counts once it
+    /// has stayed so for a day, or for the greatest age if that is less. Whether the clock was wrong before, nobody can tell.
     ///
     /// What goes are whole chunks, oldest first, and never those that count as live: the newest one, the one that two events have reached,
     /// the newest one that this handle has appended to, and whatever lies behind one of these. So a limit below the length of a chunk keeps

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 
 use common::place::Place;
 use common::{drain, event, events_at, times};
-use estore::disk::{Call, Crash, Fault, FaultEffect};
+use estore::disk::{Call, Clock, Crash, Fault, FaultEffect};
 use estore::{Durability, Efile, Error, Event, Level, Mode, Options, RetainOptions, Retained, Sizes, Store, Tailed};
 
 const FILE_SIZE: u64 = 100;
@@ -248,6 +248,42 @@ fn a_clock_that_jumps_deletes_nothing_that_the_events_do_not_make_old() {
     assert_eq!(store.retain(age(1)).unwrap().chunks, 0);
     place.clock.set_wall(FAR);
     assert_eq!(store.retain(age(1)).unwrap().horizon, 400);
+}
+
+/// The clock jumps by ten years while the store is open, and events are stamped by it from then on.
+#[test]
+fn events_that_a_jumping_clock_stamps_make_others_old_only_once_it_has_stayed_so() {
+    const HOUR: u64 = 3_600_000_000_000;
+    const DAY: u64 = 24 * HOUR;
+    let place = Place::simulated(1);
+    let (clock, open) = (&place.clock, || Store::open(&place.path, place.options().file_size(HOUR)).unwrap());
+    let stamp = |store: &Store| {
+        for _ in 0..3 {
+            clock.advance(HOUR);
+            store.append(&events_at([clock.wall_ns(), clock.wall_ns() + 1])).unwrap();
+        }
+    };
+    let store = open();
+    stamp(&store);
+    let jump = 3650 * DAY;
+    clock.set_wall(clock.wall_ns() + jump);
+    stamp(&store);
+    let old = |store: &Store| store.retain(RetainOptions::new().max_age(30 * DAY).dry_run()).unwrap().chunks;
+    assert_eq!(old(&store), 0);
+    clock.advance(DAY - 1);
+    assert_eq!(old(&store), 0);
+    // Set right again, it has to stay wrong for as long anew.
+    clock.set_wall(clock.wall_ns() - jump);
+    assert_eq!(old(&store), 0);
+    clock.set_wall(clock.wall_ns() + jump);
+    assert_eq!(old(&store), 0);
+    clock.advance(DAY - 1);
+    assert_eq!(old(&store), 0);
+    clock.advance(1);
+    assert_eq!(old(&store), 3, "it has stayed so");
+    // Whoever opens the store then knows of no jump.
+    store.close().unwrap();
+    assert_eq!(old(&open()), 3);
 }
 
 #[test]

@@ -165,8 +165,8 @@ func Compression(kind CompressionKind) Option {
 //	store, err := estore.Open("events", estore.MaxAge(30*24*time.Hour), estore.MaxBytes(100<<30))
 //
 // Ages are counted from the clock, or from the newest time that two events have reached, whichever is smaller: one event of the far future
-// deletes nothing, nor does a clock that jumped, until two events have its time. What is live stays, also where the limit is shorter than a
-// chunk. See [Store.Retain]. An [Efile] refuses it.
+// deletes nothing. Nor does a clock that jumps ahead while the store is open, until it has stayed so for a day, or for d if that is less.
+// What is live stays, also where the limit is shorter than a chunk. See [Store.Retain]. An [Efile] refuses it.
 func MaxAge(d time.Duration) Option {
 	return option(unsigned(int64(d), (*capi.Options).SetMaxAge), "MaxAge(%s)", d)
 }

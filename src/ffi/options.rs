@@ -341,9 +341,10 @@ pub unsafe extern "C" fn estore_options_set_compaction(options: *mut estore_opti
 /// estore_options_set_background is off; and by estore_retain.
 ///
 /// Ages are counted from the smaller of two times: that of the clock, and the newest time that two events have reached. So one event of
-/// the far future deletes nothing, nor does a clock that jumped, until two events have its time. Never removed are the newest chunk, that
-/// of the newest time that two events have reached, the newest that this handle has appended to, and any behind one of these; a limit below
-/// the length of a chunk keeps that much.
+/// the far future deletes nothing. Nor does a clock that jumps ahead while the store is open, by which events may be stamped: it counts once
+/// it has stayed so for a day, or for the greatest age if that is less. Whether the clock was wrong before, nobody can tell. Never removed
+/// are the newest chunk, that of the newest time that two events have reached, the newest that this handle has appended to, and any behind
+/// one of these; a limit below the length of a chunk keeps that much.
 ///
 /// Arguments: options. max_age_ns: in nanoseconds, as event times must be for this; 0 (the default) for no limit.
 /// Returns: ESTORE_OK; on failure the options are as they were. An efile, which has one chunk, refuses to open with a limit; a store that

@@ -102,6 +102,8 @@ pub(crate) struct Core {
     background: Background,
     compactor: Background,
     retainer: Background,
+    /// What time it is for retention.
+    present: Mutex<retain::Present>,
     /// Looks for news in a handle that only reads.
     follower: Background,
     /// What happened through this handle.

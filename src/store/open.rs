@@ -31,6 +31,7 @@ use super::follow::Follow;
 use super::followers::Followers;
 use super::journal::{self, Fact, Facts, Journal, Record};
 use super::lockfile;
+use super::retain::Present;
 use super::settings::{self, Settings, StoreKind};
 use super::snapshot;
 use super::sync::Turn;
@@ -75,6 +76,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         None => opening.follow()?,
     };
     let issued = view.seq;
+    let present = Mutex::new(Present::new(&*options.clock));
     let core = Arc::new(Core {
         folder,
         settings,
@@ -96,6 +98,7 @@ pub(super) fn open(path: &Path, kind: StoreKind, options: Options) -> Result<Arc
         background: Background::default(),
         compactor: Background::default(),
         retainer: Background::default(),
+        present,
         follower: Background::default(),
         counters,
         forks,

@@ -12,12 +12,13 @@
 //! first, then the files go, so a crash leaves what a crash in `delete_before` leaves. It takes the locks of that, and none for long: a
 //! compaction may be at work, and gives up a chunk that is gone.
 //!
-//! *The present* is the newest time that two events have reached, and by age no later than the clock's. It is found from what is known of
-//! each chunk without looking at its files, and taken for earlier where that is not exact. Kept in any case are the chunk of the present,
-//! the newest one that this handle has appended to, the newest of all, and all behind one of these.
+//! *The present* is the newest time that two events have reached, and by age no later than the clock's, as far as that is believed. It is
+//! found from what is known of each chunk without looking at its files, and taken for earlier where that is not exact. Kept in any case are
+//! the chunk of the present, the newest one that this handle has appended to, the newest of all, and all behind one of these.
 
 use std::sync::Arc;
 
+use crate::disk::Clock;
 use crate::duration;
 use crate::efile::Chunk;
 use crate::error::{Error, Result};
@@ -75,6 +76,48 @@ pub struct Retained {
     pub events: u64,
     /// Bytes on disk that they took, as [`Stats::chunk_bytes`](crate::Stats::chunk_bytes) counts.
     pub bytes: u64,
+}
+
+/// The wall clock, as far as it is believed. One that jumps ahead while the store is open, and by which events may be stamped then, would
+/// make everything old at once. So it is not, until it has stayed so for a while: a jump may also be what sets a wrong clock right.
+#[derive(Debug)]
+pub(super) struct Present {
+    /// What both clocks said when the wall clock was last found where it could be expected, or was believed.
+    wall: u64,
+    monotonic: u64,
+    /// When it was first found ahead of that, by the monotonic clock.
+    ahead_since: Option<u64>,
+}
+
+/// Clocks go differently, and are set by as much without being wrong.
+const LITTLE: u64 = 60_000_000_000;
+/// The wall clock is believed after a day in any case.
+const PATIENCE: u64 = 86_400_000_000_000;
+
+impl Present {
+    pub(super) fn new(clock: &dyn Clock) -> Present {
+        Present { wall: clock.wall_ns(), monotonic: clock.monotonic_ns(), ahead_since: None }
+    }
+
+    /// What time it is, given that nothing can be wrong with the wall clock for longer than `patience`.
+    fn now(&mut self, clock: &dyn Clock, patience: u64) -> u64 {
+        let (wall, monotonic) = (clock.wall_ns(), clock.monotonic_ns());
+        let expected = self.wall.saturating_add(monotonic.saturating_sub(self.monotonic));
+        if wall <= expected.saturating_add(LITTLE) {
+            self.ahead_since = None;
+            // One that was set back may be set right again.
+            if wall > expected {
+                (self.wall, self.monotonic) = (wall, monotonic);
+            }
+            return wall;
+        }
+        let since = *self.ahead_since.get_or_insert(monotonic);
+        if monotonic.saturating_sub(since) < patience {
+            return expected;
+        }
+        *self = Present { wall, monotonic, ahead_since: None };
+        wall
+    }
 }
 
 /// The limits that are to be applied; 0 for none.
@@ -176,7 +219,9 @@ impl Core {
         // A clock that lies in the past by mistake keeps what is there from then on, and one that lies elsewhere makes no difference.
         let present = self.settings.chunk_of(clock);
         let live_by_clock = if chunks.contains_key(&present) { live.min(present) } else { live };
-        let now = if planted::has(Bug::AgeByClockAlone) { clock } else { reached.min(clock) };
+        let patience = if limits.max_age == 0 { PATIENCE } else { limits.max_age.min(PATIENCE) };
+        let believed = lock(&self.present).now(&*self.options.clock, patience);
+        let now = if planted::has(Bug::AgeByClockAlone) { clock } else { reached.min(believed) };
         let young = if limits.max_age == 0 { 0 } else { self.settings.chunk_of(now.saturating_sub(limits.max_age)) };
 
         let (max_bytes, mut bytes) = match limits.max_bytes {

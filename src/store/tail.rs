@@ -126,10 +126,10 @@ impl Tail {
         })
     }
 
-    /// Up to where it has given, or told to be deleted, whatever there was: where to go on another time. At first the seq that it was made
-    /// with, and then that of the last event, or a larger one if nothing lies between.
+    /// The last seq that it gave: where to go on another time. At first the one that it was made with; and once it has told of a gap, or
+    /// that there is nothing more, a larger one if nothing lies between.
     pub fn last_seq(&self) -> u64 {
-        if self.gap || self.given < self.window.len() { self.last } else { self.last.max(self.searched) }
+        self.last
     }
 
     /// Lends the next events, at most `max`, without waiting for any.
@@ -141,11 +141,13 @@ impl Tail {
         if max == 0 {
             return Ok(Tailed::Nothing);
         }
-        if !self.fill_or_be_told()? {
-            return Ok(Tailed::Nothing);
-        }
-        if std::mem::take(&mut self.gap) {
-            return Ok(Tailed::Gap);
+        let is_something = self.fill_or_be_told()?;
+        let is_gap = std::mem::take(&mut self.gap);
+        if !is_something || is_gap {
+            if self.given >= self.window.len() {
+                self.last = self.last.max(self.searched);
+            }
+            return Ok(if is_gap { Tailed::Gap } else { Tailed::Nothing });
         }
         let from = self.given;
         self.given = self.window.len().min(from.saturating_add(max));

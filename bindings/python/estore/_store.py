@@ -696,8 +696,8 @@ def open(
     max_age, max_bytes: retention. Chunks all of whose events are older, and the oldest as long as all take more bytes on disk, go by
     themselves and for good, once the store is open and whenever a new chunk begins: open("events", max_age="30d", max_bytes=100 << 30).
     Ages are counted from the clock, or from the newest time that two events have reached, whichever is smaller, so one event of the far
-    future deletes nothing, nor does a clock that jumped, until two events have its time. What is live stays, also where a limit is below
-    one chunk. See retain.
+    future deletes nothing. Nor does a clock that jumps ahead while the store is open, until it has stayed so for a day, or for max_age if
+    that is less. What is live stays, also where a limit is below one chunk. See retain.
     log: who gets its messages, the logger "estore" if not given; it must not use the same store. It is called by any thread, and what it
     raises goes to sys.unraisablehook.
 
