@@ -19,7 +19,7 @@ use std::time::Duration;
 use common::place::Place;
 use common::{drain, event, events_at, times};
 use estore::disk::{Access, After, Call, Crash, Disk, Fault, FaultEffect, File, SimDisk};
-use estore::{Durability, Error, Event, Mode, Options, Sizes, Store};
+use estore::{Compression, Durability, Error, Event, Mode, Options, Sizes, Store};
 
 /// Where a sync stands that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,9 @@ struct GatedDisk {
     early: Meddler,
     meddler: Meddler,
     lists: Arc<AtomicU64>,
+    /// What happens right before the log of this name is removed for the second time.
+    late: (&'static str, Meddler),
+    removals: Arc<AtomicU64>,
 }
 
 impl GatedDisk {
@@ -94,6 +97,8 @@ impl GatedDisk {
             early: Meddler::default(),
             meddler: Meddler::default(),
             lists: Arc::default(),
+            late: ("", Meddler::default()),
+            removals: Arc::default(),
         }
     }
 }
@@ -127,7 +132,17 @@ impl Disk for GatedDisk {
         }
         self.inner.sync_folder(path)
     }
-    forward!(self to self.inner; kind identity create_folder rename remove_file remove_folder lock random);
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let (name, meddler) = &self.late;
+        if path.ends_with(name)
+            && self.removals.fetch_add(1, Ordering::Relaxed) == 1
+            && let Some(meddle) = meddler.0.lock().unwrap().take()
+        {
+            meddle();
+        }
+        self.inner.remove_file(path)
+    }
+    forward!(self to self.inner; kind identity create_folder rename remove_folder lock random);
 }
 
 impl File for GatedFile {
@@ -191,6 +206,32 @@ fn power_goes_during_a_sync(held: &'static str, max_open_logs: usize, waits: boo
             assert_eq!(store.stats().unwrap().damaged, 0, "{crash:?}, seed {seed}");
         }
     }
+}
+
+#[test]
+fn a_compaction_that_is_given_up_removes_no_log_that_is_begun_meanwhile() {
+    let place = Place::simulated(1);
+    let gate = Arc::new(Gate { name: "none", stage: Mutex::new(Stage::Open), changed: Condvar::new() });
+    let disk = GatedDisk { late: ("0-2.estore", Meddler::default()), ..GatedDisk::new(&place, &gate) };
+    let meddler = disk.late.1.clone();
+    // A compacted log, behind which whoever appends begins another one.
+    let store = Store::open(&place.path, options(&place).compression(Compression::Lz4)).unwrap();
+    store.append(&[event(1, 1, vec![0; 1000]), event(2, 1, vec![0; 1000]), event(3, 1, vec![0; 1000])]).unwrap();
+    assert_eq!(store.compact(.., |_| ControlFlow::Continue(())).unwrap().chunks, 1);
+    store.close().unwrap();
+    let options = || options(&place).compression(Compression::None);
+    let store = Arc::new(Store::open(&place.path, options().disk(Arc::new(disk))).unwrap());
+    let effect = FaultEffect::Errno(libc::ENOSPC);
+    place.sim().inject(Fault { at: 0, calls: Some(Call::Reserve), name: Some("0-2.new".into()), effect, forever: true });
+    let appending = Arc::clone(&store);
+    *meddler.0.lock().unwrap() = Some(Box::new(move || drop(appending.append(&events_at([4])).unwrap())));
+    assert!(store.compact(.., |_| ControlFlow::Continue(())).is_err());
+    assert!(meddler.0.lock().unwrap().is_none(), "it was given up");
+    store.append(&events_at([5])).unwrap();
+    store.sync().unwrap();
+    place.crash(Crash::LoseAll);
+    drop(store);
+    assert_eq!(times(&drain(Store::open(&place.path, options()).unwrap().read(..).unwrap())), [1, 2, 3, 4, 5]);
 }
 
 #[test]

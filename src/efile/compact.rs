@@ -260,11 +260,11 @@ impl Chunk {
 
     /// Gives up compacting: the logs stay, and the last of them may take events again.
     pub(crate) fn abandon(&self, sealed: &LogSummary) {
+        // As long as its name is reserved: then it may become that of a log which somebody begins.
+        remove_files(&self.shared.folder, sealed.id, &[]);
         let mut state = self.lock();
         state.compacting = None;
         state.logs.iter_mut().for_each(|log| log.sealed = log.summary.is_compacted());
-        drop(state);
-        remove_files(&self.shared.folder, sealed.id, &[]);
     }
 }
 
