@@ -224,7 +224,9 @@ fn a_compaction_that_is_given_up_removes_no_log_that_is_begun_meanwhile() {
     let effect = FaultEffect::Errno(libc::ENOSPC);
     place.sim().inject(Fault { at: 0, calls: Some(Call::Reserve), name: Some("0-2.new".into()), effect, forever: true });
     let appending = Arc::clone(&store);
-    *meddler.0.lock().unwrap() = Some(Box::new(move || drop(appending.append(&events_at([4])).unwrap())));
+    *meddler.0.lock().unwrap() = Some(Box::new(move || {
+        appending.append(&events_at([4])).unwrap();
+    }));
     assert!(store.compact(.., |_| ControlFlow::Continue(())).is_err());
     assert!(meddler.0.lock().unwrap().is_none(), "it was given up");
     store.append(&events_at([5])).unwrap();
