@@ -821,7 +821,12 @@ impl Inner {
                         let may_have_stored = batch.counted.is_none() && batch.seqs().is_none();
                         may_have_stored && *seq > batch.above && before_its_last && !places.contains_key(&(*number, *place))
                     };
-                    candidates.iter().find(fits).copied()
+                    // Where several fit, the one that fits the fewest of those to come.
+                    let last = |(number, _): &(usize, usize)| match self.batches[*number].outcome {
+                        Outcome::Stored { last } => last,
+                        _ => u64::MAX,
+                    };
+                    candidates.iter().copied().filter(|candidate| fits(&candidate)).min_by_key(last)
                 }),
             };
             let Some((number, place)) = place else {
