@@ -821,12 +821,14 @@ impl Inner {
                         let may_have_stored = batch.counted.is_none() && batch.seqs().is_none();
                         may_have_stored && *seq > batch.above && before_its_last && !places.contains_key(&(*number, *place))
                     };
-                    // Where several fit, the one that fits the fewest of those to come.
-                    let last = |(number, _): &(usize, usize)| match self.batches[*number].outcome {
-                        Outcome::Stored { last } => last,
-                        _ => u64::MAX,
+                    // Where several fit, the one that fits the fewest of those to come; and rather one that must not be lacking if others
+                    // of its batch are there, than one that may have been left out for being there.
+                    let order = |(number, _): &(usize, usize)| {
+                        let batch = &self.batches[*number];
+                        let last = if let Outcome::Stored { last } = batch.outcome { last } else { u64::MAX };
+                        (last, batch.absent)
                     };
-                    candidates.iter().copied().filter(|candidate| fits(&candidate)).min_by_key(last)
+                    candidates.iter().copied().filter(|candidate| fits(&candidate)).min_by_key(order)
                 }),
             };
             let Some((number, place)) = place else {
