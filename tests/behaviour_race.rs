@@ -345,13 +345,8 @@ fn late_events_that_come_beside_a_sort_are_there_though_the_index_was_read_anew(
     flip();
     gate.open();
     // It waits for the sort.
-    place.sim().inject(Fault {
-        at: 0,
-        calls: Some(Call::Open),
-        name: Some("0-1.new".into()),
-        effect: FaultEffect::Errno(libc::ENOSPC),
-        forever: true,
-    });
+    let effect = FaultEffect::Errno(libc::ENOSPC);
+    place.sim().inject(Fault { at: 0, calls: Some(Call::Open), name: Some("0-1.new".into()), effect, forever: true });
     let compacted = store.compact(.., |_| ControlFlow::Continue(()));
     assert!(matches!(compacted, Err(Error::NoSpace { .. })), "{compacted:?}");
     assert_eq!(drain(store.read(..).unwrap()).len(), 63);

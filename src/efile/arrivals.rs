@@ -318,13 +318,18 @@ impl<'a> Filling<'a> {
 
     /// Takes in what a log has for it.
     pub(crate) fn take(&mut self, log: &Arrivals) -> Result<()> {
+        // Others of its chunk may be nearer.
+        if let Some((Place::At { low, .. } | Place::Beyond(low), _)) = self.places.logs.get(&log.key())
+            && self.is_before(*low)
+        {
+            return Ok(());
+        }
         if log.summary.is_compacted() { self.take_compacted(log) } else { self.take_written(log) }
     }
 
     fn take_written(&mut self, log: &Arrivals) -> Result<()> {
-        let key = (log.summary.id, log.summary.instance);
+        let key = log.key();
         let from = match self.places.logs.get(&key) {
-            Some((Place::At { low, .. }, _)) if self.is_before(*low) => return Ok(()),
             Some((Place::At { offset, .. }, _)) => *offset,
             _ => log.start_behind(self.after)?,
         };
@@ -334,14 +339,10 @@ impl<'a> Filling<'a> {
     }
 
     fn take_compacted(&mut self, log: &Arrivals) -> Result<()> {
-        let key = (log.summary.id, log.summary.instance);
+        let key = log.key();
         let after = self.after;
         let place = match self.places.logs.remove(&key) {
             Some((Place::Frames(frames), _)) => frames,
-            Some((Place::Beyond(low), round)) if self.is_before(low) => {
-                self.places.logs.insert(key, (Place::Beyond(low), round));
-                return Ok(());
-            }
             _ => log.frames()?,
         };
         let is_ahead =
@@ -382,11 +383,10 @@ impl<'a> Filling<'a> {
             places.put(key, Place::At { offset: at.0, low: at.1 });
         }
         for key in compacted {
-            if let Some((place @ Place::Frames(_), _)) = places.logs.get_mut(&key)
-                && matches!(place, Place::Frames(frames) if frames.len() > FEW)
-                && place.low() > window.through
-            {
-                *place = Place::Beyond(place.low());
+            let Some((place, _)) = places.logs.get_mut(&key) else { continue };
+            let low = place.low();
+            if low > window.through && matches!(place, Place::Frames(frames) if frames.len() > FEW) {
+                *place = Place::Beyond(low);
             }
         }
         window
@@ -394,6 +394,10 @@ impl<'a> Filling<'a> {
 }
 
 impl Arrivals {
+    fn key(&self) -> LogKey {
+        (self.summary.id, self.summary.instance)
+    }
+
     /// An offset that all frames of batches up to `after` may lie around, but none of a later one lies before.
     fn start_behind(&self, after: u64) -> Result<u64> {
         let (mut low, mut high) = (0, self.starts.len());

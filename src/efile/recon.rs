@@ -165,11 +165,12 @@ impl Recon {
         self.room > self.end
     }
 
-    /// Gives back the room for a run that is not to be.
-    pub(super) fn give_room_back(&self) {
+    /// Gives back the room for runs that are not to be, or not soon.
+    pub(super) fn give_room_back(&mut self) {
         if self.has_room() {
             // Where that fails, there is only less space.
             let _ = self.file.truncate(self.end);
+            self.forget_room();
         }
     }
 }

@@ -153,7 +153,7 @@ impl Making {
     pub(super) fn begin(
         folder: &Folder,
         id: LogId,
-        recon: Option<Recon>,
+        mut recon: Option<Recon>,
         pending: Pending,
         sizes: &Sizes,
         memory: &Arc<Memory>,
@@ -163,7 +163,7 @@ impl Making {
         let late_len = entries.bytes();
         let late_events: u64 = entries.iter().map(|entry| u64::from(entry.count)).sum();
         let late = if late_len <= sizes.pending_bytes.saturating_mul(SORTED_AT_ONCE) && late_events <= SORTED_EVENTS {
-            Late::Sorted(sorted(&log, &entries, memory).inspect_err(|_| recon.iter().for_each(Recon::give_room_back))?)
+            Late::Sorted(sorted(&log, &entries, memory).inspect_err(|_| recon.iter_mut().for_each(Recon::give_room_back))?)
         } else {
             Late::InLog
         };

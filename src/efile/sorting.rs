@@ -151,15 +151,6 @@ impl Log {
         self.pending > sizes.pending_bytes.saturating_mul(2) || entries > 2 * PENDING_ENTRIES
     }
 
-    /// Gives back room behind its runs, where no more are to come soon.
-    fn give_room_back(&mut self, folder: &Folder) {
-        let id = self.id();
-        if let Some(recon) = self.recon.as_mut().filter(|recon| recon.has_room()) {
-            // Where that fails, there is only less space.
-            let _ = recon.cut_excess(folder, id);
-        }
-    }
-
     /// Takes over the recon that holds what was unsorted.
     fn take_sorted(&mut self, sorted: Sorted, writes_index: bool) {
         let same = self.recon.as_ref().map(Recon::place) == sorted.place;
@@ -201,7 +192,8 @@ impl Chunk {
         let turn = self.sorting.take_turn();
         self.sort_in(&turn);
         let mut state = self.lock();
-        state.logs.iter_mut().filter(|log| log.appendable).for_each(|log| log.give_room_back(&self.shared.folder));
+        let recons = state.logs.iter_mut().filter(|log| log.appendable).filter_map(|log| log.recon.as_mut());
+        recons.for_each(Recon::give_room_back);
     }
 
     fn sort_in(&self, turn: &Turn<'_>) {
@@ -245,7 +237,7 @@ impl Chunk {
     pub(super) fn absorb(&self, log: &mut Log, turn: &Turn<'_>) -> Result<()> {
         if let Some(unsorted) = Unsorted::of(log, &self.shared.folder)? {
             log.take_sorted(unsorted.sort(&self.shared, turn)?, self.shared.writes_index());
-            log.give_room_back(&self.shared.folder);
+            log.recon.iter_mut().for_each(Recon::give_room_back);
             self.shared.late_grew.store(true, Ordering::Relaxed);
         }
         Ok(())

@@ -206,10 +206,7 @@ impl Core {
             if !self.is_in_view(chunk) {
                 return Err(NotDone::Nothing);
             }
-            if let Some(changes) = writer.unsynced_names() {
-                self.folder.sync().map_err(|e| self.stop(e))?;
-                writer.note_names_synced(changes);
-            }
+            self.sync_names(writer).map_err(|e| self.stop(e))?;
             chunk.seal().map_err(|e| self.stop(e))?.ok_or(NotDone::Nothing)?
         };
         let (mut stopped, mut deleted) = (false, false);

@@ -407,7 +407,9 @@ impl Opening<'_> {
         };
         let active: Vec<(LogSummary, u64)> =
             facts.logs.values().filter(|(_, active, _)| *active).map(|(summary, _, committed)| (known(summary), *committed)).collect();
-        let growing = Facts { logs: BTreeMap::new(), ..facts.clone() };
+        let logs = std::mem::take(&mut facts.logs);
+        let growing = facts.clone();
+        facts.logs = logs;
         let Recovered { mut news, missing, empty } = self.recover(&chunks, &active, &mut facts, snapshot)?;
         for number in empty {
             chunks.remove(&number);
@@ -625,20 +627,24 @@ impl Opening<'_> {
         for log in &replaced {
             there.extend(self.folder.open_if_there(&log.id.log_name(), Access::Read)?.map(|file| (file, log.instance)));
         }
-        let is_believed = !facts.found_anew && !doubtful;
-        let mut is_needed = !(facts.is_replaced(id) || is_believed && there.len() == replaced.len());
-        let summary = if is_needed { efile::summarize(file, summary)? } else { summary };
-        if is_needed {
-            for (file, instance) in there {
-                is_needed &= survey(&file, instance, LogSummary::new(id, 0, None).len, 0, false)?.seq_high <= summary.totals.last_seq;
+        let unless_given_up = || -> Result<Option<LogSummary>> {
+            let start = summary.len;
+            let compacted = efile::summarize(file, summary)?;
+            for (file, instance) in &there {
+                if survey(file, *instance, start, 0, false)?.seq_high > compacted.totals.last_seq {
+                    return Ok(None);
+                }
             }
-        }
-        if !is_needed {
+            Ok(Some(compacted))
+        };
+        let is_believed = !facts.found_anew && !doubtful;
+        let is_superfluous = facts.is_replaced(id) || is_believed && there.len() == replaced.len();
+        let Some(summary) = (if is_superfluous { None } else { unless_given_up()? }) else {
             if self.chunk_shared.writable {
                 self.chunk_shared.remove_replaced(id);
             }
             return Ok(());
-        }
+        };
         facts.committed = facts.committed.max(summary.totals.last_seq);
         facts.next_seq = facts.next_seq.max(summary.totals.last_seq.saturating_add(1));
         facts.switch(summary, 0);

@@ -99,9 +99,8 @@ impl Present {
         Present { wall: clock.wall_ns(), monotonic: clock.monotonic_ns(), ahead_since: None }
     }
 
-    /// What time it is, given that nothing can be wrong with the wall clock for longer than `patience`.
-    fn now(&mut self, clock: &dyn Clock, patience: u64) -> u64 {
-        let (wall, monotonic) = (clock.wall_ns(), clock.monotonic_ns());
+    /// What time it is by these clocks, given that nothing can be wrong with the wall clock for longer than `patience`.
+    fn now(&mut self, wall: u64, monotonic: u64, patience: u64) -> u64 {
         let expected = self.wall.saturating_add(monotonic.saturating_sub(self.monotonic));
         if wall <= expected.saturating_add(LITTLE) {
             self.ahead_since = None;
@@ -220,7 +219,7 @@ impl Core {
         let present = self.settings.chunk_of(clock);
         let live_by_clock = if chunks.contains_key(&present) { live.min(present) } else { live };
         let patience = if limits.max_age == 0 { PATIENCE } else { limits.max_age.min(PATIENCE) };
-        let believed = lock(&self.present).now(&*self.options.clock, patience);
+        let believed = lock(&self.present).now(clock, self.options.clock.monotonic_ns(), patience);
         let now = if planted::has(Bug::AgeByClockAlone) { clock } else { reached.min(believed) };
         let young = if limits.max_age == 0 { 0 } else { self.settings.chunk_of(now.saturating_sub(limits.max_age)) };
 

@@ -70,7 +70,7 @@ impl Core {
     /// See [`Store::sync`](crate::Store::sync).
     pub(super) fn sync(&self) -> Result<u64> {
         self.check_writable()?;
-        self.check_place().map_err(|e| self.stop(e))?;
+        self.folder.check_claim().map_err(|e| self.stop(e))?;
         self.flush_buffer()?;
         self.sync_up_to(self.visible_seq())?;
         Ok(self.durable_seq())
@@ -84,7 +84,7 @@ impl Core {
         }
         let Some(_turn) = self.sync_turn.take_unless(|| self.durable_seq() >= seq) else { return Ok(()) };
         self.check_writable()?;
-        self.check_place().map_err(|e| self.stop(e))?;
+        self.folder.check_claim().map_err(|e| self.stop(e))?;
         self.let_others_append();
         let work = self.collect(self.writer_of(&mut self.writer.lock())?);
         if planted::has(Bug::DurableBeforeSync) {
@@ -267,9 +267,7 @@ impl Core {
         for chunk in chunks {
             records.extend(chunk.retire()?.into_iter().map(|summary| self.record(Fact::Idle(summary), committed)));
         }
-        if writer.unsynced_names().is_some() {
-            self.folder.sync()?;
-        }
+        self.sync_names(writer)?;
         // All logs are synced by now.
         self.durable.fetch_max(committed, Ordering::AcqRel);
         let close = self.record(Fact::Close { next_seq: writer.next_seq, branch: self.branch() }, committed);

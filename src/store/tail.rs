@@ -88,8 +88,11 @@ impl Core {
             let view = lock(&self.view);
             seq > view.seq && seq >= start(&view)
         };
-        if is_beyond(|view| view.seq_limit) || !is_beyond(|view| view.session_start) {
-            return Ok(is_beyond(|view| view.seq_limit));
+        if is_beyond(|view| view.seq_limit) {
+            return Ok(true);
+        }
+        if !is_beyond(|view| view.session_start) {
+            return Ok(false);
         }
         // Of a session that goes on nothing is lost. One that ended without a close may have had more than there is, and so may the logs of a
         // writer that has stopped.

@@ -283,6 +283,15 @@ impl Core {
         Ok(())
     }
 
+    /// Makes the names of all files durable, if they are not.
+    pub(super) fn sync_names(&self, writer: &mut Writer) -> Result<()> {
+        if let Some(changes) = writer.unsynced_names() {
+            self.folder.sync()?;
+            writer.note_names_synced(changes);
+        }
+        Ok(())
+    }
+
     /// That seqs below a limit may be given out.
     fn session(&self, writer: &Writer, limit: u64) -> Fact {
         let buffers = self.options.durability == Durability::Buffered;
@@ -568,10 +577,7 @@ impl Core {
                 records.extend(chunk.retire()?.into_iter().map(|summary| self.record(Fact::Idle(summary), committed)));
             }
             // Idle means durable, and that includes the log's name.
-            if let Some(changes) = writer.unsynced_names() {
-                self.folder.sync()?;
-                writer.note_names_synced(changes);
-            }
+            self.sync_names(writer)?;
             match writer.journal.reserve(records.len()) {
                 // Then the journal goes on calling them active, which is true of what they were.
                 Err(Error::NoSpace { .. }) => return Ok(()),
